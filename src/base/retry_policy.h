@@ -1,0 +1,31 @@
+// How often and how fast to try again. A value: the loop that sleeps belongs to the caller (base/retry.h).
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <random>
+
+#include "firn/result.h"
+
+namespace firn {
+
+struct RetryPolicy {
+  int max_retries = 10;
+  std::chrono::milliseconds base_delay{200};
+  std::chrono::milliseconds max_delay{30'000};
+
+  static bool IsRetryable(const Error& error) {
+    return error.kind() == ErrorKind::kTransient || error.kind() == ErrorKind::kConflict;
+  }
+
+  /// The pause before retry number `retry` (0 is the first): exponential, at most max_delay, with jitter in [½, 1].
+  template <typename Generator>
+  std::chrono::milliseconds Delay(int retry, Generator& random) const {
+    const int64_t doubled = base_delay.count() << std::min(retry, 20);
+    const int64_t capped = std::min<int64_t>(doubled, max_delay.count());
+    return std::chrono::milliseconds(std::uniform_int_distribution<int64_t>(capped / 2, capped)(random));
+  }
+};
+
+}  // namespace firn

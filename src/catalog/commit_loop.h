@@ -1,0 +1,63 @@
+// Load → build → commit, until it is in, or until it can't be.
+//
+//        ┌──────────── conflict: load again ────────────┐
+//        ▼                                              │
+//   fresh metadata ──► TableChange::build ──► Catalog::CommitTables ──► CommitReceipt
+//                                                       │
+//                             unknown: load, look for the commit id in the snapshots' summaries
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/retry_policy.h"
+#include "catalog/catalog.h"
+#include "model/lsn.h"
+
+namespace firn::catalog {
+
+/// The snapshot summary key of a commit's own id, by which an unknown outcome is found out.
+inline constexpr char kCommitIdKey[] = "firn.commit-id";
+
+struct TableChange {
+  LoadedTable base;  ///< What the change was planned on; the first attempt is built on it without loading again.
+  /// Called for each attempt with the metadata to build on. Its errors end the loop.
+  std::function<Result<iceberg::CommitRequest>(const LoadedTable& fresh)> build;
+};
+
+/// Proof that a commit is in the catalog, with all changes of these tables up to `lsn`. Only CommitTables makes one;
+/// pipeline/progress takes it, so that nothing can be acknowledged to PostgreSQL before it is committed.
+class CommitReceipt {
+ public:
+  CommitReceipt(CommitReceipt&&) = default;
+  CommitReceipt& operator=(CommitReceipt&&) = default;
+  CommitReceipt(const CommitReceipt&) = delete;
+  CommitReceipt& operator=(const CommitReceipt&) = delete;
+
+  Lsn lsn() const { return lsn_; }
+  const std::vector<LoadedTable>& tables() const { return tables_; }  ///< After the commit, in the changes' order.
+  int attempts() const { return attempts_; }
+
+ private:
+  friend Result<CommitReceipt> CommitChanges(Catalog&, std::span<const TableChange>, const std::string&, Lsn,
+                                             const RetryPolicy&, std::stop_token);
+  CommitReceipt(Lsn lsn, std::vector<LoadedTable> tables, int attempts)
+      : lsn_(lsn), tables_(std::move(tables)), attempts_(attempts) {}
+
+  Lsn lsn_;
+  std::vector<LoadedTable> tables_;
+  int attempts_;
+};
+
+/// Commits `changes` (together where the catalog can, else in order). Each built request's snapshot must carry
+/// `commit_id` in its summary under kCommitIdKey. An empty `changes` gives a receipt at once. kWriteFailed after the
+/// policy's retries.
+Result<CommitReceipt> CommitChanges(Catalog& catalog, std::span<const TableChange> changes,
+                                    const std::string& commit_id, Lsn lsn, const RetryPolicy& retry,
+                                    std::stop_token stop);
+
+}  // namespace firn::catalog

@@ -1,0 +1,100 @@
+// The configuration file (docs/configuration.md), its environment form, and the no-file form of `firn run`.
+// One table of keys (config_keys.cc) is the source of parsing, `firn config schema`, `firn config example` and the docs.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "firn/result.h"
+
+namespace firn::config {
+
+struct SourceConfig {
+  std::string url;
+  std::string publication = "firn";
+  std::string slot = "firn";
+  std::vector<std::string> tables;
+  int copy_workers = 4;
+};
+struct CatalogConfig {
+  std::string type = "sql";
+  std::string uri;
+  std::string name = "firn";
+  std::string warehouse;
+  std::map<std::string, std::string> options;  ///< Keys of one catalog type only: "credential", "region", …
+};
+struct DestinationConfig {
+  std::string name_space = "{schema}";
+  std::string table_prefix;
+  int format_version = 2;
+  std::string deletes = "position";
+};
+struct WriterConfig {
+  int64_t target_file_size_bytes = 536'870'912;
+  int max_open_files = 10;
+  std::string compression = "zstd";
+  int batch_size = 1000;
+  int64_t commit_interval_ms = 10'000;
+  int64_t memory_limit_bytes = 536'870'912;
+};
+struct CdcConfig {
+  std::string mode = "mirror";
+  bool enable_deletes = true;
+  bool track_changes = false;
+};
+struct TableConfig {
+  std::vector<std::string> partition_by;
+  std::map<std::string, std::string> columns;
+};
+struct RetryConfig {
+  int max_retries = 10;
+  int64_t base_delay_ms = 200;
+  int64_t max_delay_ms = 30'000;
+};
+struct MaintenanceConfig {
+  std::string compact = "auto";
+  std::string snapshot_retention = "7d";
+  std::string orphan_grace = "3d";
+};
+struct HttpConfig {
+  std::string listen;  ///< "127.0.0.1:9090"; empty: no HTTP server.
+};
+struct LogConfig {
+  std::string level = "info";
+  std::string format = "text";
+};
+
+struct Config {
+  SourceConfig source;
+  CatalogConfig catalog;
+  std::map<std::string, std::map<std::string, std::string>> storage;  ///< "s3" → key → value
+  DestinationConfig destination;
+  WriterConfig writer;
+  CdcConfig cdc;
+  std::map<std::string, TableConfig> tables;
+  RetryConfig retry;
+  MaintenanceConfig maintenance;
+  std::string state_dir;
+  HttpConfig http;
+  LogConfig log;
+};
+
+/// Every problem at once, one a line ("firn.yaml:12: unknown key 'sorce' (did you mean 'source'?)"), kInvalidConfig.
+/// Values come from the file, then `environment` ("FIRN_CATALOG_URI" → …) over it; ${VAR} and ${VAR:-default} expand
+/// from `environment`. A key of the contract whose feature this version lacks is refused with that reason, unless its
+/// value is what firn does anyway.
+Result<Config> ParseConfig(const std::string& yaml, const std::string& file_name,
+                           const std::map<std::string, std::string>& environment);
+/// Reads the file and this process's environment.
+Result<Config> LoadConfig(const std::string& path);
+/// `firn run --source URL --warehouse DIR_OR_URI [--tables LIST]`.
+Result<Config> MakeDirectConfig(const std::string& source_url, const std::string& warehouse,
+                                const std::vector<std::string>& tables);
+
+std::string ConfigJsonSchema();
+std::string ConfigExample();
+
+}  // namespace firn::config

@@ -1,0 +1,76 @@
+// A table schema and its partition spec and sort order (spec: "Schemas", "Partitioning", "Sorting"). Plain values.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "iceberg/type.h"
+
+namespace arrow {
+class Schema;
+}
+
+namespace firn::iceberg {
+
+struct Schema {
+  int32_t schema_id = 0;
+  std::vector<Field> fields;
+  std::vector<FieldId> identifier_field_ids;
+
+  bool operator==(const Schema&) const = default;
+
+  /// A top-level field, or null.
+  const Field* FindField(FieldId id) const;
+  const Field* FindField(std::string_view name) const;
+  /// The highest id in use, nested fields included; 0 for an empty schema.
+  FieldId HighestFieldId() const;
+};
+
+/// The Arrow schema whose batches DataFileWriter takes: one field each, in order, with its id in the metadata key
+/// "PARQUET:field_id", so that Parquet columns carry Iceberg field ids. Types: boolean, int32, int64, float, double,
+/// decimal128, date32, time64[us], timestamp[us], timestamp[us, UTC], string, fixed_size_binary(16) for uuid (with
+/// Arrow's arrow.uuid extension's storage, not the extension itself), fixed_size_binary, binary, list, map, struct.
+Result<std::shared_ptr<arrow::Schema>> ToArrowSchema(const Schema& schema);
+
+enum class TransformKind : uint8_t { kIdentity, kBucket, kTruncate, kYear, kMonth, kDay, kHour, kVoid };
+
+struct Transform {
+  TransformKind kind = TransformKind::kIdentity;
+  int32_t parameter = 0;  ///< buckets, or width
+  bool operator==(const Transform&) const = default;
+};
+
+struct PartitionField {
+  FieldId source_id = 0;
+  int32_t field_id = 0;  ///< from 1000
+  std::string name;
+  Transform transform;
+  bool operator==(const PartitionField&) const = default;
+};
+
+struct PartitionSpec {
+  int32_t spec_id = 0;
+  std::vector<PartitionField> fields;
+  bool operator==(const PartitionSpec&) const = default;
+};
+
+struct SortField {
+  FieldId source_id = 0;
+  Transform transform;
+  bool descending = false;
+  bool nulls_first = true;
+  bool operator==(const SortField&) const = default;
+};
+
+/// Order 0 is "unsorted".
+struct SortOrder {
+  int32_t order_id = 0;
+  std::vector<SortField> fields;
+  bool operator==(const SortOrder&) const = default;
+};
+
+}  // namespace firn::iceberg

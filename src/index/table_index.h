@@ -1,0 +1,98 @@
+// Where a table's rows lie: key → (data file, row position), in RocksDB. A cache of the table itself: lost or stale, it
+// is rebuilt from the table's key columns, so it never has to be backed up.
+//
+// One RocksDB for all tables of a pipeline. Each life of a table's index (a rebuild, a truncate) has its own generation,
+// the first four bytes of its keys, so that dropping one is a range deletion.
+//
+//   state of a table:   absent ──Rebuild──► clean(snapshot) ──Begin(commit id)──► changing(commit id) ──Complete──► clean
+//
+// A crash leaves "changing"; if the table's last snapshot carries that commit id the index is right (Recover says so),
+// else it is rebuilt.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "firn/result.h"
+
+namespace firn::index {
+
+/// A row's place. `file` numbers data files within the table's index generation.
+struct RowPosition {
+  uint32_t file = 0;
+  uint32_t row = 0;
+  bool operator==(const RowPosition&) const = default;
+};
+
+/// How keys map to rows: tables without a key are indexed by their whole row, and equal rows each have an entry.
+enum class KeyKind : uint8_t { kUnique, kDuplicates };
+
+struct IndexState {
+  std::optional<int64_t> snapshot_id;       ///< Clean at this snapshot.
+  std::optional<std::string> changing_commit_id;  ///< Changes of this commit are (partly) in.
+};
+
+class Database;
+
+/// The index of one table. Single-threaded (one per lane); different tables' indexes may be used at the same time.
+class TableIndex {
+ public:
+  virtual ~TableIndex() = default;
+
+  virtual IndexState state() const = 0;
+
+  /// Drops everything and starts an empty generation in the state "changing(commit_id)".
+  virtual Status Reset(const std::string& commit_id) = 0;
+  /// Marks the index as changing, durably before any change. OK when it is already changing by this commit.
+  virtual Status Begin(const std::string& commit_id) = 0;
+  /// All changes belong to `snapshot_id` now.
+  virtual Status Complete(int64_t snapshot_id) = 0;
+
+  /// The number of a data file, new or known.
+  virtual Result<uint32_t> AddFile(const std::string& location) = 0;
+  /// The location of a numbered file; kCorrupt when unknown.
+  virtual Result<std::string> FileLocation(uint32_t file) const = 0;
+
+  /// For each key, where its row lies; nothing for an unknown key. With kDuplicates any one of the equal rows, and a key
+  /// that stands in `keys` n times gets n different rows as far as there are.
+  virtual Result<std::vector<std::optional<RowPosition>>> Lookup(std::span<const std::string_view> keys) = 0;
+
+  struct Change {
+    std::string_view key;
+    std::optional<RowPosition> erase;  ///< The entry to remove. kUnique: only tells that the old row is gone.
+    std::optional<RowPosition> put;    ///< The row's new place.
+  };
+  virtual Status Apply(std::span<const Change> changes) = 0;
+
+  /// Fast loading of many new rows, in any order, whose keys are not in the index: each call writes one sorted run that
+  /// is ingested beside the memtable.
+  struct Entry {
+    std::string_view key;
+    RowPosition position;
+  };
+  virtual Status Load(std::vector<Entry> entries) = 0;
+};
+
+struct DatabaseOptions {
+  size_t block_cache_bytes = 64 << 20;
+  size_t write_buffer_bytes = 32 << 20;
+};
+
+/// The RocksDB below `directory` (made when missing; one that can't be opened because it is damaged is deleted and made
+/// anew, with a warning). Thread-safety: OpenTable may be called from any thread.
+class Database {
+ public:
+  virtual ~Database() = default;
+  static Result<std::unique_ptr<Database>> Open(const std::string& directory, const DatabaseOptions& options = {});
+  /// `table_id`: the Iceberg table's UUID.
+  virtual Result<std::unique_ptr<TableIndex>> OpenTable(const std::string& table_id, KeyKind kind) = 0;
+  virtual Status DropTable(const std::string& table_id) = 0;
+};
+
+}  // namespace firn::index

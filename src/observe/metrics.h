@@ -1,0 +1,38 @@
+// What firn counts, in the names that dashboards rely on (docs/metrics.md), kept by prometheus-cpp. Thread-safe.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace firn {
+
+class Metrics {
+ public:
+  Metrics();
+  ~Metrics();
+
+  /// A data file was written: rows_written, files_created, write_duration, file_size, batch_size.
+  void RecordWrite(const std::string& table, int64_t rows, int64_t bytes, std::chrono::nanoseconds duration);
+  /// A table's commit ended: commits_successful or commits_failed, commit_duration.
+  void RecordCommit(const std::string& table, bool success, std::chrono::nanoseconds duration);
+  void SetOpenFiles(int64_t files);
+  void SetPendingCommits(int64_t commits);
+  void SetTableCount(int64_t tables);
+
+  /// Replication: bytes of WAL received and still to commit, changes decoded, age of the oldest change not committed.
+  void AddReceived(int64_t bytes, int64_t changes);
+  void SetLag(int64_t bytes, double seconds);
+  void SetBufferedBytes(int64_t bytes);
+  void AddCopiedRows(const std::string& table, int64_t rows);
+
+  /// The text exposition format.
+  std::string Expose() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace firn

@@ -1,0 +1,24 @@
+// The HTTP side of a running pipeline: /metrics, /status, /healthz, /readyz.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "firn/result.h"
+#include "observe/metrics.h"
+#include "observe/pipeline_status.h"
+
+namespace firn::serve {
+
+/// Listens on a thread of its own from Start until the destructor. kInvalidConfig for a bad address; kTransient with the
+/// address in the message when the port is taken.
+class HttpServer {
+ public:
+  virtual ~HttpServer() = default;
+  static Result<std::unique_ptr<HttpServer>> Start(const std::string& listen, const Metrics& metrics,
+                                                   const StatusBoard& status);
+  virtual int port() const = 0;
+};
+
+}  // namespace firn::serve

@@ -1,0 +1,67 @@
+// A table's live data files and which of their rows are deleted: as committed, and by the commit in the making.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "firn/result.h"
+#include "iceberg/position_deletes.h"
+#include "iceberg/row_delta.h"
+#include "iceberg/table_files.h"
+#include "storage/file_store.h"
+
+namespace firn::pipeline {
+
+/// Single-threaded.
+class LiveFiles {
+ public:
+  explicit LiveFiles(storage::FileStore& store) : store_(store) {}
+
+  /// The files of the table's current snapshot. kUnsupported when it holds equality deletes, which firn doesn't read yet.
+  Status Load(const iceberg::TableMetadata& metadata, iceberg::ManifestCache& manifests);
+  bool loaded() const { return loaded_; }
+  /// Another writer committed: Load again before the next use.
+  void Forget() { loaded_ = false; }
+
+  /// Locations of the committed files, in no order.
+  std::vector<std::string> Locations() const;
+  /// The rows of a file that are deleted, the commit in the making included.
+  Result<iceberg::RowPositions> Deleted(const std::string& location);
+
+  /// A file that the commit in the making adds; `Close` when its rows are known.
+  void Add(const std::string& location);
+  void Close(iceberg::DataFile file);
+  /// kConflict when the file is not live: another writer rewrote the table.
+  Status MarkDeleted(const std::string& location, uint64_t row);
+  /// Every file goes, those that the commit in the making added too (they are removed from the store).
+  void Truncate();
+
+  /// Writes a delete file for each data file of which rows were marked, merged with the one that it has; a data file
+  /// without any row left goes instead. `name` gives the location of the next delete file.
+  Result<iceberg::RowDelta> MakeDelta(const std::function<std::string()>& name, iceberg::Compression compression);
+  /// The delta that MakeDelta gave is committed.
+  void Committed();
+
+ private:
+  struct Entry {
+    iceberg::DataFile file;
+    std::optional<iceberg::DataFile> delete_file;
+    std::optional<iceberg::RowPositions> deleted;  ///< Committed; read when first needed.
+    iceberg::RowPositions marked;                  ///< By the commit in the making.
+    std::optional<iceberg::DataFile> next_delete_file;
+    bool added = false;    ///< By the commit in the making.
+    bool emptied = false;  ///< MakeDelta left it out or removes it.
+  };
+  Status ReadDeleted(Entry& entry);
+
+  storage::FileStore& store_;
+  bool loaded_ = false;
+  std::unordered_map<std::string, Entry> entries_;  ///< By location.
+  std::vector<std::string> touched_;                ///< Locations that were added or marked, in order.
+};
+
+}  // namespace firn::pipeline

@@ -10,16 +10,16 @@
 namespace firn {
 
 enum class TableState : uint8_t {
-  kPending,      ///< Known, not copied yet. Set at start.
-  kCopying,      ///< Its initial copy runs. Set by pipeline/table_copy.
-  kStreaming,    ///< Copied; changes are applied. Set after the copy's commit, or at start from the table itself.
-  kParked,       ///< Can't go on; `reason` says why.
+  kPending,    ///< Known, not copied yet. Set at start.
+  kCopying,    ///< Its initial copy runs. Set by pipeline/table_copy.
+  kStreaming,  ///< Copied; changes are applied. Set after the copy's commit, or at start from the table itself.
+  kParked,     ///< Can't go on; `reason` says why.
 };
 std::string_view ToString(TableState state);
 
 struct TableStatus {
-  std::string source;        ///< "public.orders"
-  std::string target;        ///< "public.orders" in the catalog
+  std::string source;  ///< "public.orders"
+  std::string target;  ///< "public.orders" in the catalog
   TableState state = TableState::kPending;
   std::string reason;
   int64_t rows_estimated = 0;
@@ -31,8 +31,8 @@ struct TableStatus {
 };
 
 struct PipelineStatus {
-  std::string pipeline;      ///< The slot's name.
-  std::string state;         ///< "starting", "copying", "streaming", "stopping"
+  std::string pipeline;  ///< The slot's name.
+  std::string state;     ///< "starting", "copying", "streaming", "stopping"
   std::string received_lsn;
   std::string committed_lsn;
   std::string acknowledged_lsn;

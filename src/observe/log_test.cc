@@ -1,0 +1,59 @@
+#include "observe/log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace firn {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class LogTest : public ::testing::Test {
+ protected:
+  void TearDown() override { SetUpLogging(LogLevel::kInfo, LogFormat::kText); }
+
+  template <typename Function>
+  static std::string Captured(Function&& write) {
+    ::testing::internal::CaptureStderr();
+    write();
+    return ::testing::internal::GetCapturedStderr();
+  }
+};
+
+TEST_F(LogTest, WritesOneUncolouredTextLineWhenStderrIsNoTerminal) {
+  const std::string out = Captured([] { LogInfo("committed", {{"table", "public.orders"}, {"rows", 3}}); });
+  EXPECT_THAT(out, AllOf(EndsWith(" INFO  committed table=public.orders rows=3\n"), Not(HasSubstr("\x1b"))));
+}
+
+TEST_F(LogTest, LeavesOutWhatIsBelowTheLevel) {
+  SetUpLogging(LogLevel::kWarn, LogFormat::kText);
+  EXPECT_EQ(Captured([] {
+              LogDebug("a");
+              LogInfo("b");
+            }),
+            "");
+  EXPECT_THAT(Captured([] { LogWarn("c"); }), EndsWith(" WARN  c\n"));
+}
+
+TEST_F(LogTest, WritesJsonWhenAsked) {
+  SetUpLogging(LogLevel::kDebug, LogFormat::kJson);
+  const auto line = nlohmann::json::parse(Captured([] { LogDebug("started {}", {{"port", uint16_t{9090}}}); }));
+  EXPECT_EQ(line["level"], "debug");
+  EXPECT_EQ(line["message"], "started {}");
+  EXPECT_EQ(line["port"], 9090);
+}
+
+TEST(LogNames, ParseWhatTheConfigurationAllows) {
+  EXPECT_EQ(ParseLogLevel("warn").value(), LogLevel::kWarn);
+  EXPECT_EQ(ParseLogFormat("json").value(), LogFormat::kJson);
+  EXPECT_EQ(ParseLogLevel("loud").error().kind(), ErrorKind::kInvalidConfig);
+  EXPECT_EQ(ParseLogFormat("xml").error().kind(), ErrorKind::kInvalidConfig);
+}
+
+}  // namespace
+}  // namespace firn

@@ -1,0 +1,119 @@
+#include "observe/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+namespace firn {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Gauge;
+using prometheus::Histogram;
+
+const Histogram::BucketBoundaries kSeconds = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120};
+constexpr double kMiB = 1024.0 * 1024.0;
+const Histogram::BucketBoundaries kFileBytes = {kMiB / 64, kMiB / 16,  kMiB / 4,   kMiB,       4 * kMiB,   16 * kMiB,
+                                                64 * kMiB, 128 * kMiB, 256 * kMiB, 512 * kMiB, 1024 * kMiB};
+const Histogram::BucketBoundaries kRows = {1, 10, 100, 1e3, 5e3, 1e4, 5e4, 1e5, 5e5, 1e6, 5e6, 1e7};
+
+double Seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
+
+/// A counter refuses negative steps silently; none may come from a caller's arithmetic either.
+void Add(Counter& counter, int64_t amount) {
+  if (amount > 0) counter.Increment(static_cast<double>(amount));
+}
+
+}  // namespace
+
+/// Every family is here in one place, with the sentence that Prometheus shows; docs/metrics.md tells more.
+struct Metrics::State {
+  prometheus::Registry registry;
+
+  Family<Counter>& CounterFamily(const char* name, const char* help) {
+    return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+  }
+  Family<Gauge>& GaugeFamily(const char* name, const char* help) {
+    return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+  }
+  Family<Histogram>& HistogramFamily(const char* name, const char* help) {
+    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
+  }
+
+  Family<Counter>& rows_written =
+      CounterFamily("iceberg_rows_written_total", "Rows written to data files, inserts and new row versions.");
+  Family<Counter>& files_created = CounterFamily("iceberg_files_created_total", "Data files written.");
+  Family<Counter>& commits_successful =
+      CounterFamily("iceberg_commits_successful_total", "Commits that a catalog accepted.");
+  Family<Counter>& commits_failed =
+      CounterFamily("iceberg_commits_failed_total", "Commits given up on, conflicts that were retried left out.");
+  Family<Histogram>& write_duration =
+      HistogramFamily("iceberg_write_duration_seconds", "Time to write one data file, from first row to closed.");
+  Family<Histogram>& commit_duration =
+      HistogramFamily("iceberg_commit_duration_seconds", "Time of one table's commit, retries included.");
+  Family<Histogram>& file_size = HistogramFamily("iceberg_file_size_bytes", "Size of a data file.");
+  Family<Histogram>& batch_size = HistogramFamily("iceberg_batch_size_rows", "Rows in a data file.");
+  Gauge& open_files = GaugeFamily("iceberg_open_files", "Data files being written now.").Add({});
+  Gauge& pending_commits = GaugeFamily("iceberg_pending_commits", "Table commits being made now.").Add({});
+  Gauge& table_count = GaugeFamily("iceberg_table_count", "Tables that this pipeline replicates.").Add({});
+
+  Counter& received_bytes =
+      CounterFamily("firn_received_bytes_total", "Bytes received on the replication stream.").Add({});
+  Counter& decoded_changes =
+      CounterFamily("firn_decoded_changes_total", "Row changes decoded from the replication stream.").Add({});
+  Gauge& lag_bytes =
+      GaugeFamily("firn_replication_lag_bytes", "WAL that the source has and Iceberg does not have yet.").Add({});
+  Gauge& lag_seconds =
+      GaugeFamily("firn_replication_lag_seconds", "Age of the oldest committed change that Iceberg does not have yet.")
+          .Add({});
+  Gauge& buffered_bytes = GaugeFamily("firn_buffered_bytes", "Changes held in memory, waiting for a commit.").Add({});
+  Family<Counter>& rows_copied = CounterFamily("firn_rows_copied_total", "Rows read by initial copies.");
+};
+
+Metrics::Metrics() : state_(std::make_unique<State>()) {}
+Metrics::~Metrics() = default;
+
+void Metrics::RecordWrite(const std::string& table, int64_t rows, int64_t bytes, std::chrono::nanoseconds duration) {
+  const prometheus::Labels labels = {{"table", table}};
+  Add(state_->rows_written.Add(labels), rows);
+  state_->files_created.Add(labels).Increment();
+  state_->write_duration.Add(labels, kSeconds).Observe(Seconds(duration));
+  state_->file_size.Add(labels, kFileBytes).Observe(static_cast<double>(bytes));
+  state_->batch_size.Add(labels, kRows).Observe(static_cast<double>(rows));
+}
+
+void Metrics::RecordCommit(const std::string& table, bool success, std::chrono::nanoseconds duration) {
+  const prometheus::Labels labels = {{"table", table}};
+  // Both exist from the first commit on, so that a rate over failures needs no "or vector(0)".
+  Counter& successful = state_->commits_successful.Add(labels);
+  Counter& failed = state_->commits_failed.Add(labels);
+  (success ? successful : failed).Increment();
+  state_->commit_duration.Add(labels, kSeconds).Observe(Seconds(duration));
+}
+
+void Metrics::SetOpenFiles(int64_t files) { state_->open_files.Set(static_cast<double>(files)); }
+void Metrics::SetPendingCommits(int64_t commits) { state_->pending_commits.Set(static_cast<double>(commits)); }
+void Metrics::SetTableCount(int64_t tables) { state_->table_count.Set(static_cast<double>(tables)); }
+
+void Metrics::AddReceived(int64_t bytes, int64_t changes) {
+  Add(state_->received_bytes, bytes);
+  Add(state_->decoded_changes, changes);
+}
+
+void Metrics::SetLag(int64_t bytes, double seconds) {
+  state_->lag_bytes.Set(static_cast<double>(bytes));
+  state_->lag_seconds.Set(seconds);
+}
+
+void Metrics::SetBufferedBytes(int64_t bytes) { state_->buffered_bytes.Set(static_cast<double>(bytes)); }
+
+void Metrics::AddCopiedRows(const std::string& table, int64_t rows) {
+  Add(state_->rows_copied.Add({{"table", table}}), rows);
+}
+
+std::string Metrics::Expose() const { return prometheus::TextSerializer().Serialize(state_->registry.Collect()); }
+
+}  // namespace firn

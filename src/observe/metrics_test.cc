@@ -1,0 +1,91 @@
+#include "observe/metrics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+namespace firn {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using namespace std::chrono_literals;
+
+TEST(Metrics, ShowsSeriesWithoutLabelsFromTheStart) {
+  const std::string text = Metrics().Expose();
+  for (const char* line :
+       {"iceberg_open_files 0\n", "iceberg_pending_commits 0\n", "iceberg_table_count 0\n",
+        "firn_replication_lag_bytes 0\n", "firn_replication_lag_seconds 0\n", "firn_received_bytes_total 0\n",
+        "firn_decoded_changes_total 0\n", "firn_buffered_bytes 0\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
+TEST(Metrics, CountsWritesByTable) {
+  Metrics metrics;
+  metrics.RecordWrite("shop.orders", 1000, 2'000'000, 40ms);
+  metrics.RecordWrite("shop.orders", 500, 100, 7s);
+  metrics.RecordWrite("shop.items", 1, 10, 1ms);
+  const std::string text = metrics.Expose();
+  EXPECT_THAT(text, HasSubstr("iceberg_rows_written_total{table=\"shop.orders\"} 1500\n"));
+  EXPECT_THAT(text, HasSubstr("iceberg_rows_written_total{table=\"shop.items\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("iceberg_files_created_total{table=\"shop.orders\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("iceberg_write_duration_seconds_count{table=\"shop.orders\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("iceberg_write_duration_seconds_bucket{table=\"shop.orders\",le=\"0.05\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("iceberg_file_size_bytes_sum{table=\"shop.orders\"} 2000100\n"));
+  EXPECT_THAT(text, HasSubstr("iceberg_batch_size_rows_sum{table=\"shop.orders\"} 1500\n"));
+}
+
+TEST(Metrics, CountsCommitsByOutcome) {
+  Metrics metrics;
+  metrics.RecordCommit("t", true, 20ms);
+  EXPECT_THAT(metrics.Expose(), HasSubstr("iceberg_commits_failed_total{table=\"t\"} 0\n"));
+  metrics.RecordCommit("t", false, 20ms);
+  const std::string text = metrics.Expose();
+  EXPECT_THAT(text, HasSubstr("iceberg_commits_successful_total{table=\"t\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("iceberg_commits_failed_total{table=\"t\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("iceberg_commit_duration_seconds_count{table=\"t\"} 2\n"));
+}
+
+TEST(Metrics, KeepsGaugesAndCounters) {
+  Metrics metrics;
+  metrics.SetOpenFiles(3);
+  metrics.SetPendingCommits(2);
+  metrics.SetTableCount(7);
+  metrics.AddReceived(100, 5);
+  metrics.AddReceived(-1, 0);  // a counter never goes back
+  metrics.SetLag(4096, 1.5);
+  metrics.SetBufferedBytes(512);
+  metrics.AddCopiedRows("t", 10);
+  const std::string text = metrics.Expose();
+  for (const char* line : {"iceberg_open_files 3\n", "iceberg_pending_commits 2\n", "iceberg_table_count 7\n",
+                           "firn_received_bytes_total 100\n", "firn_decoded_changes_total 5\n",
+                           "firn_replication_lag_bytes 4096\n", "firn_replication_lag_seconds 1.5\n",
+                           "firn_buffered_bytes 512\n", "firn_rows_copied_total{table=\"t\"} 10\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
+TEST(Metrics, AreAllDocumented) {
+  std::ifstream file(FIRN_SOURCE_DIR "/docs/metrics.md");
+  const std::string docs((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  Metrics metrics;
+  metrics.RecordWrite("t", 1, 1, 1ms);
+  metrics.RecordCommit("t", true, 1ms);
+  metrics.AddCopiedRows("t", 1);
+  std::istringstream text(metrics.Expose());
+  int families = 0;
+  for (std::string line; std::getline(text, line);) {
+    if (!line.starts_with("# TYPE ")) continue;
+    ++families;
+    const std::string name = line.substr(7, line.find(' ', 7) - 7);
+    EXPECT_THAT(docs, HasSubstr("`" + name + "`"));
+  }
+  EXPECT_EQ(families, 17);
+}
+
+}  // namespace
+}  // namespace firn

@@ -1,0 +1,79 @@
+#include "observe/pipeline_status.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace firn {
+namespace {
+
+PipelineStatus Example() {
+  TableStatus orders;
+  orders.source = "public.orders";
+  orders.target = "shop.orders";
+  orders.state = TableState::kStreaming;
+  orders.rows_estimated = 5'000'000;
+  orders.rows_copied = 4'999'999;
+  orders.rows_written = 12;
+  orders.snapshot_id = 8'123'456'789'012'345'678;
+  orders.committed_lsn = "0/16B3748";
+  orders.last_commit_ms = 1'777'889'472'345;
+  TableStatus broken;
+  broken.source = "public.broken";
+  broken.state = TableState::kParked;
+  broken.reason = "cannot reach postgresql://firn:hunter2@db";
+  PipelineStatus status;
+  status.pipeline = "firn";
+  status.state = "streaming";
+  status.received_lsn = "0/16B3800";
+  status.lag_bytes = 184;
+  status.lag_seconds = 0.25;
+  status.tables = {orders, broken};
+  return status;
+}
+
+TEST(PipelineStatus, JsonHoldsEveryField) {
+  const auto json = nlohmann::json::parse(ToJson(Example()));
+  EXPECT_EQ(json["pipeline"], "firn");
+  EXPECT_EQ(json["state"], "streaming");
+  EXPECT_EQ(json["received_lsn"], "0/16B3800");
+  EXPECT_EQ(json["lag_bytes"], 184);
+  EXPECT_EQ(json["lag_seconds"], 0.25);
+  ASSERT_EQ(json["tables"].size(), 2U);
+  const auto& orders = json["tables"][0];
+  EXPECT_EQ(orders["source"], "public.orders");
+  EXPECT_EQ(orders["target"], "shop.orders");
+  EXPECT_EQ(orders["state"], "streaming");
+  EXPECT_EQ(orders["rows_estimated"], 5'000'000);
+  EXPECT_EQ(orders["rows_copied"], 4'999'999);
+  EXPECT_EQ(orders["rows_written"], 12);
+  EXPECT_EQ(orders["snapshot_id"], 8'123'456'789'012'345'678);
+  EXPECT_EQ(orders["committed_lsn"], "0/16B3748");
+  EXPECT_EQ(orders["last_commit"], "2026-05-04T10:11:12.345Z");
+}
+
+TEST(PipelineStatus, JsonHasNullForWhatIsNotKnownYet) {
+  const auto json = nlohmann::json::parse(ToJson(Example()));
+  EXPECT_TRUE(json["committed_lsn"].is_null());
+  EXPECT_TRUE(json["tables"][0]["reason"].is_null());
+  EXPECT_TRUE(json["tables"][1]["snapshot_id"].is_null());
+  EXPECT_TRUE(json["tables"][1]["last_commit"].is_null());
+}
+
+TEST(PipelineStatus, JsonOfAReasonHoldsNoPassword) {
+  const auto json = nlohmann::json::parse(ToJson(Example()));
+  EXPECT_EQ(json["tables"][1]["reason"], "cannot reach postgresql://firn:***@db");
+}
+
+TEST(PipelineStatus, JsonWithoutTablesHasAnEmptyArray) {
+  EXPECT_TRUE(nlohmann::json::parse(ToJson(PipelineStatus{}))["tables"].is_array());
+}
+
+TEST(StatusBoard, GivesBackTheLatestStatus) {
+  StatusBoard board;
+  board.Set(Example());
+  EXPECT_EQ(board.Get().tables.size(), 2U);
+}
+
+}  // namespace
+}  // namespace firn

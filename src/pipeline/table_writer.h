@@ -1,5 +1,5 @@
 // One Iceberg table as firn writes it: batches of changes become data files, position deletes and, with Prepare, a
-// commit. Shared by the replicator (through the committer), the initial copy and the public Destination.
+// commit. Shared by the replicator (through the committer) and the public Destination.
 //
 //   TableBatch ──fold──► live rows ──────────────► data file (open until the commit, rolled by size)
 //                │                                     │ positions
@@ -12,20 +12,18 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "catalog/commit_loop.h"
 #include "iceberg/data_file_writer.h"
-#include "iceberg/position_deletes.h"
 #include "iceberg/row_delta.h"
 #include "index/table_index.h"
 #include "observe/metrics.h"
 #include "pipeline/fold.h"
+#include "pipeline/live_files.h"
 #include "pipeline/progress.h"
 #include "pipeline/table_batch.h"
 #include "storage/file_store.h"
@@ -38,80 +36,83 @@ struct TableWriterOptions {
   PipelineIdentity writer;
 };
 
-/// Outlives the writers that use it.
+/// What writers share; it outlives them.
 struct WriterContext {
   storage::FileStore& store;
   index::Database& index;
   Metrics& metrics;
 };
 
-/// Single-threaded: one thread writes and prepares commits for a table.
+/// Single-threaded: one thread writes and commits a table.
 class TableWriter {
  public:
+  /// `name` stands in metrics and messages.
   TableWriter(WriterContext context, TableWriterOptions options, catalog::LoadedTable table, TableLayout layout,
-              std::string metrics_name);
-  ~TableWriter();
-  TableWriter(TableWriter&&) noexcept;
+              std::string name);
+  TableWriter(const TableWriter&) = delete;
+  TableWriter& operator=(const TableWriter&) = delete;
 
-  /// Writes a batch for the commit `commit_id` (the same id until Prepare).
+  /// Writes a batch for the commit `commit_id` (the same id until Committed). After an error the writer is unusable:
+  /// open the table again.
   Status Write(const std::string& commit_id, const TableBatch& batch);
 
   bool has_pending() const { return pending_.has_value(); }
-  int64_t pending_rows() const;
+  /// Rows that the pending commit has written.
+  int64_t pending_rows() const { return pending_ ? pending_->rows : 0; }
 
-  /// Closes the pending files and gives the change for CommitChanges. The callbacks look into this writer: it must stay
-  /// in place and unwritten until Committed or Abandon.
+  /// Closes the pending files and gives the change for CommitChanges: its callbacks look into this writer, which must
+  /// stay in place and is not to be written to until Committed.
   Result<catalog::TableChange> Prepare(Lsn lsn);
-  /// The commit is in; `table` is what the receipt says.
+  /// The pending commit is in; `table` is what the receipt says.
   Status Committed(const catalog::LoadedTable& table);
 
-  /// The initial copy's commit: adds files that were written elsewhere to the table, which has no snapshot by firn yet.
-  static catalog::TableChange PrepareCopy(WriterContext context, const TableWriterOptions& options,
-                                          const catalog::LoadedTable& table, std::vector<iceberg::DataFile> files,
-                                          Lsn lsn, const std::string& commit_id);
-
   const catalog::LoadedTable& table() const { return table_; }
+  const std::string& name() const { return name_; }
 
  private:
-  /// A live data file, and which of its rows are deleted: committed, and in the pending commit.
-  struct KnownFile {
-    iceberg::DataFile file;
-    std::optional<iceberg::DataFile> delete_file;
-    std::optional<iceberg::RowPositions> deleted;  ///< Read when first needed.
-    iceberg::RowPositions newly_deleted;
-    bool pending = false;  ///< Added by the pending commit.
+  struct Pending {
+    std::string commit_id;
+    bool truncate = false;
+    int64_t rows = 0;
+    int files_named = 0;
+    std::unique_ptr<iceberg::DataFileWriter> open_file;
+    std::string open_location;
+    uint32_t open_file_number = 0;
+    int64_t open_file_ns = 0;  ///< Time spent writing it.
+    iceberg::RowDelta delta;   ///< From Prepare on.
   };
-  struct Pending;
+  using Positions = std::vector<std::optional<index::RowPosition>>;
 
-  Status EnsureFilesKnown();
+  Status Begin(const std::string& commit_id);
+  Status Truncate();
   Status EnsureIndex(const std::string& commit_id);
   Status RebuildIndex(const std::string& commit_id);
-  Result<std::vector<std::optional<index::RowPosition>>> DeleteRows(const FoldedBatch& folded);
-  Result<std::shared_ptr<arrow::RecordBatch>> FillUnchanged(
-      const TableBatch& batch, const FoldedBatch& folded,
-      const std::vector<std::optional<index::RowPosition>>& removed);
-  Status AppendRows(const TableBatch& batch, const FoldedBatch& folded, const arrow::RecordBatch& rows,
-                    const index::EncodedKeys& keys,
-                    const std::vector<std::optional<index::RowPosition>>& removed);
+  Result<Positions> DeleteRemovedRows(const FoldedBatch& folded);
+  /// Gives the position of the first of the rows in the open data file.
+  Result<uint32_t> AppendRows(const arrow::RecordBatch& rows);
+  Status UpdateIndex(const FoldedBatch& folded, const index::EncodedKeys& row_keys, const Positions& removed,
+                     uint32_t first_row);
+  /// Another writer moved rows: makes sure that the index is built anew at the next start.
+  Error DistrustIndex(const Error& why);
   Status OpenDataFile();
   Status CloseDataFile();
-  Status Truncate(const std::string& commit_id);
-  Result<iceberg::RowDelta> MakeDelta();
-  Result<iceberg::RowPositions> DeletedRows(KnownFile& known);
-  void AddOpenFile();
+  std::string NextLocation(std::string_view suffix);
 
   WriterContext context_;
   TableWriterOptions options_;
   catalog::LoadedTable table_;
   TableLayout layout_;
-  std::string metrics_name_;
+  std::string name_;
   iceberg::ManifestCache manifests_;
+  LiveFiles files_;
   std::unique_ptr<index::TableIndex> index_;
-  bool files_known_ = false;
   bool index_ready_ = false;
-  std::unordered_map<std::string, KnownFile> files_;  ///< By location.
-  std::unique_ptr<Pending> pending_storage_;
-  std::optional<std::string> pending_;  ///< The pending commit's id.
+  std::optional<Pending> pending_;
 };
+
+/// The change that adds a finished initial copy to `table`, which no commit of firn has touched yet.
+catalog::TableChange MakeCopyChange(WriterContext context, const PipelineIdentity& writer,
+                                    const catalog::LoadedTable& table, std::vector<iceberg::DataFile> files, Lsn lsn,
+                                    const std::string& commit_id);
 
 }  // namespace firn::pipeline

@@ -1,0 +1,336 @@
+#include "pipeline/table_writer.h"
+
+#include <arrow/api.h>
+#include <arrow/compute/api.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+#include "base/try.h"
+#include "iceberg/data_file_reader.h"
+#include "index/key_codec.h"
+#include "observe/log.h"
+#include "pipeline/unchanged_values.h"
+#include "storage/arrow_error.h"
+
+namespace firn::pipeline {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Entries sorted and loaded in one run of an index rebuild: about 64 MB of them.
+constexpr size_t kRebuildRunEntries = 2'000'000;
+
+int64_t UnixMillis() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+index::KeyKind KindOf(RowIdentity identity) {
+  return identity == RowIdentity::kWholeRow ? index::KeyKind::kDuplicates : index::KeyKind::kUnique;
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> TakeRows(const std::shared_ptr<arrow::RecordBatch>& batch,
+                                                     const std::vector<int32_t>& rows) {
+  if (static_cast<int64_t>(rows.size()) == batch->num_rows()) return batch;
+  const arrow::Int32Array indices(static_cast<int64_t>(rows.size()), arrow::Buffer::Wrap(rows));
+  TRY(const arrow::Datum taken,
+      storage::FromArrow(arrow::compute::Take(batch, indices, arrow::compute::TakeOptions::NoBoundsCheck()),
+                         "taking {} rows", rows.size()));
+  return taken.record_batch();
+}
+
+/// Fencing: only the writer that made the table's last firn commit may make the next one.
+Status CheckStillOurs(const iceberg::TableMetadata& base, const iceberg::TableMetadata& fresh) {
+  TRY(const auto ours, ReadProgress(base));
+  TRY(const auto theirs, ReadProgress(fresh));
+  const std::string our_commit = ours ? ours->commit_id : "";
+  if (base.table_uuid != fresh.table_uuid) {
+    return MakeError(ErrorKind::kSourceLost, "the Iceberg table was dropped and made again by somebody else");
+  }
+  if ((theirs ? theirs->commit_id : "") == our_commit) return {};
+  return MakeError(ErrorKind::kSourceLost,
+                   "another process committed to this table at {} as pipeline '{}'; only one firn may write a table: stop "
+                   "one of them",
+                   ToString(theirs ? theirs->lsn : Lsn{}), theirs ? theirs->writer.pipeline : "");
+}
+
+}  // namespace
+
+TableWriter::TableWriter(WriterContext context, TableWriterOptions options, catalog::LoadedTable table,
+                         TableLayout layout, std::string name)
+    : context_(context),
+      options_(std::move(options)),
+      table_(std::move(table)),
+      layout_(std::move(layout)),
+      name_(std::move(name)),
+      files_(context.store) {}
+
+std::string TableWriter::NextLocation(std::string_view suffix) {
+  return iceberg::DataLocation(*table_.metadata,
+                               fmt::format("{}-{:05}{}.parquet", pending_->commit_id, pending_->files_named++, suffix));
+}
+
+Status TableWriter::Begin(const std::string& commit_id) {
+  if (pending_) return {};
+  if (!files_.loaded()) TRY_VOID(files_.Load(*table_.metadata, manifests_));
+  pending_.emplace(Pending{.commit_id = commit_id});
+  return {};
+}
+
+Status TableWriter::Write(const std::string& commit_id, const TableBatch& batch) {
+  TRY_VOID(Begin(commit_id));
+  if (batch.truncate_first) TRY_VOID(Truncate());
+  if (batch.changes.empty()) return {};
+
+  index::EncodedKeys row_keys, old_keys;
+  if (layout_.identity != RowIdentity::kAppendOnly) {
+    TRY_VOID(EnsureIndex(commit_id));
+    std::vector<int> all_key_columns(layout_.key_columns.size());
+    for (size_t i = 0; i < all_key_columns.size(); ++i) all_key_columns[i] = static_cast<int>(i);
+    if (batch.rows.batch) TRY(row_keys, index::EncodeKeys(*batch.rows.batch, layout_.key_columns));
+    if (batch.old_keys.batch) TRY(old_keys, index::EncodeKeys(*batch.old_keys.batch, all_key_columns));
+  }
+  const FoldedBatch folded =
+      Fold(batch.changes, layout_.identity, row_keys, old_keys, !batch.rows.unchanged.empty());
+  TRY(const Positions removed, DeleteRemovedRows(folded));
+
+  std::shared_ptr<arrow::RecordBatch> rows = batch.rows.batch;
+  if (!batch.rows.unchanged.empty()) {
+    // A previous image may lie in the file that is being written: only a closed one can be read.
+    TRY_VOID(CloseDataFile());
+    TRY(rows, FillUnchangedValues(context_.store, layout_.schema, batch.rows, folded, removed,
+                                  [this](uint32_t file) { return index_->FileLocation(file); }));
+  }
+  uint32_t first_row = 0;
+  if (!folded.live_rows.empty()) {
+    TRY(rows, TakeRows(rows, folded.live_rows));
+    TRY(first_row, AppendRows(*rows));
+  }
+  if (layout_.identity != RowIdentity::kAppendOnly) {
+    TRY_VOID(UpdateIndex(folded, row_keys, removed, first_row).Context("index of {}", name_));
+  }
+  if (pending_->open_file && pending_->open_file->estimated_bytes() >= options_.target_file_size_bytes) {
+    return CloseDataFile();
+  }
+  return {};
+}
+
+Status TableWriter::Truncate() {
+  if (pending_->open_file) pending_->open_file.reset();
+  files_.Truncate();
+  pending_->truncate = true;
+  pending_->rows = 0;
+  if (layout_.identity == RowIdentity::kAppendOnly) return {};
+  if (!index_) TRY(index_, context_.index.OpenTable(table_.metadata->table_uuid, KindOf(layout_.identity)));
+  TRY_VOID(index_->Reset(pending_->commit_id));
+  index_ready_ = true;
+  return {};
+}
+
+Result<TableWriter::Positions> TableWriter::DeleteRemovedRows(const FoldedBatch& folded) {
+  if (folded.removed_keys.empty()) return Positions{};
+  TRY(Positions positions, index_->Lookup(folded.removed_keys));
+  int64_t missing = 0;
+  uint32_t last_file = UINT32_MAX;
+  std::string location;
+  for (const auto& position : positions) {
+    if (!position) {
+      ++missing;
+      continue;
+    }
+    if (position->file != last_file) {
+      TRY(location, index_->FileLocation(position->file));
+      last_file = position->file;
+    }
+    if (Status marked = files_.MarkDeleted(location, position->row); !marked) return DistrustIndex(marked.error());
+  }
+  if (missing > 0) {
+    LogWarn("rows to update or delete are not in the Iceberg table: somebody else removed them there",
+            {{"table", name_}, {"rows", missing}});
+  }
+  return positions;
+}
+
+Result<uint32_t> TableWriter::AppendRows(const arrow::RecordBatch& rows) {
+  if (!pending_->open_file) TRY_VOID(OpenDataFile());
+  const auto first_row = static_cast<uint32_t>(pending_->open_file->rows());
+  const auto start = Clock::now();
+  TRY_VOID(pending_->open_file->Write(rows).Context("writing {}", pending_->open_location));
+  pending_->open_file_ns += (Clock::now() - start).count();
+  pending_->rows += rows.num_rows();
+  return first_row;
+}
+
+Status TableWriter::UpdateIndex(const FoldedBatch& folded, const index::EncodedKeys& row_keys, const Positions& removed,
+                                uint32_t first_row) {
+  std::vector<index::TableIndex::Change> changes;
+  changes.reserve(folded.live_rows.size() + folded.removed_keys.size());
+  if (layout_.identity == RowIdentity::kKey) {
+    for (const std::string_view key : folded.vanished_keys) {
+      changes.push_back({.key = key, .erase = index::RowPosition{}});
+    }
+  } else {
+    for (size_t i = 0; i < removed.size(); ++i) {
+      if (removed[i]) changes.push_back({.key = folded.removed_keys[i], .erase = removed[i]});
+    }
+  }
+  for (size_t i = 0; i < folded.live_rows.size(); ++i) {
+    const index::RowPosition position{.file = pending_->open_file_number, .row = first_row + static_cast<uint32_t>(i)};
+    changes.push_back({.key = row_keys[folded.live_rows[i]], .put = position});
+  }
+  return changes.empty() ? Status{} : index_->Apply(changes);
+}
+
+Status TableWriter::OpenDataFile() {
+  pending_->open_location = NextLocation("");
+  pending_->open_file_ns = 0;
+  TRY(pending_->open_file,
+      iceberg::DataFileWriter::Open(context_.store, pending_->open_location, layout_.schema, options_.parquet));
+  files_.Add(pending_->open_location);
+  if (layout_.identity != RowIdentity::kAppendOnly) {
+    TRY(pending_->open_file_number, index_->AddFile(pending_->open_location));
+  }
+  return {};
+}
+
+Status TableWriter::CloseDataFile() {
+  if (!pending_->open_file) return {};
+  const auto start = Clock::now();
+  TRY(iceberg::DataFile file, pending_->open_file->Close().Context("closing {}", pending_->open_location));
+  pending_->open_file_ns += (Clock::now() - start).count();
+  pending_->open_file.reset();
+  context_.metrics.RecordWrite(name_, file.record_count, file.file_size_in_bytes,
+                               std::chrono::nanoseconds(pending_->open_file_ns));
+  file.partition_spec_id = table_.metadata->default_spec_id;
+  files_.Close(std::move(file));
+  return {};
+}
+
+Status TableWriter::EnsureIndex(const std::string& commit_id) {
+  if (!index_) TRY(index_, context_.index.OpenTable(table_.metadata->table_uuid, KindOf(layout_.identity)));
+  if (!index_ready_) {
+    const iceberg::Snapshot* snapshot = table_.metadata->CurrentSnapshot();
+    const index::IndexState state = index_->state();
+    if (snapshot != nullptr && state.changing_commit_id) {
+      // The process that wrote these changes died before it could say so: did its commit get in?
+      auto id = snapshot->summary.find(catalog::kCommitIdKey);
+      if (id != snapshot->summary.end() && id->second == *state.changing_commit_id) {
+        TRY_VOID(index_->Complete(snapshot->snapshot_id));
+      }
+    }
+    if (snapshot == nullptr) {
+      TRY_VOID(index_->Reset(commit_id));
+    } else if (index_->state().snapshot_id != snapshot->snapshot_id) {
+      TRY_VOID(RebuildIndex(commit_id).Context("rebuilding the index of {}", name_));
+    }
+    index_ready_ = true;
+  }
+  return index_->Begin(commit_id);
+}
+
+Status TableWriter::RebuildIndex(const std::string& commit_id) {
+  const auto start = Clock::now();
+  TRY_VOID(index_->Reset(commit_id));
+  iceberg::Schema projection{.schema_id = layout_.schema.schema_id};
+  std::vector<int> columns;
+  for (const int column : layout_.key_columns) {
+    columns.push_back(static_cast<int>(columns.size()));
+    projection.fields.push_back(layout_.schema.fields[column]);
+    projection.fields.back().required = false;  // Keys are encoded alike for every batch: nullable throughout.
+  }
+
+  int64_t rows = 0;
+  std::vector<std::unique_ptr<index::EncodedKeys>> run_keys;  // Entries look into these.
+  std::vector<index::TableIndex::Entry> run;
+  for (const std::string& location : files_.Locations()) {
+    TRY(const uint32_t file, index_->AddFile(location));
+    TRY(const iceberg::RowPositions deleted, files_.Deleted(location));
+    TRY(auto reader, iceberg::DataFileReader::Open(context_.store, location, projection));
+    uint32_t row = 0;
+    while (true) {
+      TRY(const auto batch, reader->Next().Context("reading {}", location));
+      if (!batch) break;
+      TRY(auto keys, index::EncodeKeys(*batch, columns));
+      run_keys.push_back(std::make_unique<index::EncodedKeys>(std::move(keys)));
+      for (int64_t i = 0; i < batch->num_rows(); ++i, ++row) {
+        if (!deleted.isEmpty() && deleted.contains(uint64_t{row})) continue;
+        run.push_back({.key = (*run_keys.back())[i], .position = {.file = file, .row = row}});
+      }
+      if (run.size() >= kRebuildRunEntries) {
+        rows += static_cast<int64_t>(run.size());
+        TRY_VOID(index_->Load(std::exchange(run, {})));
+        run_keys.clear();
+      }
+    }
+  }
+  rows += static_cast<int64_t>(run.size());
+  if (!run.empty()) TRY_VOID(index_->Load(std::move(run)));
+  TRY_VOID(index_->Complete(table_.metadata->CurrentSnapshot()->snapshot_id));
+  LogInfo("built the index from the table",
+          {{"table", name_},
+           {"rows", rows},
+           {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start).count()}});
+  return {};
+}
+
+Error TableWriter::DistrustIndex(const Error& why) {
+  // An index of no commit: the next start finds that it fits no snapshot and builds it from the table.
+  if (index_) (void)index_->Reset("");
+  return why;
+}
+
+Result<catalog::TableChange> TableWriter::Prepare(Lsn lsn) {
+  TRY_VOID(CloseDataFile());
+  TRY(pending_->delta,
+      files_.MakeDelta([this] { return NextLocation("-deletes"); }, options_.parquet.compression));
+  pending_->delta.truncate = pending_->truncate;
+  pending_->delta.summary = ProgressSummary(options_.writer, lsn, pending_->commit_id);
+  catalog::TableChange change{
+      .base = table_,
+      .build = [this](const catalog::LoadedTable& fresh) -> Result<iceberg::CommitRequest> {
+        TRY_VOID(CheckStillOurs(*table_.metadata, *fresh.metadata).Context("table {}", name_));
+        auto request = iceberg::BuildRowDelta(context_.store, table_.ident, *fresh.metadata, pending_->delta, manifests_,
+                                              UnixMillis());
+        if (!request && request.error().kind() == ErrorKind::kConflict) return DistrustIndex(request.error());
+        return request;
+      }};
+  change.discard = [this](const iceberg::CommitRequest& request) {
+    iceberg::RemoveBuilt(context_.store, *table_.metadata, request);
+  };
+  return change;
+}
+
+Status TableWriter::Committed(const catalog::LoadedTable& table) {
+  const iceberg::Snapshot* before = table_.metadata->CurrentSnapshot();
+  const iceberg::Snapshot* after = table.metadata->CurrentSnapshot();
+  const bool others_committed =
+      after->parent_snapshot_id != (before == nullptr ? std::nullopt : std::optional(before->snapshot_id));
+  table_ = table;
+  files_.Committed();
+  pending_.reset();
+  if (others_committed) {
+    // Rows may lie elsewhere now: look at the table again before the next batch.
+    files_.Forget();
+    if (std::exchange(index_ready_, false)) TRY_VOID(index_->Reset(""));
+  } else if (index_ready_) {
+    TRY_VOID(index_->Complete(after->snapshot_id));
+  }
+  return {};
+}
+
+catalog::TableChange MakeCopyChange(WriterContext context, const PipelineIdentity& writer,
+                                    const catalog::LoadedTable& table, std::vector<iceberg::DataFile> files, Lsn lsn,
+                                    const std::string& commit_id) {
+  iceberg::RowDelta delta{.added_data_files = std::move(files), .summary = ProgressSummary(writer, lsn, commit_id)};
+  return {.base = table,
+          .build = [context, table, delta = std::move(delta)](
+                       const catalog::LoadedTable& fresh) -> Result<iceberg::CommitRequest> {
+            TRY_VOID(CheckStillOurs(*table.metadata, *fresh.metadata).Context("table {}", ToString(table.ident)));
+            iceberg::ManifestCache manifests;
+            return iceberg::BuildRowDelta(context.store, table.ident, *fresh.metadata, delta, manifests, UnixMillis());
+          }};
+}
+
+}  // namespace firn::pipeline

@@ -1,0 +1,39 @@
+# make          the release binary, build/release/firn
+# make test     everything that this machine can test
+# make demo     a small shop in PostgreSQL, replicated live into Iceberg tables below demo/
+# make bench    the end-to-end benchmark, beside the floors that PostgreSQL itself sets
+# make lint     formatting and clang-tidy, for what differs from main (make lint ALL=1: for all)
+# make clean    removes build/ and what the demo made
+#
+# Each installs what it lacks (scripts/install-dependencies).
+.DEFAULT_GOAL := release
+.PHONY: release dev test demo bench lint clean
+
+release:
+	@scripts/install-dependencies build
+	@scripts/build release firn
+
+dev:
+	@scripts/install-dependencies build
+	@scripts/build dev
+
+test:
+	@scripts/install-dependencies test
+	@scripts/test
+
+demo:
+	@scripts/install-dependencies demo
+	@scripts/build release firn
+	@.venv/bin/python demo/demo.py
+
+bench:
+	@scripts/install-dependencies demo
+	@scripts/build release firn
+	@.venv/bin/python bench/run.py $(BENCH_ARGUMENTS)
+
+lint:
+	@scripts/install-dependencies lint
+	@scripts/lint $(if $(ALL),--all)
+
+clean:
+	rm -rf build demo/lake demo/state demo/postgres

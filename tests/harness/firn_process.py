@@ -1,0 +1,138 @@
+"""The firn binary under test: one pipeline with its configuration file, run to an end or in the background."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+
+from .postgres_server import free_port
+from .waiting import wait_until
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("FIRN_BINARY", REPOSITORY / "build/release/firn"))
+
+
+def run_firn(*arguments, timeout_s=120, environment=None, check=False):
+    """Runs a firn command to its end. The result has returncode, stdout and stderr."""
+    done = subprocess.run(
+        [BINARY, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        env=os.environ | (environment or {}),
+    )
+    if check and done.returncode != 0:
+        raise AssertionError(f"firn {' '.join(map(str, arguments))} gave {done.returncode}:\n{done.stderr[-6000:]}")
+    return done
+
+
+class Firn:
+    """A pipeline: `settings` are sections of the configuration file, merged over the ones made here."""
+
+    def __init__(self, directory, source_url, *, slot="firn", settings=None):
+        self.directory = pathlib.Path(directory)
+        self.warehouse = self.directory / "lake"
+        self.config = self.directory / "firn.yaml"
+        self.log = self.directory / "firn.log"
+        self.http_port = free_port()
+        self._process = None
+        self._log_start = 0
+        sections = {
+            "source": {"url": source_url, "publication": slot, "slot": slot},
+            "catalog": {
+                "type": "sql",
+                "uri": f"sqlite://{self.warehouse}/catalog.db",
+                "warehouse": f"file://{self.warehouse}",
+            },
+            "writer": {"commit_interval_ms": 500},
+            "state_dir": str(self.directory / "state"),
+            "http": {"listen": f"127.0.0.1:{self.http_port}"},
+        }
+        for name, section in (settings or {}).items():
+            sections[name] = sections.get(name, {}) | section if isinstance(section, dict) else section
+        self.directory.mkdir(parents=True, exist_ok=True)
+        # JSON is YAML.
+        self.config.write_text(json.dumps(sections, indent=2))
+
+    def command(self, name, *arguments, **options):
+        return run_firn(name, "--config", self.config, *arguments, **options)
+
+    def catch_up(self, timeout_s=120):
+        """Everything that is committed in PostgreSQL by now is in Iceberg afterwards."""
+        return self.command("run", "--until-caught-up", timeout_s=timeout_s, check=True)
+
+    def start(self):
+        """`firn run` in the background; its output goes to `log`."""
+        assert not self.running(), "firn runs already"
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
+        with open(self.log, "ab") as log:
+            self._process = subprocess.Popen(
+                [BINARY, "run", "--config", self.config], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        return self
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def running(self):
+        return self._process is not None and self._process.poll() is None
+
+    def ended_within(self, timeout_s):
+        """Waits that long; True when firn ended by itself meanwhile."""
+        try:
+            self._process.wait(timeout_s)
+            return True
+        except subprocess.TimeoutExpired:
+            return False
+
+    def expect_running(self):
+        if not self.running():
+            raise AssertionError(f"firn ended with {self._process and self._process.returncode}:\n{self.log_text()[-6000:]}")
+
+    def stop(self, timeout_s=60):
+        """SIGTERM: what is buffered is committed, and the exit code is 0."""
+        self.expect_running()
+        self._process.send_signal(signal.SIGTERM)
+        if not self.ended_within(timeout_s):
+            self.kill()
+            raise AssertionError(f"firn did not end within {timeout_s} s of SIGTERM:\n{self.log_text()[-6000:]}")
+        assert self._process.returncode == 0, f"exit code {self._process.returncode}:\n{self.log_text()[-6000:]}"
+
+    def kill(self):
+        """SIGKILL, as a crash or the kernel's memory killer would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def log_text(self):
+        """What the latest background run wrote."""
+        if not self.log.exists():
+            return ""
+        with open(self.log, "rb") as log:
+            log.seek(self._log_start)
+            return log.read().decode(errors="replace")
+
+    def get(self, path):
+        """GET from the HTTP server of the background run; None while it doesn't answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=5) as response:
+                return response.read().decode()
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            self.expect_running()
+            return None
+
+    def wait_streaming(self, timeout_s=60):
+        """Until every table is copied and the background run follows changes."""
+
+        def streaming():
+            self.expect_running()
+            text = self.get("/status")
+            status = json.loads(text) if text else {}
+            return status.get("tables") and all(table["state"] == "streaming" for table in status["tables"])
+
+        wait_until(streaming, "every table streams", timeout_s)

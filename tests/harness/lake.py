@@ -1,0 +1,149 @@
+"""What is in the Iceberg tables, as engines that share no code with firn read it."""
+
+import contextlib
+import datetime
+import decimal
+import importlib.metadata
+import json
+import os
+import pathlib
+import subprocess
+import sysconfig
+import uuid
+
+import duckdb
+from datafusion import SessionContext
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.table import StaticTable
+from pyiceberg_core.datafusion import IcebergDataFusionTable
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Lake:
+    """The warehouse of a pipeline with its embedded catalog."""
+
+    def __init__(self, warehouse, java):
+        self.warehouse = pathlib.Path(warehouse)
+        self._java = java
+
+    def catalog(self):
+        database = self.warehouse / "catalog.db"
+        assert database.exists(), f"{database} is missing"
+        return SqlCatalog("firn", uri=f"sqlite:///{database}", warehouse=f"file://{self.warehouse}")
+
+    def tables(self):
+        catalog = self.catalog()
+        return {t for namespace in catalog.list_namespaces() for t in catalog.list_tables(namespace)}
+
+    def table(self, namespace, name):
+        return self.catalog().load_table((namespace, name))
+
+    def rows(self, table, engine):
+        """The table's rows at its current snapshot, as dicts of the engine's own Python values."""
+        return {
+            "pyiceberg": read_with_pyiceberg,
+            "iceberg-rust": read_with_iceberg_rust,
+            "duckdb": read_with_duckdb,
+            "java": self._java.rows,
+        }[engine](table.metadata_location)
+
+
+ENGINES = ("pyiceberg", "iceberg-rust", "duckdb", "java")
+
+
+def read_with_pyiceberg(metadata_location, snapshot_id=None):
+    return StaticTable.from_metadata(metadata_location).scan(snapshot_id=snapshot_id).to_arrow().to_pylist()
+
+
+def read_with_iceberg_rust(metadata_location):
+    provider = IcebergDataFusionTable(
+        identifier=["lake", "t"], metadata_location=metadata_location, file_io_properties={}
+    )
+    context = SessionContext()
+    context.register_table("t", provider)
+    return context.sql("SELECT * FROM t").to_arrow_table().to_pylist()
+
+
+def connect_duckdb():
+    """DuckDB with its Iceberg extension from PyPI, so that it downloads nothing."""
+    connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+    version = importlib.metadata.version("duckdb")
+    for name in ("httpfs", "avro", "iceberg"):
+        folder = f"{sysconfig.get_paths()['purelib']}/duckdb_extension_{name}/extensions/v{version}"
+        connection.execute(f"LOAD '{folder}/{name}.duckdb_extension'")
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def read_with_duckdb(metadata_location):
+    with contextlib.closing(connect_duckdb()) as connection:
+        path = metadata_location.removeprefix("file://").replace("'", "''")
+        return connection.execute(f"SELECT * FROM iceberg_scan('{path}')").to_arrow_table().to_pylist()
+
+
+def _typed_json_value(members):
+    """The reverse of ReadTable.java's objects of one member."""
+    if len(members) != 1:
+        return members
+    ((kind, text),) = members.items()
+    decoders = {
+        "float": float,
+        "decimal": decimal.Decimal,
+        "uuid": uuid.UUID,
+        "hex": bytes.fromhex,
+        "date": datetime.date.fromisoformat,
+        "time": datetime.time.fromisoformat,
+        "timestamp": datetime.datetime.fromisoformat,
+        "timestamptz": datetime.datetime.fromisoformat,
+    }
+    return decoders[kind](text) if kind in decoders and isinstance(text, str) else members
+
+
+class JavaReader:
+    """Iceberg's Java reader: one JVM that reads a table per request."""
+
+    def __init__(self, log):
+        self._log = log
+        self._process = None
+
+    def rows(self, metadata_location):
+        return self.read(metadata_location)[0]
+
+    def read(self, metadata_location):
+        """Rows, and what the reader's scan plan tells: rows, data_files, delete_files_per_data_file_max."""
+        if self._process is None or self._process.poll() is not None:
+            self._start()
+        self._process.stdin.write(metadata_location + "\n")
+        self._process.stdin.flush()
+        rows = []
+        for line in self._process.stdout:
+            row = json.loads(line, object_hook=_typed_json_value)
+            if row.keys() == {"end"} and isinstance(row["end"], dict) and "delete_files_per_data_file_max" in row["end"]:
+                return rows, row["end"]
+            if row.keys() == {"error"} and not rows:
+                raise AssertionError(f"Java can't read {metadata_location}: {row['error']}")
+            rows.append(row)
+        raise AssertionError(f"the Java reader ended; see {self._log}")
+
+    def _start(self):
+        libraries = REPOSITORY / "build/java/lib"
+        assert libraries.is_dir(), f"{libraries} is missing: run scripts/install-dependencies test"
+        with open(self._log, "ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *("java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Duser.timezone=UTC"),
+                    *("-cp", f"{libraries}/*", REPOSITORY / "tests/java/ReadTable.java"),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=os.environ | {"LC_ALL": "C.UTF-8"},
+            )
+
+    def stop(self):
+        if self._process is not None:
+            self._process.stdin.close()
+            self._process.kill()
+            self._process.wait()

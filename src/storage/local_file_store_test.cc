@@ -30,7 +30,8 @@ class LocalFileStoreTest : public ::testing::Test {
   std::string Location(std::string_view name) const { return "file://" + folder_ + "/" + std::string(name); }
   std::vector<std::string> Names() {
     std::vector<std::string> names;
-    for (const FileInfo& file : store_->List("file://" + folder_).value()) {
+    const std::vector<FileInfo> files = store_->List("file://" + folder_).value();
+    for (const FileInfo& file : files) {
       names.push_back(file.location.substr(folder_.size() + 8));
     }
     std::ranges::sort(names);

@@ -1,0 +1,143 @@
+#include "pipeline/table_lane.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/try.h"
+
+namespace firn::pipeline {
+
+Result<std::unique_ptr<TableLane>> TableLane::Make(encode::TableMapping mapping, RowIdentity identity, Lsn start) {
+  std::unique_ptr<TableLane> lane(new TableLane(std::move(mapping), identity, start));
+  const int columns = static_cast<int>(lane->mapping_.columns.size());
+  lane->is_key_column_.resize(columns, identity == RowIdentity::kWholeRow);
+  if (identity == RowIdentity::kWholeRow) {
+    for (int column = 0; column < columns; ++column) lane->key_columns_.push_back(column);
+  } else {
+    lane->key_columns_ = lane->mapping_.key_columns;
+    for (const int column : lane->key_columns_) lane->is_key_column_[column] = true;
+  }
+  TRY(lane->rows_, encode::RowEncoder::Make(lane->mapping_));
+  TRY(lane->old_keys_, encode::RowEncoder::Make(lane->mapping_, lane->key_columns_));
+  return lane;
+}
+
+Result<RelationBinding> TableLane::Bind(const postgres::RelationMessage& relation) const {
+  RelationBinding binding;
+  auto mismatch = [&](std::string what) {
+    return MakeError(ErrorKind::kSchemaMismatch,
+                     "{}: this version can't follow a change of the table's columns yet; remove the table from the "
+                     "Iceberg catalog and start firn again to copy it anew",
+                     what);
+  };
+  for (const encode::ColumnMapping& column : mapping_.columns) {
+    auto position = std::ranges::find(relation.columns, column.source_name, &postgres::RelationColumn::name);
+    if (position == relation.columns.end()) return mismatch(fmt::format("column '{}' is gone", column.source_name));
+    binding.relation_column.push_back(static_cast<int>(position - relation.columns.begin()));
+  }
+  for (const postgres::RelationColumn& column : relation.columns) {
+    if (!std::ranges::contains(mapping_.columns, column.name, &encode::ColumnMapping::source_name)) {
+      return mismatch(fmt::format("column '{}' is new", column.name));
+    }
+  }
+  return binding;
+}
+
+Status TableLane::Insert(const RelationBinding& binding, postgres::Tuple new_row) {
+  TRY_VOID(AppendRow(binding, new_row, std::nullopt, false));
+  changes_.push_back({.kind = ChangeKind::kInsert, .row = static_cast<int32_t>(rows_->rows() - 1)});
+  return {};
+}
+
+Status TableLane::Update(const RelationBinding& binding, const postgres::UpdateMessage& update) {
+  TRY_VOID(RequireIdentity("UPDATE"));
+  TRY_VOID(AppendRow(binding, update.new_row, update.old_row, update.old_is_key));
+  Change change{.kind = ChangeKind::kUpdate, .row = static_cast<int32_t>(rows_->rows() - 1)};
+  if (update.old_row) {
+    TRY_VOID(CheckWidth(binding, *update.old_row));
+    // REPLICA IDENTITY FULL always sends the old row: only a changed key is of interest where there is a key.
+    if (identity_ == RowIdentity::kWholeRow || !SameKey(binding, *update.old_row, update.new_row)) {
+      TRY_VOID(AppendOldKey(binding, *update.old_row));
+      change.old = static_cast<int32_t>(old_keys_->rows() - 1);
+    }
+  } else if (identity_ == RowIdentity::kWholeRow) {
+    return MakeError(ErrorKind::kUnsupported,
+                     "an UPDATE came without the old row: the table's REPLICA IDENTITY is no longer FULL; set it again");
+  }
+  changes_.push_back(change);
+  return {};
+}
+
+Status TableLane::Delete(const RelationBinding& binding, const postgres::DeleteMessage& deletion) {
+  TRY_VOID(RequireIdentity("DELETE"));
+  TRY_VOID(CheckWidth(binding, deletion.old_row));
+  if (identity_ == RowIdentity::kWholeRow && deletion.old_is_key) {
+    return MakeError(ErrorKind::kUnsupported,
+                     "a DELETE came without the whole old row: the table's REPLICA IDENTITY is no longer FULL; set it again");
+  }
+  TRY_VOID(AppendOldKey(binding, deletion.old_row));
+  changes_.push_back({.kind = ChangeKind::kDelete, .old = static_cast<int32_t>(old_keys_->rows() - 1)});
+  return {};
+}
+
+Status TableLane::Truncate() {
+  // Nothing before it matters any more.
+  TRY_VOID(Seal());
+  truncated_ = true;
+  return {};
+}
+
+Status TableLane::RequireIdentity(std::string_view operation) const {
+  if (identity_ != RowIdentity::kAppendOnly) return {};
+  return MakeError(ErrorKind::kUnsupported,
+                   "{} on a table that had no replica identity when firn started; give it a primary key or run ALTER "
+                   "TABLE … REPLICA IDENTITY FULL, remove it from the Iceberg catalog and start firn again",
+                   operation);
+}
+
+Status TableLane::CheckWidth(const RelationBinding& binding, postgres::Tuple row) const {
+  if (row.size() == binding.relation_column.size()) return {};
+  return MakeError(ErrorKind::kCorrupt, "a tuple of {} values for a table of {} columns", row.size(),
+                   binding.relation_column.size());
+}
+
+Status TableLane::AppendRow(const RelationBinding& binding, postgres::Tuple row,
+                            const std::optional<postgres::Tuple>& old_row, bool old_is_key) {
+  TRY_VOID(CheckWidth(binding, row));
+  if (old_row) TRY_VOID(CheckWidth(binding, *old_row));
+  scratch_.clear();
+  for (size_t column = 0; column < binding.relation_column.size(); ++column) {
+    const int source = binding.relation_column[column];
+    const WireValue& value = row[source];
+    // An old row, where there is one, brings the value that was not sent again.
+    const bool in_old_row = value.format == WireFormat::kUnchangedToast && old_row &&
+                            (!old_is_key || is_key_column_[column]) &&
+                            (*old_row)[source].format != WireFormat::kUnchangedToast;
+    scratch_.push_back(in_old_row ? (*old_row)[source] : value);
+  }
+  return rows_->AppendRow(scratch_);
+}
+
+Status TableLane::AppendOldKey(const RelationBinding& binding, postgres::Tuple old_row) {
+  scratch_.clear();
+  for (const int column : key_columns_) scratch_.push_back(old_row[binding.relation_column[column]]);
+  return old_keys_->AppendRow(scratch_);
+}
+
+bool TableLane::SameKey(const RelationBinding& binding, postgres::Tuple a, postgres::Tuple b) const {
+  return std::ranges::all_of(key_columns_, [&](int column) {
+    const int source = binding.relation_column[column];
+    return b[source].format == WireFormat::kUnchangedToast ||
+           (a[source].format == b[source].format && a[source].bytes() == b[source].bytes());
+  });
+}
+
+Result<TableBatch> TableLane::Seal() {
+  TableBatch batch{.truncate_first = std::exchange(truncated_, false), .bytes = bytes()};
+  batch.changes = std::exchange(changes_, {});
+  if (rows_->rows() > 0) TRY(batch.rows, rows_->Finish());
+  if (old_keys_->rows() > 0) TRY(batch.old_keys, old_keys_->Finish());
+  return batch;
+}
+
+}  // namespace firn::pipeline

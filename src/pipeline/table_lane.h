@@ -1,0 +1,69 @@
+// A table's open batch: what arrived since the last flush, its columns filled as it comes.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "encode/row_encoder.h"
+#include "encode/type_mapping.h"
+#include "model/lsn.h"
+#include "pipeline/table_batch.h"
+#include "postgres/pgoutput.h"
+
+namespace firn::pipeline {
+
+/// How the columns of a Relation message lie in the table's mapping.
+struct RelationBinding {
+  std::vector<int> relation_column;  ///< By column of the mapping: its place in the message's tuples.
+};
+
+/// Single-threaded: the replicator's.
+class TableLane {
+ public:
+  /// `start`: transactions whose commit record starts before it are in the table already.
+  static Result<std::unique_ptr<TableLane>> Make(encode::TableMapping mapping, RowIdentity identity, Lsn start);
+
+  /// kSchemaMismatch when the message's columns are not those that the mapping was made for.
+  Result<RelationBinding> Bind(const postgres::RelationMessage& relation) const;
+
+  Status Insert(const RelationBinding& binding, postgres::Tuple new_row);
+  Status Update(const RelationBinding& binding, const postgres::UpdateMessage& update);
+  Status Delete(const RelationBinding& binding, const postgres::DeleteMessage& deletion);
+  Status Truncate();
+
+  bool empty() const { return changes_.empty() && !truncated_; }
+  size_t bytes() const { return rows_->bytes() + old_keys_->bytes() + changes_.capacity() * sizeof(Change); }
+  Lsn start() const { return start_; }
+  const encode::TableMapping& mapping() const { return mapping_; }
+  const TableName& name() const { return mapping_.source; }
+
+  /// The open batch; the lane is empty afterwards.
+  Result<TableBatch> Seal();
+
+ private:
+  TableLane(encode::TableMapping mapping, RowIdentity identity, Lsn start)
+      : mapping_(std::move(mapping)), identity_(identity), start_(start) {}
+  Status AppendRow(const RelationBinding& binding, postgres::Tuple row, const std::optional<postgres::Tuple>& old_row,
+                   bool old_is_key);
+  Status AppendOldKey(const RelationBinding& binding, postgres::Tuple old_row);
+  bool SameKey(const RelationBinding& binding, postgres::Tuple a, postgres::Tuple b) const;
+  Status RequireIdentity(std::string_view operation) const;
+  Status CheckWidth(const RelationBinding& binding, postgres::Tuple row) const;
+
+  encode::TableMapping mapping_;
+  RowIdentity identity_;
+  Lsn start_;
+  std::vector<int> key_columns_;  ///< Of the mapping; every column for kWholeRow.
+  std::vector<bool> is_key_column_;
+  std::unique_ptr<encode::RowEncoder> rows_;
+  std::unique_ptr<encode::RowEncoder> old_keys_;
+  std::vector<Change> changes_;
+  std::vector<WireValue> scratch_;
+  bool truncated_ = false;
+};
+
+}  // namespace firn::pipeline

@@ -1,0 +1,111 @@
+#include "pipeline/transaction_assembler.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <variant>
+
+#include "base/try.h"
+
+namespace firn::pipeline {
+namespace {
+
+template <typename... Visitors>
+struct Overloaded : Visitors... {
+  using Visitors::operator()...;
+};
+
+template <typename T>
+const T* As(const postgres::Message& message) {
+  return std::get_if<T>(&message.body);
+}
+
+}  // namespace
+
+Status TransactionAssembler::Start() {
+  std::error_code error;
+  std::filesystem::remove_all(options_.directory, error);
+  std::filesystem::create_directories(options_.directory, error);
+  if (error) {
+    return MakeError(ErrorKind::kPermission, "making the spool folder {}: {}; set state_dir to a folder that firn may write",
+                     options_.directory, error.message());
+  }
+  return {};
+}
+
+size_t TransactionAssembler::spooled_bytes_in_memory() const {
+  size_t bytes = 0;
+  for (const auto& [xid, streamed] : streamed_) bytes += streamed.spool->bytes_in_memory();
+  return bytes;
+}
+
+Status TransactionAssembler::Handle(std::string_view payload) {
+  TRY(const postgres::Message message, parser_.Parse(payload, open_stream_.has_value()));
+  const bool ends_stream = As<postgres::StreamStopMessage>(message) != nullptr;
+  if (open_stream_ && !ends_stream) return streamed_.at(*open_stream_).spool->Append(message.xid, payload);
+  return HandleMessage(message);
+}
+
+Status TransactionAssembler::HandleMessage(const postgres::Message& message) {
+  return std::visit(
+      Overloaded{
+          [&](const postgres::BeginMessage& begin) {
+            in_transaction_ = true;
+            return sink_.Begin(begin.commit_lsn, begin.committed_at_us);
+          },
+          [&](const postgres::CommitMessage& commit) {
+            in_transaction_ = false;
+            return sink_.End(commit.end_lsn);
+          },
+          [&](const postgres::StreamStartMessage& start) {
+            open_stream_ = start.xid;
+            Streamed& streamed = streamed_[start.xid];
+            if (!streamed.spool) {
+              streamed.spool = std::make_unique<TransactionSpool>(fmt::format("{}/{}", options_.directory, start.xid),
+                                                                  options_.memory_bytes_per_transaction);
+            }
+            return Status{};
+          },
+          [&](const postgres::StreamStopMessage&) {
+            open_stream_.reset();
+            return Status{};
+          },
+          [&](const postgres::StreamAbortMessage& abort) {
+            if (abort.subtransaction_xid == abort.xid) {
+              streamed_.erase(abort.xid);
+            } else if (auto position = streamed_.find(abort.xid); position != streamed_.end()) {
+              position->second.aborted.insert(abort.subtransaction_xid);
+            }
+            return Status{};
+          },
+          [&](const postgres::StreamCommitMessage& commit) { return Replay(commit); },
+          [&](const postgres::OriginMessage&) { return Status{}; },
+          [&](const postgres::LogicalMessage&) { return Status{}; },
+          [&](const auto&) { return sink_.Apply(message); },
+      },
+      message.body);
+}
+
+Status TransactionAssembler::Replay(const postgres::StreamCommitMessage& commit) {
+  auto position = streamed_.find(commit.xid);
+  if (position == streamed_.end()) {
+    return MakeError(ErrorKind::kCorrupt, "a Stream Commit of transaction {} that was not streamed", commit.xid);
+  }
+  const Streamed& streamed = position->second;
+  in_transaction_ = true;
+  TRY_VOID(sink_.Begin(commit.commit_lsn, commit.committed_at_us));
+  TRY_VOID(streamed.spool->Replay([&](postgres::Xid xid, std::string_view payload) -> Status {
+    TRY(const postgres::Message message, replay_parser_.Parse(payload, /*in_stream=*/true));
+    // The server sends a relation's description once a transaction, even if the subtransaction that it came in aborts.
+    const bool describes = As<postgres::RelationMessage>(message) || As<postgres::TypeMessage>(message);
+    if (As<postgres::LogicalMessage>(message) || As<postgres::OriginMessage>(message)) return {};
+    if (!describes && streamed.aborted.contains(xid)) return {};
+    return sink_.Apply(message);
+  }));
+  in_transaction_ = false;
+  TRY_VOID(sink_.End(commit.end_lsn));
+  streamed_.erase(position);
+  return {};
+}
+
+}  // namespace firn::pipeline

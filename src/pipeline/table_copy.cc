@@ -1,0 +1,225 @@
+#include "pipeline/table_copy.h"
+
+#include <arrow/api.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+#include <thread>
+
+#include "base/try.h"
+#include "base/uuid.h"
+#include "encode/row_encoder.h"
+#include "iceberg/data_file_writer.h"
+#include "observe/log.h"
+#include "postgres/table_copy_reader.h"
+
+namespace firn::pipeline {
+namespace {
+
+/// 256 MB of heap: large enough that starting a COPY costs nothing, small enough that workers end together.
+constexpr int64_t kBlocksPerTask = 32'768;
+
+struct Task {
+  size_t table = 0;
+  postgres::CopyRequest request;
+};
+
+/// One copy run: the tasks, and what the workers have made of them.
+class CopyRun {
+ public:
+  CopyRun(const CopyOptions& options, catalog::Catalog& catalog, WriterContext context, std::span<TargetTable> targets,
+          std::span<CopyProgress> progress)
+      : options_(options), catalog_(catalog), context_(context), targets_(targets), progress_(progress),
+        commit_id_(NewUuid()), tables_(targets.size()) {
+    for (size_t table = 0; table < targets.size(); ++table) {
+      for (auto& request : PlanCopy(targets[table], kBlocksPerTask)) tasks_.push_back({table, std::move(request)});
+      tables_[table].tasks_left = static_cast<int>(tasks_.size()) - static_cast<int>(first_task_of_next_);
+      first_task_of_next_ = tasks_.size();
+    }
+  }
+
+  Status Run(std::stop_token stop) {
+    const int workers = std::max(1, std::min<int>(options_.workers, static_cast<int>(tasks_.size())));
+    {
+      std::vector<std::jthread> threads;
+      for (int i = 0; i < workers; ++i) {
+        threads.emplace_back([this, stop, workers] {
+          if (Status status = Work(stop, workers); !status) Fail(std::move(status).error());
+        });
+      }
+    }
+    std::lock_guard lock(mutex_);
+    if (error_) return *error_;
+    return {};
+  }
+
+ private:
+  struct TableState {
+    int tasks_left = 0;
+    int files_open = 0;
+    std::vector<iceberg::DataFile> files;
+    std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+  };
+
+  void Fail(Error error) {
+    std::lock_guard lock(mutex_);
+    if (!error_) error_ = std::move(error);
+    failed_ = true;
+  }
+
+  Status Work(std::stop_token stop, int workers);
+  Status CopyTask(const Task& task, postgres::TableCopyReader& reader, std::unique_ptr<iceberg::DataFileWriter>& writer,
+                  int64_t batch_bytes_max, std::stop_token stop);
+  Status CloseFile(size_t table, std::unique_ptr<iceberg::DataFileWriter>& writer);
+  Status CommitIfDone(size_t table, std::stop_token stop);
+
+  const CopyOptions& options_;
+  catalog::Catalog& catalog_;
+  WriterContext context_;
+  std::span<TargetTable> targets_;
+  std::span<CopyProgress> progress_;
+  const std::string commit_id_;
+  std::vector<Task> tasks_;
+  size_t first_task_of_next_ = 0;
+  std::atomic<size_t> next_task_ = 0;
+  std::atomic<int> files_named_ = 0;
+  std::atomic<bool> failed_ = false;
+  std::mutex mutex_;
+  std::vector<TableState> tables_;  ///< Under mutex_.
+  std::optional<Error> error_;      ///< Under mutex_: the first one.
+};
+
+Status CopyRun::Work(std::stop_token stop, int workers) {
+  TRY(auto reader, postgres::TableCopyReader::Open(options_.connection, options_.snapshot_name));
+  const int64_t batch_bytes_max = static_cast<int64_t>(options_.memory_bytes) / (4 * workers);
+  std::unique_ptr<iceberg::DataFileWriter> writer;
+  size_t table = 0;
+  while (!failed_) {
+    const size_t next = next_task_++;
+    // A data file holds rows of one table: it is closed when the next task is of another, or there is none.
+    const bool same_table = next < tasks_.size() && tasks_[next].table == table;
+    if (!same_table && writer) {
+      TRY_VOID(CloseFile(table, writer));
+      TRY_VOID(CommitIfDone(table, stop));
+    }
+    if (next >= tasks_.size()) return {};
+    table = tasks_[next].table;
+    TRY_VOID(CopyTask(tasks_[next], *reader, writer, batch_bytes_max, stop)
+                 .Context("copying table {}", targets_[table].source.name));
+    {
+      std::lock_guard lock(mutex_);
+      --tables_[table].tasks_left;
+    }
+    if (!writer) TRY_VOID(CommitIfDone(table, stop));
+  }
+  return {};
+}
+
+Status CopyRun::CopyTask(const Task& task, postgres::TableCopyReader& reader,
+                         std::unique_ptr<iceberg::DataFileWriter>& writer, int64_t batch_bytes_max,
+                         std::stop_token stop) {
+  const TargetTable& target = targets_[task.table];
+  progress_[task.table].started = true;
+  TRY(auto encoder, encode::RowEncoder::Make(target.mapping));
+  auto write_batch = [&]() -> Status {
+    if (encoder->rows() == 0) return {};
+    TRY(const encode::EncodedRows rows, encoder->Finish());
+    if (!writer) {
+      const std::string name = fmt::format("{}-{:05}.parquet", commit_id_, files_named_++);
+      TRY(writer, iceberg::DataFileWriter::Open(context_.store, iceberg::DataLocation(*target.table.metadata, name),
+                                                target.layout.schema, options_.writer.parquet));
+      std::lock_guard lock(mutex_);
+      ++tables_[task.table].files_open;
+    }
+    TRY_VOID(writer->Write(*rows.batch));
+    progress_[task.table].rows += rows.batch->num_rows();
+    context_.metrics.AddCopiedRows(ToString(target.source.name), rows.batch->num_rows());
+    if (writer->estimated_bytes() >= options_.writer.target_file_size_bytes) return CloseFile(task.table, writer);
+    return {};
+  };
+
+  TRY_VOID(reader.Start(task.request));
+  while (true) {
+    TRY(const std::span<const WireValue> row, reader.Next());
+    if (row.empty()) break;
+    TRY_VOID(encoder->AppendRow(row));
+    if (encoder->rows() >= options_.batch_rows ||
+        static_cast<int64_t>(encoder->bytes()) >= batch_bytes_max) {
+      TRY_VOID(write_batch());
+      if (stop.stop_requested()) return MakeError(ErrorKind::kCancelled, "stopped on request");
+      if (failed_) return MakeError(ErrorKind::kCancelled, "another worker failed");
+    }
+  }
+  return write_batch();
+}
+
+Status CopyRun::CloseFile(size_t table, std::unique_ptr<iceberg::DataFileWriter>& writer) {
+  const auto start = std::chrono::steady_clock::now();
+  TRY(iceberg::DataFile file, writer->Close());
+  writer.reset();
+  file.partition_spec_id = targets_[table].table.metadata->default_spec_id;
+  context_.metrics.RecordWrite(ToString(targets_[table].source.name), file.record_count, file.file_size_in_bytes,
+                               std::chrono::steady_clock::now() - start);
+  std::lock_guard lock(mutex_);
+  --tables_[table].files_open;
+  tables_[table].files.push_back(std::move(file));
+  return {};
+}
+
+Status CopyRun::CommitIfDone(size_t table, std::stop_token stop) {
+  std::vector<iceberg::DataFile> files;
+  std::chrono::steady_clock::time_point started;
+  {
+    std::lock_guard lock(mutex_);
+    TableState& state = tables_[table];
+    if (state.tasks_left > 0 || state.files_open > 0 || progress_[table].done.exchange(true)) return {};
+    files = std::move(state.files);
+    started = state.started;
+  }
+  TargetTable& target = targets_[table];
+  const auto commit_start = std::chrono::steady_clock::now();
+  const std::string commit_id = NewUuid();
+  const catalog::TableChange change = MakeCopyChange(context_, options_.writer.writer, target.table, std::move(files),
+                                                     options_.lsn, commit_id);
+  auto receipt = catalog::CommitChanges(catalog_, std::span(&change, 1), commit_id, options_.lsn, options_.retry, stop);
+  context_.metrics.RecordCommit(ToString(target.source.name), receipt.has_value(),
+                                std::chrono::steady_clock::now() - commit_start);
+  if (!receipt) return std::move(receipt.error()).WithContext(fmt::format("committing the copy of {}", target.source.name));
+  target.table = receipt->tables().front();
+  TRY(target.progress, ReadProgress(*target.table.metadata));
+  LogInfo("copied table",
+          {{"table", ToString(target.source.name)},
+           {"rows", progress_[table].rows.load()},
+           {"lsn", ToString(options_.lsn)},
+           {"snapshot_id", target.table.metadata->current_snapshot_id.value_or(0)},
+           {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count()}});
+  return {};
+}
+
+}  // namespace
+
+std::vector<postgres::CopyRequest> PlanCopy(const TargetTable& target, int64_t blocks_per_task) {
+  postgres::CopyRequest whole{.table = target.source.name};
+  for (const encode::ColumnMapping& column : target.mapping.columns) {
+    whole.columns.push_back(postgres::QuoteIdentifier(column.source_name) + (column.has_binary_decoder ? "" : "::text"));
+  }
+  if (target.source.pages <= blocks_per_task) return {whole};
+  std::vector<postgres::CopyRequest> requests;
+  for (int64_t first = 0; first < target.source.pages; first += blocks_per_task) {
+    const int64_t end = first + blocks_per_task;
+    postgres::CopyRequest part = whole;
+    part.blocks = postgres::BlockRange{.first = first};
+    if (end < target.source.pages) part.blocks->last = end;
+    requests.push_back(std::move(part));
+  }
+  return requests;
+}
+
+Status CopyTables(const CopyOptions& options, catalog::Catalog& catalog, WriterContext context,
+                  std::span<TargetTable> targets, std::span<CopyProgress> progress, std::stop_token stop) {
+  return CopyRun(options, catalog, context, targets, progress).Run(stop);
+}
+
+}  // namespace firn::pipeline

@@ -1,0 +1,55 @@
+// The initial copy: the tables as one snapshot of PostgreSQL saw them, read in parallel and committed one by one.
+//
+//   tables ──► tasks (ranges of heap blocks) ──► worker 1: COPY → RowEncoder → data file ──┐
+//                                            ├─► worker 2: …                               ├─► table's last task done:
+//                                            └─► worker n: …                               ┘   one commit, LSN = snapshot's
+//
+// A crash before a table's commit leaves an empty table and files that no snapshot names: the copy of that table starts
+// again. Finished tables keep their LSN and only take the changes after it.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/retry_policy.h"
+#include "catalog/catalog.h"
+#include "pipeline/table_writer.h"
+#include "pipeline/target_table.h"
+#include "postgres/connection.h"
+
+namespace firn::pipeline {
+
+struct CopyOptions {
+  postgres::ConnectionOptions connection;
+  std::string snapshot_name;
+  Lsn lsn;  ///< The snapshot's consistent point.
+  int workers = 4;
+  int64_t batch_rows = 1000;
+  size_t memory_bytes = 512 << 20;  ///< Over all workers' batches.
+  TableWriterOptions writer;
+  RetryPolicy retry;
+};
+
+/// What the copy of one table has done; read by whoever shows progress. Thread-safe.
+struct CopyProgress {
+  std::atomic<int64_t> rows = 0;
+  std::atomic<bool> started = false;
+  std::atomic<bool> done = false;
+};
+
+/// Copies `targets` (each without progress of its own) and commits each; on return `targets[i].table` and `.progress` are
+/// what was committed. `progress[i]` belongs to targets[i]. Stops at the first error, and with kCancelled on request:
+/// tables that were finished stay.
+Status CopyTables(const CopyOptions& options, catalog::Catalog& catalog, WriterContext context,
+                  std::span<TargetTable> targets, std::span<CopyProgress> progress, std::stop_token stop);
+
+/// The COPY requests that a table is read by, each about `blocks_per_task` heap blocks; the last one is open-ended, so
+/// that blocks which the estimate missed are read too.
+std::vector<postgres::CopyRequest> PlanCopy(const TargetTable& target, int64_t blocks_per_task);
+
+}  // namespace firn::pipeline

@@ -1,0 +1,48 @@
+// The Iceberg table behind a source table: found or made, with what ties the two together in its properties.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "catalog/catalog.h"
+#include "encode/type_mapping.h"
+#include "model/source_table.h"
+#include "pipeline/progress.h"
+#include "pipeline/table_batch.h"
+
+namespace firn::pipeline {
+
+// Table properties (docs/snapshot_summary.md).
+inline constexpr char kSourceTableProperty[] = "firn.source.table";      ///< "public.orders"
+inline constexpr char kSourceOidProperty[] = "firn.source.oid";          ///< pg_class.oid
+inline constexpr char kSourceColumnsProperty[] = "firn.source.columns";  ///< attnum to field id: "1:1,2:2,5:3"
+
+struct TargetNaming {
+  std::string name_space = "{schema}";  ///< "{schema}" stands for the source schema; dots part levels.
+  std::string table_prefix;
+
+  iceberg::TableIdent IdentOf(const TableName& source) const;
+};
+
+struct TargetTable {
+  SourceTable source;
+  encode::TableMapping mapping;
+  TableLayout layout;
+  catalog::LoadedTable table;
+  std::optional<TableProgress> progress;  ///< Nothing: not copied yet.
+};
+
+RowIdentity IdentityOf(const SourceTable& source);
+
+/// The table that `source` replicates into, if it is there already. Errors: kAlreadyExists for a table that firn did not
+/// make or that another pipeline writes; kSourceLost for one that was copied from another PostgreSQL cluster or from a
+/// table that has since been dropped and made again; kSchemaMismatch when the columns changed while firn was down.
+Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, const SourceTable& source,
+                                                   const TargetNaming& naming, const PipelineIdentity& writer);
+
+/// Makes namespace and table. `compression_codec` in Iceberg's words ("zstd", "uncompressed"). kUnsupported for a column
+/// that can't be stored.
+Result<TargetTable> CreateTargetTable(catalog::Catalog& catalog, const SourceTable& source, const TargetNaming& naming,
+                                      const std::string& compression_codec);
+
+}  // namespace firn::pipeline

@@ -1,13 +1,15 @@
 // Where a table's rows lie: key → (data file, row position), in RocksDB. A cache of the table itself: lost or stale, it
 // is rebuilt from the table's key columns, so it never has to be backed up.
 //
-// One RocksDB for all tables of a pipeline. Each life of a table's index (a rebuild, a truncate) has its own generation,
-// the first four bytes of its keys, so that dropping one is a range deletion.
+// One RocksDB for all tables of a pipeline. Each life of a table's index (a rebuild, a truncate) has its own
+// generation, the first four bytes of its keys, so that dropping one is a range deletion.
 //
-//   state of a table:   absent ──Rebuild──► clean(snapshot) ──Begin(commit id)──► changing(commit id) ──Complete──► clean
+//   state of a table:   absent ──Rebuild──► clean(snapshot) ──Begin(commit id)──► changing(commit id) ──Complete──►
+//   clean
 //
-// A crash leaves "changing"; if the table's last snapshot carries that commit id the index is right (Recover says so),
-// else it is rebuilt.
+// A killed process leaves "changing"; if the table's last snapshot carries that commit id the index is right and the
+// caller completes it, else it is rebuilt. So Apply and Load come before the commit. A machine that goes down may lose
+// the last changes, so a table found "changing" after a boot is absent.
 #pragma once
 
 #include <cstdint>
@@ -34,13 +36,15 @@ struct RowPosition {
 enum class KeyKind : uint8_t { kUnique, kDuplicates };
 
 struct IndexState {
-  std::optional<int64_t> snapshot_id;       ///< Clean at this snapshot.
+  std::optional<int64_t> snapshot_id;             ///< Clean at this snapshot.
   std::optional<std::string> changing_commit_id;  ///< Changes of this commit are (partly) in.
 };
 
 class Database;
 
-/// The index of one table. Single-threaded (one per lane); different tables' indexes may be used at the same time.
+/// The index of one table; Database must outlive it. Errors: kCorrupt (the database is damaged and is made anew at the
+/// next Open), kTransient (disk), kPermission, kInternal (a step out of the states' order). Single-threaded (one per
+/// lane); different tables' indexes may be used at the same time.
 class TableIndex {
  public:
   virtual ~TableIndex() = default;
@@ -54,13 +58,13 @@ class TableIndex {
   /// All changes belong to `snapshot_id` now.
   virtual Status Complete(int64_t snapshot_id) = 0;
 
-  /// The number of a data file, new or known.
+  /// The number of a data file, new or known. Numbers hold until Reset. Not before the first Reset.
   virtual Result<uint32_t> AddFile(const std::string& location) = 0;
   /// The location of a numbered file; kCorrupt when unknown.
   virtual Result<std::string> FileLocation(uint32_t file) const = 0;
 
-  /// For each key, where its row lies; nothing for an unknown key. With kDuplicates any one of the equal rows, and a key
-  /// that stands in `keys` n times gets n different rows as far as there are.
+  /// For each key, where its row lies; nothing for an unknown key. With kDuplicates any one of the equal rows, and a
+  /// key that stands in `keys` n times gets n different rows as far as there are.
   virtual Result<std::vector<std::optional<RowPosition>>> Lookup(std::span<const std::string_view> keys) = 0;
 
   struct Change {
@@ -85,13 +89,15 @@ struct DatabaseOptions {
 };
 
 /// The RocksDB below `directory` (made when missing; one that can't be opened because it is damaged is deleted and made
-/// anew, with a warning). Thread-safety: OpenTable may be called from any thread.
+/// anew, with a warning). kConflict when another process has it open. Thread-safety: every method may be called from
+/// any thread; a table is opened once at a time.
 class Database {
  public:
   virtual ~Database() = default;
   static Result<std::unique_ptr<Database>> Open(const std::string& directory, const DatabaseOptions& options = {});
-  /// `table_id`: the Iceberg table's UUID.
+  /// `table_id`: the Iceberg table's UUID. A table whose kind has changed is absent.
   virtual Result<std::unique_ptr<TableIndex>> OpenTable(const std::string& table_id, KeyKind kind) = 0;
+  /// Not while the table is open. OK for one that is not there.
   virtual Status DropTable(const std::string& table_id) = 0;
 };
 

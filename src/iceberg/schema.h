@@ -26,6 +26,8 @@ struct Schema {
   /// A top-level field, or null.
   const Field* FindField(FieldId id) const;
   const Field* FindField(std::string_view name) const;
+  /// A field at any depth, or null.
+  const Field* FindNestedField(FieldId id) const;
   /// The highest id in use, nested fields included; 0 for an empty schema.
   FieldId HighestFieldId() const;
 };
@@ -43,6 +45,13 @@ struct Transform {
   int32_t parameter = 0;  ///< buckets, or width
   bool operator==(const Transform&) const = default;
 };
+
+/// The spec's text of a transform ("bucket[16]", "truncate[4]", "identity", "void"): in metadata, REST and messages.
+std::string ToString(const Transform& transform);
+/// kUnsupported for a transform that firn doesn't know, kCorrupt for a bad parameter.
+Result<Transform> ParseTransform(std::string_view text);
+/// The type of the values that a transform gives (spec: "Partition Transforms").
+Type ResultType(const Transform& transform, const Type& source);
 
 struct PartitionField {
   FieldId source_id = 0;

@@ -70,8 +70,9 @@ struct TableMetadata {
   std::map<std::string, SnapshotRef> refs;
   std::vector<SnapshotLogEntry> snapshot_log;
   std::vector<MetadataLogEntry> metadata_log;
-  std::optional<int64_t> next_row_id;              ///< v3
-  std::map<std::string, std::string> unread_json;  ///< Top-level members that firn doesn't interpret (statistics, …), kept.
+  std::optional<int64_t> next_row_id;  ///< v3
+  /// Top-level members that firn doesn't interpret (statistics, …), kept.
+  std::map<std::string, std::string> unread_json;
 
   bool operator==(const TableMetadata&) const = default;
 
@@ -83,6 +84,9 @@ struct TableMetadata {
   const Schema* FindSchema(int32_t schema_id) const;
   const PartitionSpec* FindSpec(int32_t spec_id) const;
 };
+
+/// The struct type of a spec's partition tuples: one optional field each, with the partition field's id and name.
+Type PartitionType(const TableMetadata& metadata, const PartitionSpec& spec);
 
 /// Metadata is immutable once read or written, and shared by all who look at that version of the table.
 using TableMetadataPtr = std::shared_ptr<const TableMetadata>;

@@ -1,4 +1,4 @@
-// Iceberg's types and fields (spec: "Schemas and Data Types"). Plain values; type_json holds their JSON form.
+// Iceberg's types and fields (spec: "Schemas and Data Types"). Plain values; schema_json holds their JSON form.
 #pragma once
 
 #include <cstdint>

@@ -11,23 +11,28 @@ namespace firn::postgres {
 
 struct SlotInfo {
   std::string name;
-  std::string plugin;
+  std::string plugin;  ///< Empty for a physical slot.
   std::string database;
   bool active = false;
   int active_pid = 0;
-  std::string wal_status;   ///< "reserved", "extended", "unreserved", "lost"; empty before PostgreSQL 13
+  std::string wal_status;  ///< "reserved", "extended", "unreserved", "lost"; empty before PostgreSQL 13
   Lsn confirmed_flush_lsn;
   Lsn restart_lsn;
 };
+/// Over a connection of either kind.
 Result<std::optional<SlotInfo>> ReadSlot(Connection& connection, const std::string& name);
 
+/// PostgreSQL's rule: 1 to 63 of a-z, 0-9 and _. kInvalidConfig else.
+Status CheckSlotName(const std::string& name);
+
 struct CreatedSlot {
-  Lsn consistent_point;       ///< Transactions whose commit record lies at or after it are streamed; earlier ones are in
-                              ///< the snapshot.
+  Lsn consistent_point;  ///< Transactions whose commit record lies at or after it are streamed; earlier ones are in
+                         ///< the snapshot.
   std::string snapshot_name;  ///< Usable until the next command on the connection that made the slot.
 };
 /// `connection` must be a replication connection; it keeps the snapshot alive. A temporary slot goes with it.
-/// kAlreadyExists when a slot has that name.
+/// Waits until every transaction that was open at its start has ended.
+/// kAlreadyExists when a slot has that name; kInvalidConfig when wal_level or max_replication_slots don't allow one.
 Result<CreatedSlot> CreateSlot(Connection& connection, const std::string& name, bool temporary);
 /// OK when there is none; kTransient when it is in use.
 Status DropSlot(Connection& connection, const std::string& name);

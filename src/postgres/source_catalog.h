@@ -11,13 +11,14 @@
 namespace firn::postgres {
 
 struct ServerFacts {
-  int version = 0;               ///< 150004
+  int version = 0;  ///< 150004
   std::string wal_level;
-  std::string system_identifier; ///< pg_control_system().system_identifier, or IDENTIFY_SYSTEM's
+  std::string system_identifier;  ///< pg_control_system().system_identifier; empty where the role may not ask that
+                                  ///< (then: IdentifySystem over a replication connection).
   int timeline = 0;
   std::string database;
   std::string user;
-  bool can_replicate = false;    ///< The role has REPLICATION or is a superuser.
+  bool can_replicate = false;  ///< The role has REPLICATION, is a superuser or a member of rds_replication.
   bool can_create_in_database = false;
   bool is_superuser = false;
   int max_replication_slots = 0;
@@ -25,9 +26,21 @@ struct ServerFacts {
 };
 Result<ServerFacts> ReadServerFacts(Connection& connection);
 
+/// IDENTIFY_SYSTEM: the same identifier and timeline, for any role that may replicate.
+struct SystemIdentity {
+  std::string system_identifier;
+  int timeline = 0;
+};
+Result<SystemIdentity> IdentifySystem(Connection& replication_connection);
+
 /// Tables that match `patterns` ("public.*", "!public.audit_*", "Shop.Order Items"; later ones win; none: every user
-/// table), ordinary and partitioned roots, without system schemas, unlogged and temporary tables.
+/// table), ordinary and partitioned roots, without system schemas, unlogged and temporary tables, by name. Tables that
+/// an extension made are left out unless a pattern without wildcards names them.
 Result<std::vector<TableName>> ListTables(Connection& connection, const std::vector<std::string>& patterns);
+
+/// `*` stands for any characters, `?` for one, neither crosses the dot between schema and table; a pattern without a
+/// dot means schema public; "a.b".c quotes a part that has dots or wildcards of its own; a leading `!` takes tables
+/// out, and where the first pattern does so, all tables are in before it. Case counts.
 bool MatchesPatterns(const TableName& table, const std::vector<std::string>& patterns);
 
 /// kTableNotFound when it is not there.
@@ -38,15 +51,20 @@ struct Publication {
   bool all_tables = false;
   bool publishes_insert = false, publishes_update = false, publishes_delete = false, publishes_truncate = false;
   bool via_partition_root = false;
-  std::vector<TableName> tables;
+  bool has_row_filters = false;   ///< Some table's rows are published only in part: the copy would hold more.
+  bool has_column_lists = false;  ///< Some table's columns are published only in part.
+  std::vector<TableName> tables;  ///< The relations whose changes arrive, by name.
 };
 Result<std::optional<Publication>> ReadPublication(Connection& connection, const std::string& name);
 /// CREATE PUBLICATION … FOR TABLE …, via_partition_root. kPermission says which grant or ownership is missing.
+/// A table without replica identity in a publication makes its UPDATEs and DELETEs fail at the source.
 Status CreatePublication(Connection& connection, const std::string& name, const std::vector<TableName>& tables);
+/// Tables that it has already are skipped.
 Status AddTablesToPublication(Connection& connection, const std::string& name, const std::vector<TableName>& tables);
+/// OK when there is none.
 Status DropPublication(Connection& connection, const std::string& name);
 
-/// pg_current_wal_flush_lsn().
+/// pg_current_wal_flush_lsn(); on a standby the replayed position.
 Result<Lsn> ReadCurrentLsn(Connection& connection);
 
 }  // namespace firn::postgres

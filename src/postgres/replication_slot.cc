@@ -1,0 +1,97 @@
+#include "postgres/replication_slot.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/try.h"
+
+namespace firn::postgres {
+namespace {
+
+constexpr size_t kSlotNameMax = 63;  // NAMEDATALEN - 1
+
+Error ExplainCreateFailure(Connection& connection, Error error) {
+  std::string remedy;
+  if (error.native_code() == "55000") {  // object_not_in_prerequisite_state: wal_level, in every case known
+    auto wal_level = connection.Query("SHOW wal_level");
+    if (wal_level.has_value() && wal_level->rows() == 1 && wal_level->Get(0, 0) != "logical") {
+      return Error(ErrorKind::kInvalidConfig,
+                   fmt::format("wal_level is '{}'; set wal_level = logical in postgresql.conf (or by ALTER SYSTEM SET "
+                               "wal_level = logical) and restart PostgreSQL",
+                               wal_level->Get(0, 0)),
+                   ErrorOrigin::kSource, error.native_code());
+    }
+  } else if (error.native_code() == "53400") {
+    remedy =
+        "drop slots that nobody uses (SELECT * FROM pg_replication_slots) or raise max_replication_slots and "
+        "restart PostgreSQL";
+  } else if (error.native_code() == "42501") {
+    const std::string role = QuoteIdentifier(connection.user());
+    remedy = fmt::format("as a superuser: ALTER ROLE {} REPLICATION (on Amazon RDS: GRANT rds_replication TO {})", role,
+                         role);
+  }
+  if (remedy.empty()) return error;
+  return Error(error.kind(), fmt::format("{}; {}", error.message(), remedy), error.origin(), error.native_code());
+}
+
+}  // namespace
+
+Result<std::optional<SlotInfo>> ReadSlot(Connection& connection, const std::string& name) {
+  // Without parameters, for a replication connection knows the simple query protocol only.
+  TRY(const auto found,
+      connection
+          .Query(fmt::format("SELECT slot_name, coalesce(plugin, ''), coalesce(database, ''), active, "
+                             "coalesce(active_pid, 0), coalesce({}, ''), coalesce(confirmed_flush_lsn, '0/0'), "
+                             "coalesce(restart_lsn, '0/0') FROM pg_replication_slots WHERE slot_name = {}",
+                             connection.server_version() >= 130000 ? "wal_status" : "NULL", QuoteLiteral(name)))
+          .Context("reading replication slot {}", name));
+  if (found.rows() == 0) return std::nullopt;
+  SlotInfo slot{.name = std::string(found.Get(0, 0)),
+                .plugin = std::string(found.Get(0, 1)),
+                .database = std::string(found.Get(0, 2)),
+                .active = found.Get(0, 3) == "t",
+                .wal_status = std::string(found.Get(0, 5))};
+  const std::string_view pid = found.Get(0, 4);
+  std::from_chars(pid.data(), pid.data() + pid.size(), slot.active_pid);
+  TRY(slot.confirmed_flush_lsn, Lsn::Parse(found.Get(0, 6)).Context("reading replication slot {}", name));
+  TRY(slot.restart_lsn, Lsn::Parse(found.Get(0, 7)).Context("reading replication slot {}", name));
+  return slot;
+}
+
+Status CheckSlotName(const std::string& name) {
+  const bool valid = !name.empty() && name.size() <= kSlotNameMax && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+  if (valid) return {};
+  return MakeError(ErrorKind::kInvalidConfig,
+                   "'{}' can't name a replication slot; use 1 to {} of a-z, 0-9 and _ in source.slot", name,
+                   kSlotNameMax);
+}
+
+Result<CreatedSlot> CreateSlot(Connection& connection, const std::string& name, bool temporary) {
+  TRY_VOID(CheckSlotName(name));
+  const bool has_options = connection.server_version() >= 150000;
+  auto created = connection.Query(fmt::format("CREATE_REPLICATION_SLOT {} {}LOGICAL pgoutput {}", QuoteIdentifier(name),
+                                              temporary ? "TEMPORARY " : "",
+                                              has_options ? "(SNAPSHOT 'export')" : "EXPORT_SNAPSHOT"));
+  if (!created.has_value()) {
+    return ExplainCreateFailure(connection, std::move(created.error()))
+        .WithContext(fmt::format("creating replication slot {}", name));
+  }
+  // slot_name | consistent_point | snapshot_name | output_plugin
+  if (created->rows() != 1 || created->columns() < 3) {
+    return MakeError(ErrorKind::kCorrupt, ErrorOrigin::kSource, "creating replication slot {}: {} rows of {} columns",
+                     name, created->rows(), created->columns());
+  }
+  CreatedSlot slot{.snapshot_name = std::string(created->Get(0, 2))};
+  TRY(slot.consistent_point, Lsn::Parse(created->Get(0, 1)).Context("creating replication slot {}", name));
+  return slot;
+}
+
+Status DropSlot(Connection& connection, const std::string& name) {
+  auto dropped = connection.Query(fmt::format("SELECT pg_drop_replication_slot({})", QuoteLiteral(name)));
+  if (dropped.has_value() || dropped.error().kind() == ErrorKind::kNotFound) return {};
+  return std::move(dropped.error()).WithContext(fmt::format("dropping replication slot {}", name));
+}
+
+}  // namespace firn::postgres

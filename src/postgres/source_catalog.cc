@@ -1,0 +1,390 @@
+#include "postgres/source_catalog.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/try.h"
+
+namespace firn::postgres {
+namespace {
+
+bool IsTrue(std::string_view text) { return text == "t"; }
+
+/// The catalogs' own numbers: no error to expect.
+int64_t ToInt(std::string_view text) {
+  int64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+std::string Quoted(const TableName& table) { return QuoteIdentifier(table.schema) + "." + QuoteIdentifier(table.name); }
+
+// ---- Patterns ----
+
+/// One part (schema or table) of a pattern.
+struct PartPattern {
+  std::string text;
+  bool quoted = false;  ///< Wildcards stand for themselves.
+};
+
+struct TablePattern {
+  bool negated = false;
+  PartPattern schema{.text = "public"};
+  PartPattern table;
+};
+
+TablePattern ParsePattern(std::string_view text) {
+  TablePattern pattern;
+  if (text.starts_with('!')) {
+    pattern.negated = true;
+    text.remove_prefix(1);
+  }
+  bool has_schema = false, in_quotes = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"') {
+      if (in_quotes && i + 1 < text.size() && text[i + 1] == '"') {
+        pattern.table.text += c;
+        ++i;
+      } else {
+        in_quotes = !in_quotes;
+        pattern.table.quoted = true;
+      }
+    } else if (c == '.' && !in_quotes && !has_schema) {
+      has_schema = true;
+      pattern.schema = std::move(pattern.table);
+      pattern.table = {};
+    } else {
+      pattern.table.text += c;
+    }
+  }
+  return pattern;
+}
+
+/// The bytes of the UTF-8 character at the front of `text`.
+size_t CharacterSize(std::string_view text) {
+  size_t size = 1;
+  while (size < text.size() && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) ++size;
+  return size;
+}
+
+/// Goes back only to the last `*`: linear for one star, never exponential.
+bool MatchesGlob(std::string_view text, std::string_view glob) {
+  std::optional<std::string_view> glob_after_star;
+  std::string_view text_at_star;
+  while (!text.empty()) {
+    if (glob.starts_with('*')) {
+      glob.remove_prefix(1);
+      glob_after_star = glob;
+      text_at_star = text;
+    } else if (glob.starts_with('?')) {
+      glob.remove_prefix(1);
+      text.remove_prefix(CharacterSize(text));
+    } else if (!glob.empty() && glob.front() == text.front()) {
+      glob.remove_prefix(1);
+      text.remove_prefix(1);
+    } else if (glob_after_star) {
+      text_at_star.remove_prefix(CharacterSize(text_at_star));
+      text = text_at_star;
+      glob = *glob_after_star;
+    } else {
+      return false;
+    }
+  }
+  return glob.find_first_not_of('*') == std::string_view::npos;
+}
+
+bool MatchesPart(std::string_view text, const PartPattern& part) {
+  return part.quoted ? text == part.text : MatchesGlob(text, part.text);
+}
+
+bool Matches(const TableName& table, const TablePattern& pattern) {
+  return MatchesPart(table.schema, pattern.schema) && MatchesPart(table.name, pattern.table);
+}
+
+bool IsNamedExactly(const TableName& table, const std::vector<std::string>& patterns) {
+  return std::ranges::any_of(patterns, [&](const std::string& text) {
+    const TablePattern pattern = ParsePattern(text);
+    return !pattern.negated && table == TableName{pattern.schema.text, pattern.table.text};
+  });
+}
+
+// ---- Publications ----
+
+/// "ONLY": descendants of an inheritance parent are tables of their own; for a partitioned table it changes nothing.
+std::string TableList(const std::vector<TableName>& tables) {
+  std::string list;
+  for (const TableName& table : tables) list += (list.empty() ? "ONLY " : ", ONLY ") + Quoted(table);
+  return list;
+}
+
+/// Which right a failed CREATE or ALTER PUBLICATION lacked. The server names one at a time and no remedy.
+Error MissingRights(Connection& connection, Error refused, const std::string& sql,
+                    const std::vector<TableName>& tables) {
+  std::string owned_by_others;
+  for (const TableName& table : tables) {
+    auto owner = connection.Query(
+        fmt::format("SELECT pg_get_userbyid(c.relowner) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+                    "WHERE n.nspname = {} AND c.relname = {} AND NOT pg_has_role(current_user, c.relowner, 'USAGE')",
+                    QuoteLiteral(table.schema), QuoteLiteral(table.name)));
+    if (!owner.has_value()) return refused;
+    if (owner->rows() == 0) continue;
+    owned_by_others += fmt::format("{}{} (owner {})", owned_by_others.empty() ? "" : ", ", table, owner->Get(0, 0));
+  }
+  auto facts =
+      connection.Query("SELECT has_database_privilege(current_database(), 'CREATE'), current_database(), current_user");
+  if (!facts.has_value() || facts->rows() == 0) return refused;
+  const std::string user = QuoteIdentifier(facts->Get(0, 2));
+  std::string remedy;
+  if (!IsTrue(facts->Get(0, 0))) {
+    remedy += fmt::format("GRANT CREATE ON DATABASE {} TO {}; ", QuoteIdentifier(facts->Get(0, 1)), user);
+  }
+  if (!owned_by_others.empty()) {
+    remedy += fmt::format("role {} must own, or be a member of the role that owns, {}; ", user, owned_by_others);
+  }
+  return Error(refused.kind(), fmt::format("{}; {}or let a role that may run: {}", refused.message(), remedy, sql),
+               refused.origin(), refused.native_code());
+}
+
+Status ChangePublication(Connection& connection, const std::string& sql, const std::vector<TableName>& tables) {
+  auto changed = connection.Query(sql);
+  if (changed.has_value()) return {};
+  if (changed.error().kind() != ErrorKind::kPermission) return changed.error();
+  return MissingRights(connection, std::move(changed.error()), sql, tables);
+}
+
+}  // namespace
+
+Result<ServerFacts> ReadServerFacts(Connection& connection) {
+  // pg_control_system() is open to every role unless an administrator revoked it.
+  TRY(const auto row, connection
+                          .Query(R"(
+    SELECT current_setting('server_version_num'), current_setting('wal_level'), current_database(), current_user,
+           r.rolsuper,
+           r.rolsuper OR r.rolreplication OR EXISTS (
+             SELECT FROM pg_roles m WHERE m.rolname = 'rds_replication' AND pg_has_role(current_user, m.oid, 'MEMBER')),
+           has_database_privilege(current_database(), 'CREATE'),
+           current_setting('max_replication_slots'), (SELECT count(*) FROM pg_replication_slots),
+           has_function_privilege('pg_control_system()', 'EXECUTE') AND
+           has_function_privilege('pg_control_checkpoint()', 'EXECUTE'),
+           pg_is_in_recovery()
+      FROM pg_roles r WHERE r.rolname = current_user)")
+                          .Context("reading server settings"));
+  if (row.rows() != 1) return MakeError(ErrorKind::kInternal, "reading server settings: {} rows", row.rows());
+  ServerFacts facts{.version = static_cast<int>(ToInt(row.Get(0, 0))),
+                    .wal_level = std::string(row.Get(0, 1)),
+                    .database = std::string(row.Get(0, 2)),
+                    .user = std::string(row.Get(0, 3)),
+                    .can_replicate = IsTrue(row.Get(0, 5)),
+                    .can_create_in_database = IsTrue(row.Get(0, 6)),
+                    .is_superuser = IsTrue(row.Get(0, 4)),
+                    .max_replication_slots = static_cast<int>(ToInt(row.Get(0, 7))),
+                    .used_replication_slots = static_cast<int>(ToInt(row.Get(0, 8)))};
+  if (!IsTrue(row.Get(0, 9))) return facts;
+
+  // After a promotion the control file names the old timeline until the next checkpoint; a WAL file name does not.
+  const bool standby = IsTrue(row.Get(0, 10));
+  TRY(const auto identity,
+      connection
+          .Query(fmt::format("SELECT system_identifier, {} FROM pg_control_system()",
+                             standby
+                                 ? "(SELECT timeline_id FROM pg_control_checkpoint())"
+                                 : "('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int"))
+          .Context("reading the system identifier"));
+  facts.system_identifier = identity.Get(0, 0);
+  facts.timeline = static_cast<int>(ToInt(identity.Get(0, 1)));
+  return facts;
+}
+
+Result<SystemIdentity> IdentifySystem(Connection& replication_connection) {
+  TRY(const auto row, replication_connection.Query("IDENTIFY_SYSTEM").Context("reading the system identifier"));
+  return SystemIdentity{.system_identifier = std::string(row.Get(0, 0)),
+                        .timeline = static_cast<int>(ToInt(row.Get(0, 1)))};
+}
+
+Result<std::vector<TableName>> ListTables(Connection& connection, const std::vector<std::string>& patterns) {
+  TRY(const auto found, connection
+                            .Query(R"(
+    SELECT n.nspname, c.relname,
+           EXISTS (SELECT FROM pg_depend d
+                    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND NOT c.relispartition
+       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+     ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C")")
+                            .Context("listing tables"));
+  std::vector<TableName> tables;
+  for (int row = 0; row < found.rows(); ++row) {
+    TableName table{std::string(found.Get(row, 0)), std::string(found.Get(row, 1))};
+    if (!MatchesPatterns(table, patterns)) continue;
+    if (IsTrue(found.Get(row, 2)) && !IsNamedExactly(table, patterns)) continue;
+    tables.push_back(std::move(table));
+  }
+  return tables;
+}
+
+bool MatchesPatterns(const TableName& table, const std::vector<std::string>& patterns) {
+  bool matches = patterns.empty() || patterns.front().starts_with('!');
+  for (const std::string& text : patterns) {
+    const TablePattern pattern = ParsePattern(text);
+    if (Matches(table, pattern)) matches = !pattern.negated;
+  }
+  return matches;
+}
+
+Result<SourceTable> ReadTable(Connection& connection, const TableName& name) {
+  // A partitioned root has no heap of its own: its rows are the sum of its leaves', its pages 0.
+  TRY(const auto relation, connection
+                               .Query(fmt::format(R"(
+    SELECT c.oid, c.relreplident,
+           CASE WHEN c.relkind = 'r' THEN c.reltuples::bigint
+                ELSE (SELECT CASE WHEN bool_or(l.reltuples < 0) THEN -1 ELSE coalesce(sum(l.reltuples), 0) END::bigint
+                        FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf) END,
+           pg_relation_size(c.oid) / current_setting('block_size')::bigint
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = {} AND c.relname = {} AND c.relkind IN ('r', 'p'))",
+                                                  QuoteLiteral(name.schema), QuoteLiteral(name.name)))
+                               .Context("reading table {}", name));
+  if (relation.rows() == 0) {
+    return MakeError(ErrorKind::kTableNotFound, ErrorOrigin::kSource,
+                     "table {} does not exist in database {}; check source.tables (names keep their case)", name,
+                     connection.database());
+  }
+  SourceTable table{.oid = {static_cast<uint32_t>(ToInt(relation.Get(0, 0)))},
+                    .name = name,
+                    .replica_identity = static_cast<ReplicaIdentity>(relation.Get(0, 1).front()),
+                    .estimated_rows = ToInt(relation.Get(0, 2)),
+                    .pages = ToInt(relation.Get(0, 3))};
+
+  // A domain over a domain, at any depth, ends at its base type; each step's typmod replaces the one before
+  // (getBaseTypeAndTypmod). The same for the element type of an array.
+  TRY(const auto columns, connection
+                              .Query(fmt::format(R"(
+    WITH RECURSIVE resolved(attnum, type, typmod) AS (
+      SELECT a.attnum, a.atttypid, a.atttypmod FROM pg_attribute a
+       WHERE a.attrelid = {0} AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+      UNION ALL
+      SELECT r.attnum, t.typbasetype, t.typtypmod FROM resolved r JOIN pg_type t ON t.oid = r.type WHERE t.typtype = 'd'
+    ), element(attnum, type) AS (
+      SELECT r.attnum, t.typelem FROM resolved r JOIN pg_type t ON t.oid = r.type
+       WHERE t.typcategory = 'A' AND t.typelem <> 0 AND t.typtype <> 'd'
+      UNION ALL
+      SELECT e.attnum, t.typbasetype FROM element e JOIN pg_type t ON t.oid = e.type WHERE t.typtype = 'd'
+    )
+    SELECT a.attnum, a.attname, r.type, r.typmod, format_type(a.atttypid, a.atttypmod),
+           coalesce((SELECT e.type FROM element e JOIN pg_type et ON et.oid = e.type
+                      WHERE e.attnum = a.attnum AND et.typtype <> 'd'), 0),
+           t.typtype, a.attnotnull
+      FROM resolved r JOIN pg_type t ON t.oid = r.type AND t.typtype <> 'd'
+      JOIN pg_attribute a ON a.attrelid = {0} AND a.attnum = r.attnum
+     ORDER BY a.attnum)",
+                                                 table.oid.value))
+                              .Context("reading the columns of table {}", name));
+  for (int row = 0; row < columns.rows(); ++row) {
+    table.columns.push_back({.attnum = static_cast<int16_t>(ToInt(columns.Get(row, 0))),
+                             .name = std::string(columns.Get(row, 1)),
+                             .type_oid = static_cast<TypeOid>(ToInt(columns.Get(row, 2))),
+                             .type_modifier = static_cast<int32_t>(ToInt(columns.Get(row, 3))),
+                             .type_name = std::string(columns.Get(row, 4)),
+                             .element_oid = static_cast<TypeOid>(ToInt(columns.Get(row, 5))),
+                             .type_kind = columns.Get(row, 6).front(),
+                             .not_null = IsTrue(columns.Get(row, 7))});
+  }
+
+  // A deferrable key is none: rows may share it inside a transaction, and PostgreSQL won't use it as identity.
+  TRY(const auto key,
+      connection
+          .Query(fmt::format(R"(
+    SELECT k.attnum FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, position)
+     WHERE i.indrelid = {} AND {} AND i.indimmediate AND i.indisvalid AND k.position <= i.indnkeyatts
+     ORDER BY k.position)",
+                             table.oid.value,
+                             table.replica_identity == ReplicaIdentity::kIndex ? "i.indisreplident" : "i.indisprimary"))
+          .Context("reading the key of table {}", name));
+  for (int row = 0; row < key.rows(); ++row) {
+    const auto column = std::ranges::find(table.columns, ToInt(key.Get(row, 0)), &SourceColumn::attnum);
+    if (column == table.columns.end()) {  // A generated column, which is not replicated, is part of it.
+      table.key_columns.clear();
+      break;
+    }
+    table.key_columns.push_back(static_cast<int>(column - table.columns.begin()));
+  }
+  return table;
+}
+
+Result<std::optional<Publication>> ReadPublication(Connection& connection, const std::string& name) {
+  const bool has_lists_and_filters = connection.server_version() >= 150000;
+  TRY(const auto found,
+      connection
+          .Query(fmt::format(
+              "SELECT puballtables, pubinsert, pubupdate, pubdelete, pubtruncate, {}, {}, {} "
+              "FROM pg_publication p WHERE pubname = {}",
+              connection.server_version() >= 130000 ? "pubviaroot" : "false",
+              has_lists_and_filters
+                  ? "EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prqual IS NOT NULL)"
+                  : "false",
+              has_lists_and_filters
+                  ? "EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prattrs IS NOT NULL)"
+                  : "false",
+              QuoteLiteral(name)))
+          .Context("reading publication {}", name));
+  if (found.rows() == 0) return std::nullopt;
+  const auto flag = [&](int column) { return IsTrue(found.Get(0, column)); };
+  Publication publication{.name = name,
+                          .all_tables = flag(0),
+                          .publishes_insert = flag(1),
+                          .publishes_update = flag(2),
+                          .publishes_delete = flag(3),
+                          .publishes_truncate = flag(4),
+                          .via_partition_root = flag(5),
+                          .has_row_filters = flag(6),
+                          .has_column_lists = flag(7)};
+  TRY(const auto tables,
+      connection
+          .Query(fmt::format("SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = {} "
+                             "ORDER BY schemaname COLLATE \"C\", tablename COLLATE \"C\"",
+                             QuoteLiteral(name)))
+          .Context("reading the tables of publication {}", name));
+  for (int row = 0; row < tables.rows(); ++row) {
+    publication.tables.push_back({std::string(tables.Get(row, 0)), std::string(tables.Get(row, 1))});
+  }
+  return publication;
+}
+
+Status CreatePublication(Connection& connection, const std::string& name, const std::vector<TableName>& tables) {
+  std::string sql = "CREATE PUBLICATION " + QuoteIdentifier(name);
+  if (!tables.empty()) sql += " FOR TABLE " + TableList(tables);
+  if (connection.server_version() >= 130000) sql += " WITH (publish_via_partition_root = true)";
+  return ChangePublication(connection, sql, tables).Context("creating publication {}", name);
+}
+
+Status AddTablesToPublication(Connection& connection, const std::string& name, const std::vector<TableName>& tables) {
+  TRY(const auto publication, ReadPublication(connection, name));
+  if (!publication) {
+    return MakeError(ErrorKind::kNotFound, ErrorOrigin::kSource, "publication {} does not exist", name);
+  }
+  if (publication->all_tables) return {};
+  std::vector<TableName> missing;
+  for (const TableName& table : tables) {
+    if (!std::ranges::binary_search(publication->tables, table)) missing.push_back(table);
+  }
+  if (missing.empty()) return {};
+  const std::string sql = fmt::format("ALTER PUBLICATION {} ADD TABLE {}", QuoteIdentifier(name), TableList(missing));
+  return ChangePublication(connection, sql, missing).Context("adding tables to publication {}", name);
+}
+
+Status DropPublication(Connection& connection, const std::string& name) {
+  TRY_VOID(
+      connection.Query("DROP PUBLICATION IF EXISTS " + QuoteIdentifier(name)).Context("dropping publication {}", name));
+  return {};
+}
+
+Result<Lsn> ReadCurrentLsn(Connection& connection) {
+  TRY(const auto row, connection
+                          .Query("SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() "
+                                 "ELSE pg_current_wal_flush_lsn() END")
+                          .Context("reading the current WAL position"));
+  return Lsn::Parse(row.Get(0, 0)).Context("reading the current WAL position");
+}
+
+}  // namespace firn::postgres

@@ -76,7 +76,7 @@ Error FromErrno(int error_number, std::string_view doing) {
                name ? std::string(name) : std::to_string(error_number));
 }
 
-Error FromArrow(const arrow::Status& status, std::string_view doing) {
+Error ToError(const arrow::Status& status, std::string_view doing) {
   if (const int error_number = arrow::internal::ErrnoFromStatus(status); error_number != 0) {
     return FromErrno(error_number, doing);
   }

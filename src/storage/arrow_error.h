@@ -1,9 +1,8 @@
 // Arrow's errors as firn's: the only place where an arrow::Status becomes an Error.
 //
-//   TRY(auto file, FromArrow(arrow::io::ReadableFile::Open(path), "opening {}", path));   // the value of an
-//   arrow::Result TRY_VOID(FromArrow(stream->Close(), "closing {}", path));                             // an
-//   arrow::Status return FromArrow(status, std::string_view("reading the footer"));                     // an Error, of
-//   a status not OK
+//   TRY(auto file, FromArrow(arrow::io::ReadableFile::Open(path), "opening {}", path));  // an arrow::Result
+//   TRY_VOID(FromArrow(stream->Close(), "closing {}", path));                            // an arrow::Status
+//   return ToError(status, "reading the footer");                                        // of a status not OK
 //
 // Thread-safety: pure.
 #pragma once
@@ -22,14 +21,14 @@ namespace firn::storage {
 /// The error of a status that is not OK, "doing: " before its message. By errno where the status carries one (see
 /// FromErrno); else kTransient for input/output and memory, kUnsupported, kCancelled, kAlreadyExists, kCorrupt for
 /// bytes that don't parse, and kInternal for misuse of Arrow.
-Error FromArrow(const arrow::Status& status, std::string_view doing);
+Error ToError(const arrow::Status& status, std::string_view doing);
 
 /// OK, or the error of `status`; the text is formatted only then.
 template <typename... Args>
 Status FromArrow(const arrow::Status& status, fmt::format_string<Args...> doing, Args&&... args) {
   if (status.ok()) [[likely]]
     return {};
-  return FromArrow(status, std::string_view(fmt::format(doing, std::forward<Args>(args)...)));
+  return ToError(status, fmt::format(doing, std::forward<Args>(args)...));
 }
 
 /// The value of `result`, or its error; the text is formatted only then.
@@ -37,7 +36,7 @@ template <typename T, typename... Args>
 Result<T> FromArrow(arrow::Result<T> result, fmt::format_string<Args...> doing, Args&&... args) {
   if (result.ok()) [[likely]]
     return std::move(result).MoveValueUnsafe();
-  return FromArrow(result.status(), std::string_view(fmt::format(doing, std::forward<Args>(args)...)));
+  return ToError(result.status(), fmt::format(doing, std::forward<Args>(args)...));
 }
 
 /// The error of a system call on a file, "doing: " first and what the operator can do last: kNotFound, kPermission,

@@ -27,9 +27,14 @@ TEST(ArrowErrorTest, PutsWhatWasDoneBeforeTheMessage) {
   EXPECT_EQ(result.error().message(), "writing x.parquet: half floats");
 }
 
+TEST(ArrowErrorTest, TakesAPlainTextForWhatWasDone) {
+  EXPECT_TRUE(FromArrow(arrow::Status::OK(), "doing nothing").has_value());
+  EXPECT_FALSE(FromArrow(arrow::Status::IOError("reset"), "reading").has_value());
+}
+
 TEST(ArrowErrorTest, TakesTheKindFromTheErrnoThatAStatusCarries) {
   const arrow::Status status = arrow::internal::IOErrorFromErrno(EACCES, "Failed to open");
-  const Error error = FromArrow(status, std::string_view("opening /lake"));
+  const Error error = ToError(status, "opening /lake");
   EXPECT_EQ(error.kind(), ErrorKind::kPermission);
   EXPECT_EQ(error.origin(), ErrorOrigin::kStorage);
   EXPECT_EQ(error.native_code(), "EACCES");
@@ -43,7 +48,7 @@ TEST(ArrowErrorTest, SaysThatAFullDiskIsFull) {
 }
 
 TEST(ArrowErrorTest, TakesOtherInputAndOutputErrorsAsTransient) {
-  const Error error = FromArrow(arrow::Status::IOError("connection reset"), std::string_view("reading s3://b/x"));
+  const Error error = ToError(arrow::Status::IOError("connection reset"), "reading s3://b/x");
   EXPECT_EQ(error.kind(), ErrorKind::kTransient);
   EXPECT_EQ(error.origin(), ErrorOrigin::kStorage);
 }

@@ -1,5 +1,6 @@
 // The configuration file (docs/configuration.md), its environment form, and the no-file form of `firn run`.
-// One table of keys (config_keys.cc) is the source of parsing, `firn config schema`, `firn config example` and the docs.
+// One table of keys (config_keys.cc) is the source of parsing, `firn config schema`, `firn config example` and the
+// docs.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,8 @@ struct CatalogConfig {
   std::string uri;
   std::string name = "firn";
   std::string warehouse;
-  std::map<std::string, std::string> options;  ///< Keys of one catalog type only: "credential", "region", …
+  std::map<std::string, std::string> options;  ///< Keys of one catalog type only: "credential", "sigv4.region", …
+  std::map<std::string, std::string> headers;  ///< rest: HTTP headers for every request.
 };
 struct DestinationConfig {
   std::string name_space = "{schema}";

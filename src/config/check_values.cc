@@ -1,0 +1,152 @@
+#include "config/check_values.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "config/listen_address.h"
+
+namespace firn::config {
+namespace {
+
+bool HasScheme(std::string_view text, std::initializer_list<std::string_view> schemes) {
+  return std::ranges::any_of(schemes, [&](std::string_view scheme) { return text.starts_with(scheme); });
+}
+
+void CheckSource(const SourceConfig& source, const FindOrigin& origin_of, Problems& problems) {
+  if (source.url.empty()) {
+    problems.Add(origin_of("source.url"),
+                 "source.url is missing: the database to read, as in postgresql://firn@localhost:5432/shop");
+  } else if (!HasScheme(source.url, {"postgresql://", "postgres://"}) && source.url.find('=') == std::string::npos) {
+    problems.Add(origin_of("source.url"),
+                 "source.url: expected postgresql://user@host:port/database or libpq's key=value words");
+  }
+  // PostgreSQL, "Replication Slots": lower-case letters, numbers and underscores.
+  const bool slot_ok = std::ranges::all_of(
+      source.slot, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+  if (source.slot.empty() || source.slot.size() > 63 || !slot_ok) {
+    problems.Add(origin_of("source.slot"),
+                 "source.slot: '{}' is no slot name; use up to 63 lower-case letters, digits and '_'", source.slot);
+  }
+  if (source.publication.empty() || source.publication.size() > 63) {
+    problems.Add(origin_of("source.publication"), "source.publication: a name has 1 to 63 bytes");
+  }
+  for (const std::string& pattern : source.tables) {
+    const std::string name = pattern.starts_with('!') ? pattern.substr(1) : pattern;
+    const size_t dot = name.find('.');
+    if (name.empty() || dot == 0 || dot == name.size() - 1) {
+      problems.Add(origin_of("source.tables"), "source.tables: '{}' is no pattern; write schema.table, as in public.*",
+                   pattern);
+    } else if (dot == std::string::npos) {
+      problems.Add(origin_of("source.tables"), "source.tables: '{}' has no schema (did you mean '{}public.{}'?)",
+                   pattern, pattern.starts_with('!') ? "!" : "", name);
+    }
+  }
+}
+
+void CheckCatalog(const CatalogConfig& catalog, const FindOrigin& origin_of, Problems& problems) {
+  if (catalog.warehouse.empty()) {
+    problems.Add(origin_of("catalog.warehouse"),
+                 "catalog.warehouse is missing: where the tables' files go, as in /var/lib/firn/lake");
+  }
+  if (catalog.name.empty()) problems.Add(origin_of("catalog.name"), "catalog.name: may not be empty");
+  if (catalog.uri.empty()) {
+    if (catalog.type == "rest") problems.Add(origin_of("catalog.uri"), "catalog.uri is missing: the catalog's address");
+    return;
+  }
+  if (catalog.type == "sql") {
+    if (catalog.uri.starts_with("postgresql+")) {
+      problems.Add(origin_of("catalog.uri"), "catalog.uri: write postgresql:// without a Python driver's name");
+    } else if (!HasScheme(catalog.uri, {"sqlite:///", "postgresql://", "postgres://"})) {
+      problems.Add(origin_of("catalog.uri"), "catalog.uri: expected sqlite:///absolute/path.db or postgresql://…");
+    }
+  } else if (catalog.type == "rest" && !HasScheme(catalog.uri, {"http://", "https://"})) {
+    problems.Add(origin_of("catalog.uri"), "catalog.uri: expected http://… or https://…");
+  }
+}
+
+void CheckDestination(const DestinationConfig& destination, const FindOrigin& origin_of, Problems& problems) {
+  std::string rest = destination.name_space;
+  if (const size_t schema = rest.find("{schema}"); schema != std::string::npos) rest.erase(schema, 8);
+  if (destination.name_space.empty() || rest.find_first_of("{}") != std::string::npos) {
+    problems.Add(origin_of("destination.namespace"),
+                 "destination.namespace: expected a name, or one with {{schema}} in it");
+  }
+  if (destination.deletes == "vector" && destination.format_version < 3) {
+    problems.Add(origin_of("destination.deletes"),
+                 "destination.deletes: deletion vectors need destination.format_version: 3");
+  }
+}
+
+bool IsLocal(const std::string& warehouse) {
+  return warehouse.find("://") == std::string::npos || warehouse.starts_with("file:");
+}
+
+/// "file:///lake" or "lake" → "/lake"
+std::string LocalPath(const std::string& warehouse) {
+  std::string path = warehouse;
+  if (path.starts_with("file://")) {
+    path.erase(0, 7);
+  } else if (path.starts_with("file:")) {
+    path.erase(0, 5);
+  }
+  std::error_code ignored;  // Without a current directory the path stays relative, and opening it tells why.
+  const std::filesystem::path absolute = std::filesystem::absolute(path, ignored);
+  std::string normal = (ignored ? std::filesystem::path(path) : absolute).lexically_normal().string();
+  while (normal.size() > 1 && normal.ends_with('/')) normal.pop_back();
+  return normal;
+}
+
+std::string Lookup(const Environment& environment, const std::string& name) {
+  const auto found = environment.find(name);
+  return found == environment.end() ? "" : found->second;
+}
+
+}  // namespace
+
+void CheckValues(const Config& config, const FindOrigin& origin_of, Problems& problems) {
+  CheckSource(config.source, origin_of, problems);
+  CheckCatalog(config.catalog, origin_of, problems);
+  CheckDestination(config.destination, origin_of, problems);
+  if (config.retry.max_delay_ms < config.retry.base_delay_ms) {
+    problems.Add(origin_of("retry.max_delay_ms"), "retry.max_delay_ms: must not be less than retry.base_delay_ms ({})",
+                 config.retry.base_delay_ms);
+  }
+  if (!config.http.listen.empty()) {
+    const auto address = ParseListenAddress(config.http.listen);
+    if (!address) problems.Add(origin_of("http.listen"), "http.listen: {}", address.error().message());
+  }
+  for (const auto& [name, table] : config.tables) {
+    const size_t dot = name.find('.');
+    if (dot == std::string::npos || dot == 0 || dot == name.size() - 1) {
+      problems.Add(origin_of("tables." + name), "tables: '{}' is no table; write schema.table, as in public.orders",
+                   name);
+    }
+  }
+}
+
+void FillDerivedDefaults(Config& config, const Environment& environment, const FindOrigin& origin_of,
+                         Problems& problems) {
+  if (!config.catalog.warehouse.empty() && IsLocal(config.catalog.warehouse)) {
+    const std::string path = LocalPath(config.catalog.warehouse);
+    config.catalog.warehouse = path;
+    if (config.catalog.uri.empty() && config.catalog.type == "sql") {
+      config.catalog.uri = fmt::format("sqlite://{}/catalog.db", path == "/" ? "" : path);
+    }
+  } else if (!config.catalog.warehouse.empty() && config.catalog.uri.empty() && config.catalog.type == "sql") {
+    problems.Add(origin_of("catalog.uri"), "catalog.uri is missing: it has a default only for a local warehouse");
+  }
+  if (!config.state_dir.empty()) return;
+  if (geteuid() == 0) {
+    config.state_dir = "/var/lib/firn";
+  } else if (const std::string state_home = Lookup(environment, "XDG_STATE_HOME"); state_home.starts_with('/')) {
+    config.state_dir = state_home + "/firn";
+  } else if (const std::string home = Lookup(environment, "HOME"); home.starts_with('/')) {
+    config.state_dir = home + "/.local/state/firn";
+  } else {
+    problems.Add(origin_of("state_dir"), "state_dir is missing, and HOME is not set to make a default from");
+  }
+}
+
+}  // namespace firn::config

@@ -1,0 +1,22 @@
+// What the key table can't say: values that must be there, have a form of their own, or agree with others; and the
+// defaults that depend on other values.
+#pragma once
+
+#include <functional>
+
+#include "config/config.h"
+#include "config/expand.h"
+#include "config/problems.h"
+
+namespace firn::config {
+
+/// Where the value of a path was given, or where it is missing.
+using FindOrigin = std::function<Origin(std::string_view path)>;
+
+void CheckValues(const Config& config, const FindOrigin& origin_of, Problems& problems);
+
+/// A local warehouse becomes absolute; catalog.uri and state_dir get their defaults.
+void FillDerivedDefaults(Config& config, const Environment& environment, const FindOrigin& origin_of,
+                         Problems& problems);
+
+}  // namespace firn::config

@@ -1,0 +1,333 @@
+#include "config/config_keys.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace firn::config {
+namespace {
+
+/// kAt<&Config::source, &SourceConfig::url>
+template <auto Section, auto Member>
+constexpr auto kAt = +[](Config& config) -> auto& { return (config.*Section).*Member; };
+template <auto Member>
+constexpr auto kInTable = +[](TableConfig& table) -> auto& { return table.*Member; };
+
+constexpr int64_t kMiB = 1024 * 1024;
+constexpr int64_t kTiB = kMiB * kMiB;
+constexpr int64_t kDayMs = 24 * 60 * 60 * 1000;
+
+std::vector<ConfigKey> MakeKeys() {
+  using enum KeyType;
+  return {
+      {.path = "source.url",
+       .field = kAt<&Config::source, &SourceConfig::url>,
+       .doc = "The PostgreSQL database, as libpq takes it: a URL or `key=value` words. `PGPASSFILE`, `sslmode` and "
+              "service files all work, so the password need not be here.",
+       .example = "postgresql://firn@localhost:5432/shop",
+       .required = true,
+       .secret = true},
+      {.path = "source.publication",
+       .field = kAt<&Config::source, &SourceConfig::publication>,
+       .doc = "The publication that says what to replicate. Made when it is missing and the role may make it."},
+      {.path = "source.slot",
+       .field = kAt<&Config::source, &SourceConfig::slot>,
+       .doc = "The replication slot, which is also the pipeline's name. One running firn per slot."},
+      {.path = "source.tables",
+       .type = kTextList,
+       .field = kAt<&Config::source, &SourceConfig::tables>,
+       .doc = "Patterns of `schema.table` with `*` for any letters; a leading `!` leaves tables out; later ones win.",
+       .default_note = "every table of the publication",
+       .example = "[\"public.*\", \"!public.audit_*\"]"},
+      {.path = "source.copy_workers",
+       .type = kInteger,
+       .field = kAt<&Config::source, &SourceConfig::copy_workers>,
+       .doc = "Connections that the initial copy reads with at once.",
+       .min = 1,
+       .max = 64},
+
+      {.path = "catalog.type",
+       .field = kAt<&Config::catalog, &CatalogConfig::type>,
+       .doc = "Which kind of Iceberg catalog: `sql` keeps it in SQLite or PostgreSQL, with the tables that PyIceberg's "
+              "SqlCatalog and Java's JdbcCatalog use.",
+       .allowed = {"rest", "sql", "glue"}},
+      {.path = "catalog.uri",
+       .field = kAt<&Config::catalog, &CatalogConfig::uri>,
+       .doc = "Where the catalog is: `sqlite:///absolute/path.db`, `postgresql://…`, or `http(s)://…` for `rest`.",
+       .default_note = "`catalog.db` in a local warehouse, with SQLite",
+       .secret = true},
+      {.path = "catalog.name",
+       .field = kAt<&Config::catalog, &CatalogConfig::name>,
+       .doc = "The catalog's name inside a `sql` catalog's tables; other engines must use the same one."},
+      {.path = "catalog.warehouse",
+       .field = kAt<&Config::catalog, &CatalogConfig::warehouse>,
+       .doc = "Where the tables' files go: a local directory, or a URI (`file://`, `s3://`, `gs://`, `abfss://`).",
+       .example = "/var/lib/firn/lake",
+       .required = true},
+      {.path = "catalog.credential",
+       .field = CatalogOption{},
+       .doc = "`rest`: the OAuth2 client as `id:secret`.",
+       .secret = true},
+      {.path = "catalog.token", .field = CatalogOption{}, .doc = "`rest`: a bearer token.", .secret = true},
+      {.path = "catalog.oauth2_server_uri", .field = CatalogOption{}, .doc = "`rest`: where tokens are issued."},
+      {.path = "catalog.scope", .field = CatalogOption{}, .doc = "`rest`: the OAuth2 scope to ask for."},
+      {.path = "catalog.prefix", .field = CatalogOption{}, .doc = "`rest`: the path prefix of the catalog's routes."},
+      {.path = "catalog.headers",
+       .type = kTextMap,
+       .field = kAt<&Config::catalog, &CatalogConfig::headers>,
+       .doc = "`rest`: HTTP headers sent with every request.",
+       .secret = true},
+      {.path = "catalog.sigv4.region", .field = CatalogOption{}, .doc = "`rest`: signs requests for this AWS region."},
+      {.path = "catalog.sigv4.service",
+       .field = CatalogOption{},
+       .doc = "`rest`: signs requests for this AWS service."},
+      {.path = "catalog.region", .field = CatalogOption{}, .doc = "`glue`: the AWS region."},
+      {.path = "catalog.endpoint", .field = CatalogOption{}, .doc = "`glue`: another address for the service."},
+      {.path = "catalog.catalog_id", .field = CatalogOption{}, .doc = "`glue`: the AWS account that owns the catalog."},
+      {.path = "catalog.access_key_id",
+       .field = CatalogOption{},
+       .doc = "`glue`: the access key. Without it, the AWS credential chain.",
+       .secret = true},
+      {.path = "catalog.secret_access_key",
+       .field = CatalogOption{},
+       .doc = "`glue`: the secret of the access key.",
+       .secret = true},
+
+      {.path = "storage.s3.endpoint", .field = StorageOption{}, .doc = "The address of a store that is not AWS."},
+      {.path = "storage.s3.region", .field = StorageOption{}, .doc = "The bucket's region."},
+      {.path = "storage.s3.access_key_id", .field = StorageOption{}, .doc = "The access key.", .secret = true},
+      {.path = "storage.s3.secret_access_key",
+       .field = StorageOption{},
+       .doc = "The secret of the access key.",
+       .secret = true},
+      {.path = "storage.s3.session_token",
+       .field = StorageOption{},
+       .doc = "The session token of temporary credentials.",
+       .secret = true},
+      {.path = "storage.s3.path_style",
+       .type = kBoolean,
+       .field = StorageOption{},
+       .doc = "The bucket in the path and not in the host name, as MinIO wants it."},
+      {.path = "storage.gcs.endpoint", .field = StorageOption{}, .doc = "Another address for the service."},
+      {.path = "storage.gcs.credentials_file",
+       .field = StorageOption{},
+       .doc = "A service account's JSON key file. Without it, the application default credentials."},
+      {.path = "storage.azure.account", .field = StorageOption{}, .doc = "The storage account."},
+      {.path = "storage.azure.account_key",
+       .field = StorageOption{},
+       .doc = "The account's key. Without it, the default Azure credentials.",
+       .secret = true},
+      {.path = "storage.azure.endpoint", .field = StorageOption{}, .doc = "Another address for the service."},
+
+      {.path = "destination.namespace",
+       .field = kAt<&Config::destination, &DestinationConfig::name_space>,
+       .doc = "The namespace of the Iceberg tables: a fixed one, or `{schema}` for the source table's schema."},
+      {.path = "destination.table_prefix",
+       .field = kAt<&Config::destination, &DestinationConfig::table_prefix>,
+       .doc = "Put before the name of every Iceberg table."},
+      {.path = "destination.format_version",
+       .type = kInteger,
+       .field = kAt<&Config::destination, &DestinationConfig::format_version>,
+       .doc = "The Iceberg format version of new tables.",
+       .allowed = {"2", "3"}},
+      {.path = "destination.deletes",
+       .field = kAt<&Config::destination, &DestinationConfig::deletes>,
+       .doc = "How rows are deleted: position delete files, deletion vectors (format version 3), or equality deletes.",
+       .allowed = {"position", "vector", "equality"}},
+
+      {.path = "writer.target_file_size_bytes",
+       .type = kInteger,
+       .field = kAt<&Config::writer, &WriterConfig::target_file_size_bytes>,
+       .doc = "A data file is closed when it reaches this size.",
+       .min = 1024,
+       .max = kTiB},
+      {.path = "writer.max_open_files",
+       .type = kInteger,
+       .field = kAt<&Config::writer, &WriterConfig::max_open_files>,
+       .doc = "Data files written at once.",
+       .min = 1,
+       .max = 10'000},
+      {.path = "writer.compression",
+       .field = kAt<&Config::writer, &WriterConfig::compression>,
+       .doc = "The compression of Parquet data files.",
+       .allowed = {"snappy", "zstd", "gzip", "lz4", "none"}},
+      {.path = "writer.batch_size",
+       .type = kInteger,
+       .field = kAt<&Config::writer, &WriterConfig::batch_size>,
+       .doc = "Rows encoded together.",
+       .min = 1,
+       .max = 10'000'000},
+      {.path = "writer.commit_interval_ms",
+       .type = kInteger,
+       .field = kAt<&Config::writer, &WriterConfig::commit_interval_ms>,
+       .doc = "How long changes wait for more before they are committed. Longer: fewer and larger files. Shorter: "
+              "fresher tables.",
+       .min = 1,
+       .max = kDayMs},
+      {.path = "writer.memory_limit_bytes",
+       .type = kInteger,
+       .field = kAt<&Config::writer, &WriterConfig::memory_limit_bytes>,
+       .doc = "Memory for changes that are not committed yet; at the limit firn commits early.",
+       .min = kMiB,
+       .max = kTiB},
+
+      {.path = "cdc.mode",
+       .field = kAt<&Config::cdc, &CdcConfig::mode>,
+       .doc = "Keep the table as it is now (`mirror`), a row for every change (`append`), or rows with valid-from and "
+              "valid-to (`history`).",
+       .allowed = {"mirror", "append", "history"}},
+      {.path = "cdc.enable_deletes",
+       .type = kBoolean,
+       .field = kAt<&Config::cdc, &CdcConfig::enable_deletes>,
+       .doc = "Whether rows deleted in PostgreSQL go. Where not, they stay, marked as deleted."},
+      {.path = "cdc.track_changes",
+       .type = kBoolean,
+       .field = kAt<&Config::cdc, &CdcConfig::track_changes>,
+       .doc = "Adds the columns `_firn_op`, `_firn_lsn` and `_firn_committed_at` to mirror tables too."},
+
+      {.path = "tables.*.partition_by",
+       .type = kTextList,
+       .field = kInTable<&TableConfig::partition_by>,
+       .doc = "The partition fields: a column, or `year`, `month`, `day`, `hour` of one, `bucket(n, column)`, "
+              "`truncate(n, column)`."},
+      {.path = "tables.*.columns",
+       .type = kTextMap,
+       .field = kInTable<&TableConfig::columns>,
+       .doc = "Other Iceberg types for columns, as in `{amount: \"decimal(38,9)\"}`."},
+
+      {.path = "retry.max_retries",
+       .type = kInteger,
+       .field = kAt<&Config::retry, &RetryConfig::max_retries>,
+       .doc = "How often a failed write or commit is tried again.",
+       .max = 1000},
+      {.path = "retry.base_delay_ms",
+       .type = kInteger,
+       .field = kAt<&Config::retry, &RetryConfig::base_delay_ms>,
+       .doc = "The pause before the first retry; it doubles with each one.",
+       .min = 1,
+       .max = kDayMs},
+      {.path = "retry.max_delay_ms",
+       .type = kInteger,
+       .field = kAt<&Config::retry, &RetryConfig::max_delay_ms>,
+       .doc = "The longest pause between retries.",
+       .min = 1,
+       .max = kDayMs},
+
+      {.path = "maintenance.compact",
+       .field = kAt<&Config::maintenance, &MaintenanceConfig::compact>,
+       .doc = "Whether firn merges small files and deletes while it runs.",
+       .allowed = {"auto", "off"}},
+      {.path = "maintenance.snapshot_retention",
+       .type = kDuration,
+       .field = kAt<&Config::maintenance, &MaintenanceConfig::snapshot_retention>,
+       .doc = "How long old snapshots can be read."},
+      {.path = "maintenance.orphan_grace",
+       .type = kDuration,
+       .field = kAt<&Config::maintenance, &MaintenanceConfig::orphan_grace>,
+       .doc = "How old a file that no snapshot knows must be before it is removed."},
+
+      {.path = "state_dir",
+       .field = +[](Config& config) -> std::string& { return config.state_dir; },
+       .doc = "A local cache: the primary-key index and spooled transactions. Safe to lose: it is made again from the "
+              "tables.",
+       .default_note = "`/var/lib/firn` for root, else `$XDG_STATE_HOME/firn` or `~/.local/state/firn`"},
+      {.path = "http.listen",
+       .field = kAt<&Config::http, &HttpConfig::listen>,
+       .doc = "Serves `/metrics`, `/status`, `/healthz` and `/readyz` on this `host:port`; port 0 takes a free one.",
+       .default_note = "no HTTP server",
+       .example = "\"127.0.0.1:9090\""},
+      {.path = "log.level",
+       .field = kAt<&Config::log, &LogConfig::level>,
+       .doc = "The least important messages to write.",
+       .allowed = {"debug", "info", "warn", "error"}},
+      {.path = "log.format",
+       .field = kAt<&Config::log, &LogConfig::format>,
+       .doc = "Log lines as text, or as one JSON object each.",
+       .allowed = {"text", "json"}},
+  };
+}
+
+std::string QuotedIfNeeded(const std::string& text) {
+  return text.find_first_of("{}[]*!:#") == std::string::npos ? text : fmt::format("\"{}\"", text);
+}
+
+}  // namespace
+
+std::string_view ToString(KeyType type) {
+  switch (type) {
+    case KeyType::kText:
+      return "a text";
+    case KeyType::kInteger:
+      return "an integer";
+    case KeyType::kBoolean:
+      return "true or false";
+    case KeyType::kDuration:
+      return "a duration, as in 30m, 12h or 7d";
+    case KeyType::kTextList:
+      return "a list, as in [a, b]";
+    case KeyType::kTextMap:
+      return "a map, as in {name: value}";
+  }
+  return "a value";
+}
+
+std::span<const ConfigKey> ConfigKeys() {
+  static const std::vector<ConfigKey> keys = MakeKeys();
+  return keys;
+}
+
+const ConfigKey* FindKey(std::string_view path) {
+  const auto keys = ConfigKeys();
+  const auto found = std::ranges::find(keys, path, &ConfigKey::path);
+  return found == keys.end() ? nullptr : &*found;
+}
+
+std::span<const ConfigSection> ConfigSections() {
+  static const std::vector<ConfigSection> sections = {
+      {"source", "The PostgreSQL database to replicate."},
+      {"catalog", "The Iceberg catalog, and where the tables' files go."},
+      {"catalog.sigv4", "Signs the requests to a `rest` catalog as AWS does."},
+      {"storage", "Access to the warehouse's files: only what the environment does not say."},
+      {"storage.s3", "Amazon S3 and stores like it."},
+      {"storage.gcs", "Google Cloud Storage."},
+      {"storage.azure", "Azure Data Lake Storage."},
+      {"destination", "The Iceberg tables that firn makes."},
+      {"writer", "How changes become files and commits."},
+      {"cdc", "What a change does to the Iceberg table."},
+      {"tables", "Settings of single tables, by the source's `schema.table`."},
+      {"retry", "What to do when the network, the store or the catalog fails for a while."},
+      {"maintenance", "Upkeep of the tables while firn runs."},
+      {"http", "The pipeline's own HTTP server."},
+      {"log", "The log on stderr."},
+  };
+  return sections;
+}
+
+std::string EnvironmentName(const ConfigKey& key) {
+  if (key.path.starts_with("tables.")) return "FIRN_TABLES";
+  std::string name = fmt::format("FIRN_{}", key.path);
+  std::ranges::transform(name, name.begin(),
+                         [](unsigned char c) { return c == '.' ? '_' : static_cast<char>(std::toupper(c)); });
+  return name;
+}
+
+std::string DefaultText(const ConfigKey& key) {
+  Config config;
+  struct Visitor {
+    Config& config;
+    std::string operator()(ConfigField<std::string> field) const { return QuotedIfNeeded(field(config)); }
+    std::string operator()(ConfigField<int> field) const { return fmt::to_string(field(config)); }
+    std::string operator()(ConfigField<int64_t> field) const { return fmt::to_string(field(config)); }
+    std::string operator()(ConfigField<bool> field) const { return field(config) ? "true" : "false"; }
+    std::string operator()(ConfigField<TextList>) const { return ""; }
+    std::string operator()(ConfigField<TextMap>) const { return ""; }
+    std::string operator()(TableField<TextList>) const { return ""; }
+    std::string operator()(TableField<TextMap>) const { return ""; }
+    std::string operator()(CatalogOption) const { return ""; }
+    std::string operator()(StorageOption) const { return ""; }
+  };
+  return std::visit(Visitor{config}, key.field);
+}
+
+}  // namespace firn::config

@@ -1,0 +1,438 @@
+#include "config/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "config/config_keys.h"
+#include "config/unavailable_features.h"
+
+namespace firn::config {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+using Environment = std::map<std::string, std::string>;
+
+const Environment kHome = {{"HOME", "/home/firn"}};
+constexpr const char* kRequired = "source:\n  url: postgresql://firn@db/shop\ncatalog:\n  warehouse: /lake\n";
+
+Config Parsed(const std::string& yaml, Environment environment = {}) {
+  environment.insert(kHome.begin(), kHome.end());
+  auto config = ParseConfig(yaml, "firn.yaml", environment);
+  if (!config) {
+    ADD_FAILURE() << config.error().message();
+    return {};
+  }
+  return *std::move(config);
+}
+
+/// The message of the error, after checking its kind.
+std::string Refused(const std::string& yaml, Environment environment = {}) {
+  environment.insert(kHome.begin(), kHome.end());
+  const auto config = ParseConfig(yaml, "firn.yaml", environment);
+  if (config) {
+    ADD_FAILURE() << "this was accepted:\n" << yaml;
+    return "";
+  }
+  EXPECT_EQ(config.error().kind(), ErrorKind::kInvalidConfig);
+  return config.error().message();
+}
+
+/// What is wrong with the required keys and these lines after them (the first is line 5).
+std::string RefusedAfterRequired(const std::string& yaml) { return Refused(kRequired + yaml); }
+
+TEST(ParseConfig, FillsDefaults) {
+  const Config config = Parsed(kRequired);
+  EXPECT_EQ(config.source.url, "postgresql://firn@db/shop");
+  EXPECT_EQ(config.source.slot, "firn");
+  EXPECT_EQ(config.source.publication, "firn");
+  EXPECT_THAT(config.source.tables, ElementsAre());
+  EXPECT_EQ(config.source.copy_workers, 4);
+  EXPECT_EQ(config.catalog.type, "sql");
+  EXPECT_EQ(config.catalog.name, "firn");
+  EXPECT_EQ(config.catalog.warehouse, "/lake");
+  EXPECT_EQ(config.catalog.uri, "sqlite:///lake/catalog.db");
+  EXPECT_EQ(config.destination.name_space, "{schema}");
+  EXPECT_EQ(config.writer.target_file_size_bytes, 536'870'912);
+  EXPECT_EQ(config.retry.max_retries, 10);
+  EXPECT_EQ(config.http.listen, "");
+  EXPECT_EQ(config.log.level, "info");
+}
+
+TEST(ParseConfig, ReadsEveryKindOfValue) {
+  const Config config = Parsed(R"(
+source:
+  url: postgresql://firn@db:5432/shop
+  publication: shop
+  slot: shop_1
+  tables: ["public.*", "!public.audit_*"]
+  copy_workers: 8
+catalog:
+  type: sql
+  uri: postgresql://catalog@db/iceberg
+  name: lake
+  warehouse: file:///srv/lake/
+destination: {namespace: raw, table_prefix: shop_, format_version: 2, deletes: position}
+writer:
+  target_file_size_bytes: 1048576
+  max_open_files: 3
+  compression: snappy
+  batch_size: 500
+  commit_interval_ms: 250
+  memory_limit_bytes: 1073741824
+cdc: {mode: mirror, enable_deletes: true, track_changes: false}
+retry: {max_retries: 0, base_delay_ms: 1, max_delay_ms: 5}
+maintenance: {compact: auto, snapshot_retention: 7d, orphan_grace: 3d}
+state_dir: /srv/state
+http: {listen: "[::1]:9090"}
+log: {level: debug, format: json}
+)");
+  EXPECT_EQ(config.source.publication, "shop");
+  EXPECT_EQ(config.source.slot, "shop_1");
+  EXPECT_THAT(config.source.tables, ElementsAre("public.*", "!public.audit_*"));
+  EXPECT_EQ(config.source.copy_workers, 8);
+  EXPECT_EQ(config.catalog.uri, "postgresql://catalog@db/iceberg");
+  EXPECT_EQ(config.catalog.name, "lake");
+  EXPECT_EQ(config.catalog.warehouse, "/srv/lake");
+  EXPECT_EQ(config.destination.name_space, "raw");
+  EXPECT_EQ(config.destination.table_prefix, "shop_");
+  EXPECT_EQ(config.writer.target_file_size_bytes, 1'048'576);
+  EXPECT_EQ(config.writer.max_open_files, 3);
+  EXPECT_EQ(config.writer.compression, "snappy");
+  EXPECT_EQ(config.writer.batch_size, 500);
+  EXPECT_EQ(config.writer.commit_interval_ms, 250);
+  EXPECT_EQ(config.writer.memory_limit_bytes, 1'073'741'824);
+  EXPECT_EQ(config.retry.max_retries, 0);
+  EXPECT_EQ(config.retry.max_delay_ms, 5);
+  EXPECT_EQ(config.state_dir, "/srv/state");
+  EXPECT_EQ(config.http.listen, "[::1]:9090");
+  EXPECT_EQ(config.log.level, "debug");
+  EXPECT_EQ(config.log.format, "json");
+}
+
+TEST(ParseConfig, ReportsEveryProblemInTheOrderOfTheLines) {
+  EXPECT_EQ(Refused("sorce:\n"
+                    "  url: x\n"
+                    "writer:\n"
+                    "  batch_size: many\n"
+                    "  compression: zst\n"
+                    "log: {level: loud}\n"),
+            "firn.yaml: source.url is missing: the database to read, as in postgresql://firn@localhost:5432/shop\n"
+            "firn.yaml: catalog.warehouse is missing: where the tables' files go, as in /var/lib/firn/lake\n"
+            "firn.yaml:1: unknown key 'sorce' (did you mean 'source'?)\n"
+            "firn.yaml:4: writer.batch_size: expected an integer, found 'many'\n"
+            "firn.yaml:5: writer.compression: 'zst' is not allowed; use snappy, zstd, gzip, lz4 or none "
+            "(did you mean 'zstd'?)\n"
+            "firn.yaml:6: log.level: 'loud' is not allowed; use debug, info, warn or error");
+}
+
+TEST(ParseConfig, SaysWhichSectionAKeyBelongsTo) {
+  EXPECT_EQ(RefusedAfterRequired("commit_interval_ms: 5\n"),
+            "firn.yaml:5: unknown key 'commit_interval_ms' (did you mean 'writer.commit_interval_ms'?)");
+  EXPECT_EQ(RefusedAfterRequired("http:\n  prot: 1\n"), "firn.yaml:6: unknown key 'http.prot' ('http' has listen)");
+}
+
+TEST(ParseConfig, RefusesAKeyThatIsGivenTwice) {
+  EXPECT_EQ(RefusedAfterRequired("log: {level: info}\nlog: {level: warn}\n"),
+            "firn.yaml:6: 'log' is given twice (first in line 5)");
+  EXPECT_EQ(RefusedAfterRequired("log:\n  level: info\n  level: warn\n"),
+            "firn.yaml:7: 'log.level' is given twice (first in line 6)");
+}
+
+TEST(ParseConfig, ChecksTypes) {
+  EXPECT_EQ(RefusedAfterRequired("writer: {batch_size: 1.5}\n"),
+            "firn.yaml:5: writer.batch_size: expected an integer, found '1.5'");
+  EXPECT_EQ(RefusedAfterRequired("writer: {batch_size: 99999999999999999999}\n"),
+            "firn.yaml:5: writer.batch_size: expected an integer, found '99999999999999999999'");
+  EXPECT_EQ(RefusedAfterRequired("writer: {batch_size: [1]}\n"),
+            "firn.yaml:5: writer.batch_size: expected an integer, found a list");
+  EXPECT_EQ(RefusedAfterRequired("cdc: {enable_deletes: yes}\n"),
+            "firn.yaml:5: cdc.enable_deletes: expected true or false, found 'yes'");
+  EXPECT_EQ(RefusedAfterRequired("maintenance: {orphan_grace: 3 days}\n"),
+            "firn.yaml:5: maintenance.orphan_grace: expected a duration, as in 30m, 12h or 7d, found '3 days'");
+  EXPECT_EQ(RefusedAfterRequired("writer: 5\n"), "firn.yaml:5: writer: expected keys and values below it");
+  EXPECT_EQ(Refused("[a, b]\n").substr(0, 70),
+            "firn.yaml: source.url is missing: the database to read, as in postgres");
+  EXPECT_THAT(Refused("[a, b]\n"), HasSubstr("firn.yaml:1: expected keys and values"));
+}
+
+TEST(ParseConfig, ExpectsAListOfTables) {
+  const std::string start = "catalog: {warehouse: /lake}\nsource:\n  url: postgresql://db\n  tables: ";
+  EXPECT_EQ(Refused(start + "public.*\n"),
+            "firn.yaml:4: source.tables: expected a list, as in [a, b], found a single value");
+  EXPECT_EQ(Refused(start + "[public.*, [x]]\n"), "firn.yaml:4: source.tables: expected a text");
+  EXPECT_EQ(Refused(start + "[orders, \"!items\"]\n"),
+            "firn.yaml:4: source.tables: 'orders' has no schema (did you mean 'public.orders'?)\n"
+            "firn.yaml:4: source.tables: '!items' has no schema (did you mean '!public.items'?)");
+  EXPECT_EQ(Refused(start + "[\"!\"]\n"),
+            "firn.yaml:4: source.tables: '!' is no pattern; write schema.table, as in public.*");
+}
+
+TEST(ParseConfig, ExplainsTheQuotesThatYamlWants) {
+  EXPECT_EQ(Refused("catalog: {warehouse: /lake}\nsource:\n  url: postgresql://db\n  tables: [public.*, !public.x]\n"),
+            "firn.yaml:4: source.tables: put quotes around a text that starts with '!'");
+  EXPECT_EQ(RefusedAfterRequired("destination:\n  namespace: {schema}\n"),
+            "firn.yaml:6: destination.namespace: expected a text, found a map; put quotes around a text that starts "
+            "with '{' or '['");
+}
+
+TEST(ParseConfig, ChecksRanges) {
+  EXPECT_EQ(RefusedAfterRequired("writer: {max_open_files: 0}\n"),
+            "firn.yaml:5: writer.max_open_files: 0 is out of range; it must be from 1 to 10000");
+  EXPECT_EQ(RefusedAfterRequired("retry: {max_retries: -1}\n"),
+            "firn.yaml:5: retry.max_retries: -1 is out of range; it must be from 0 to 1000");
+  EXPECT_EQ(RefusedAfterRequired("retry: {base_delay_ms: 100, max_delay_ms: 50}\n"),
+            "firn.yaml:5: retry.max_delay_ms: must not be less than retry.base_delay_ms (100)");
+}
+
+TEST(ParseConfig, ChecksFormsOfTheirOwn) {
+  EXPECT_THAT(Refused("source: {url: shop}\ncatalog: {warehouse: /lake}\n"),
+              StartsWith("firn.yaml:1: source.url: expected postgresql://"));
+  EXPECT_THAT(Refused("source: {url: postgresql://db, slot: My-Slot}\ncatalog: {warehouse: /lake}\n"),
+              StartsWith("firn.yaml:1: source.slot: 'My-Slot' is no slot name"));
+  EXPECT_THAT(Refused("source: {url: postgresql://db}\ncatalog: {warehouse: /lake, uri: mysql://db}\n"),
+              StartsWith("firn.yaml:2: catalog.uri: expected sqlite:///"));
+  EXPECT_THAT(Refused("source: {url: postgresql://db}\ncatalog: {warehouse: /lake, uri: postgresql+psycopg2://db}\n"),
+              HasSubstr("without a Python driver's name"));
+  EXPECT_THAT(RefusedAfterRequired("destination: {namespace: \"{shema}\"}\n"),
+              StartsWith("firn.yaml:5: destination.namespace: expected a name, or one with {schema}"));
+  EXPECT_THAT(RefusedAfterRequired("http: {listen: localhost}\n"),
+              StartsWith("firn.yaml:5: http.listen: 'localhost' is no address to listen on: the port is missing"));
+  EXPECT_THAT(RefusedAfterRequired("tables: {orders: {partition_by: []}}\n"),
+              StartsWith("firn.yaml:5: tables: 'orders' is no table"));
+}
+
+TEST(ParseConfig, ReadsLibpqWordsAsSource) {
+  EXPECT_EQ(Parsed("source: {url: \"service=shop\"}\ncatalog: {warehouse: /lake}\n").source.url, "service=shop");
+}
+
+TEST(ParseConfig, TellsTheLineOfBrokenYaml) {
+  EXPECT_EQ(Refused("source:\n  url: a: b\n"), "firn.yaml:2: not valid YAML: illegal map value");
+  EXPECT_THAT(Refused("source: {url: x\n"), StartsWith("firn.yaml:2: not valid YAML"));
+  EXPECT_THAT(Refused(std::string(kRequired) + "---\nlog: {}\n"), HasSubstr("a second YAML document"));
+}
+
+TEST(ParseConfig, TakesEmptySectionsAndKeysAsDefaults) {
+  const Config config = Parsed(std::string(kRequired) + "writer:\nlog:\n  level:\n");
+  EXPECT_EQ(config.log.level, "info");
+  EXPECT_EQ(config.writer.batch_size, 1000);
+}
+
+TEST(ParseConfig, ExpandsVariables) {
+  const Config config = Parsed(
+      "source: {url: \"postgresql://firn:${PASSWORD}@${HOST:-db}/shop\", tables: [\"${SCHEMA}.*\"]}\n"
+      "catalog: {warehouse: /lake}\n"
+      "writer: {batch_size: \"${BATCH}\"}\n"
+      "destination: {table_prefix: a$$b}\n",
+      {{"PASSWORD", "s3cret"}, {"SCHEMA", "sales"}, {"BATCH", "7"}});
+  EXPECT_EQ(config.source.url, "postgresql://firn:s3cret@db/shop");
+  EXPECT_THAT(config.source.tables, ElementsAre("sales.*"));
+  EXPECT_EQ(config.writer.batch_size, 7);
+  EXPECT_EQ(config.destination.table_prefix, "a$b");
+}
+
+TEST(ParseConfig, NamesTheLineOfAVariableThatIsMissing) {
+  EXPECT_THAT(RefusedAfterRequired("state_dir: ${STATE}\n"),
+              AllOf(StartsWith("firn.yaml:5: state_dir: "), HasSubstr("STATE is not set")));
+}
+
+TEST(ParseConfig, LaysTheEnvironmentOverTheFile) {
+  const Config config =
+      Parsed(std::string(kRequired) + "log: {level: warn}\n", {{"FIRN_SOURCE_URL", "postgresql://other/db"},
+                                                               {"FIRN_SOURCE_TABLES", "public.*, !public.audit_*"},
+                                                               {"FIRN_WRITER_BATCH_SIZE", "9"},
+                                                               {"FIRN_LOG_LEVEL", ""},
+                                                               {"FIRN_SERVICE_HOST", "10.0.0.1"}});
+  EXPECT_EQ(config.source.url, "postgresql://other/db");
+  EXPECT_THAT(config.source.tables, ElementsAre("public.*", "!public.audit_*"));
+  EXPECT_EQ(config.writer.batch_size, 9);
+  EXPECT_EQ(config.log.level, "warn");
+}
+
+TEST(ParseConfig, NeedsNoFileWhenTheEnvironmentHoldsAll) {
+  const Config config = Parsed("", {{"FIRN_SOURCE_URL", "postgresql://db"},
+                                    {"FIRN_CATALOG_WAREHOUSE", "/lake"},
+                                    {"FIRN_SOURCE_TABLES", "[\"public.orders\"]"}});
+  EXPECT_EQ(config.source.url, "postgresql://db");
+  EXPECT_THAT(config.source.tables, ElementsAre("public.orders"));
+}
+
+TEST(ParseConfig, DoesNotExpandVariablesInTheEnvironmentForm) {
+  EXPECT_EQ(Parsed(kRequired, {{"FIRN_SOURCE_URL", "postgresql://u:a${b}$$c@db"}}).source.url,
+            "postgresql://u:a${b}$$c@db");
+}
+
+TEST(ParseConfig, NamesTheVariableThatIsWrong) {
+  EXPECT_EQ(Refused(kRequired, {{"FIRN_WRITER_BATCH_SIZE", "x"}}),
+            "FIRN_WRITER_BATCH_SIZE: writer.batch_size: expected an integer, found 'x'");
+  EXPECT_EQ(Refused(kRequired, {{"FIRN_CATALOG_URL", "x"}}),
+            "FIRN_CATALOG_URL: unknown variable (did you mean 'FIRN_CATALOG_URI'?)");
+  EXPECT_EQ(Refused(kRequired, {{"FIRN_TABLES", "{public.orders: {patition_by: [a]}}"}}),
+            "FIRN_TABLES: unknown key 'tables.public.orders.patition_by' (did you mean 'tables.*.partition_by'?)");
+}
+
+TEST(ParseConfig, RefusesWhatThisVersionLacks) {
+  EXPECT_EQ(Refused("source: {url: postgresql://db}\n"
+                    "catalog:\n"
+                    "  type: rest\n"
+                    "  uri: https://catalog\n"
+                    "  warehouse: s3://lake/shop\n"
+                    "  credential: id:hunter2\n"
+                    "storage:\n"
+                    "  s3: {path_style: true}\n"
+                    "destination:\n"
+                    "  format_version: 3\n"
+                    "  deletes: vector\n"
+                    "cdc:\n"
+                    "  mode: append\n"
+                    "  enable_deletes: false\n"
+                    "  track_changes: true\n"
+                    "tables:\n"
+                    "  public.orders:\n"
+                    "    partition_by: [day(created_at)]\n"
+                    "    columns: {amount: \"decimal(38,9)\"}\n"
+                    "maintenance: {snapshot_retention: 1d}\n"),
+            "firn.yaml:3: catalog.type: 'rest' is not available in this version\n"
+            "firn.yaml:5: catalog.warehouse: 's3://' is not available in this version\n"
+            "firn.yaml:6: catalog.credential: not available in this version\n"
+            "firn.yaml:8: storage.s3.path_style: not available in this version\n"
+            "firn.yaml:10: destination.format_version: '3' is not available in this version\n"
+            "firn.yaml:11: destination.deletes: 'vector' is not available in this version\n"
+            "firn.yaml:13: cdc.mode: 'append' is not available in this version\n"
+            "firn.yaml:14: cdc.enable_deletes: 'false' is not available in this version\n"
+            "firn.yaml:15: cdc.track_changes: 'true' is not available in this version\n"
+            "firn.yaml:18: tables.public.orders.partition_by: not available in this version\n"
+            "firn.yaml:19: tables.public.orders.columns: not available in this version\n"
+            "firn.yaml:20: maintenance.snapshot_retention: '1d' is not available in this version");
+}
+
+TEST(ParseConfig, NeverShowsAPassword) {
+  for (const std::string yaml : {
+           "source: {url: \"firn:hunter2@db/shop\"}\ncatalog: {warehouse: /lake}\n",
+           "source: {url: [\"postgresql://firn:hunter2@db\"]}\ncatalog: {warehouse: /lake}\n",
+           "source: {url: postgresql://db}\ncatalog: {warehouse: /lake, uri: \"mysql://u:hunter2@db\"}\n",
+           "source: {url: postgresql://db}\ncatalog: {warehouse: /lake, token: hunter2}\n",
+           "source: {url: postgresql://db}\ncatalog: {warehouse: \"s3://u:hunter2@lake/x\"}\n",
+           "source: {url: postgresql://db}\ncatalog: {warehouse: /lake}\nlog: {level: \"http://u:hunter2@db\"}\n",
+           "source: {url: \"postgresql://firn:${hunter2\"}\ncatalog: {warehouse: /lake}\n",
+       }) {
+    EXPECT_THAT(Refused(yaml), Not(HasSubstr("hunter2"))) << yaml;
+  }
+}
+
+TEST(ParseConfig, FindsTheStateDirectory) {
+  if (geteuid() == 0) {
+    EXPECT_EQ(Parsed(kRequired).state_dir, "/var/lib/firn");
+    return;
+  }
+  EXPECT_EQ(Parsed(kRequired).state_dir, "/home/firn/.local/state/firn");
+  EXPECT_EQ(Parsed(kRequired, {{"XDG_STATE_HOME", "/state"}}).state_dir, "/state/firn");
+}
+
+TEST(ParseConfig, MakesARelativeWarehouseAbsolute) {
+  const Config config = Parsed("source: {url: postgresql://db}\ncatalog: {warehouse: ./demo/lake/}\n");
+  EXPECT_EQ(config.catalog.warehouse, (std::filesystem::current_path() / "demo/lake").string());
+  EXPECT_EQ(config.catalog.uri, "sqlite://" + config.catalog.warehouse + "/catalog.db");
+}
+
+TEST(LoadConfig, SaysWhatToDoWithoutAFile) {
+  const auto missing = LoadConfig("/nonexistent/firn.yaml");
+  ASSERT_FALSE(missing.has_value());
+  EXPECT_EQ(missing.error().kind(), ErrorKind::kInvalidConfig);
+  EXPECT_THAT(missing.error().message(),
+              AllOf(HasSubstr("/nonexistent/firn.yaml: No such file"), HasSubstr("firn config example")));
+  EXPECT_THAT(LoadConfig("/").error().message(), HasSubstr("cannot read the configuration /: Is a directory"));
+}
+
+TEST(LoadConfig, ReadsTheFile) {
+  const std::string path = ::testing::TempDir() + "firn_config_test.yaml";
+  std::ofstream(path) << kRequired << "state_dir: /srv\n";
+  const auto config = LoadConfig(path);
+  std::filesystem::remove(path);
+  ASSERT_TRUE(config.has_value()) << config.error().message();
+  EXPECT_EQ(config->state_dir, "/srv");
+}
+
+TEST(MakeDirectConfig, KeepsCatalogAndStateInTheWarehouse) {
+  const auto config = MakeDirectConfig("postgresql://db/shop", "/srv/lake/", {"public.orders"});
+  ASSERT_TRUE(config.has_value()) << config.error().message();
+  EXPECT_EQ(config->catalog.type, "sql");
+  EXPECT_EQ(config->catalog.name, "firn");
+  EXPECT_EQ(config->catalog.warehouse, "/srv/lake");
+  EXPECT_EQ(config->catalog.uri, "sqlite:///srv/lake/catalog.db");
+  EXPECT_EQ(config->state_dir, "/srv/lake/.firn");
+  EXPECT_EQ(config->source.slot, "firn");
+  EXPECT_EQ(config->source.publication, "firn");
+  EXPECT_THAT(config->source.tables, ElementsAre("public.orders"));
+}
+
+TEST(MakeDirectConfig, NamesTheOptionThatIsWrong) {
+  const auto config = MakeDirectConfig("db:hunter2", "s3://lake", {"orders"});
+  ASSERT_FALSE(config.has_value());
+  EXPECT_EQ(config.error().kind(), ErrorKind::kInvalidConfig);
+  EXPECT_EQ(config.error().message(),
+            "--warehouse: catalog.warehouse: 's3://' is not available in this version\n"
+            "--source: source.url: expected postgresql://user@host:port/database or libpq's key=value words\n"
+            "--tables: source.tables: 'orders' has no schema (did you mean 'public.orders'?)");
+}
+
+TEST(ConfigExample, IsAValidConfigurationAsItStands) {
+  const Config config = Parsed(ConfigExample());
+  EXPECT_FALSE(config.source.url.empty());
+  EXPECT_THAT(ConfigExample(),
+              AllOf(HasSubstr("\n  # commit_interval_ms: 10000\n"), Not(HasSubstr("storage:")), EndsWith("\n")));
+}
+
+TEST(ConfigExample, IsValidWithEveryCommentedKeyInUse) {
+  std::string yaml;
+  std::istringstream lines(ConfigExample());
+  for (std::string line; std::getline(lines, line);) {
+    const size_t hash = line.find("# ");
+    const std::string name = hash == std::string::npos ? "" : line.substr(hash + 2, line.find(':', hash) - hash - 2);
+    const bool is_key = !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string::npos;
+    yaml += (is_key ? line.erase(hash, 2) : line) + "\n";
+  }
+  const Config config = Parsed(yaml);
+  EXPECT_EQ(config.writer.commit_interval_ms, 10'000);
+}
+
+TEST(ConfigJsonSchema, HoldsEveryKey) {
+  const auto schema = nlohmann::json::parse(ConfigJsonSchema());
+  EXPECT_EQ(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+  EXPECT_EQ(schema["additionalProperties"], false);
+  for (const ConfigKey& key : ConfigKeys()) {
+    const nlohmann::json* node = &schema;
+    std::string_view rest = key.path;
+    while (!rest.empty()) {
+      const std::string name(rest.substr(0, rest.find('.')));
+      rest = rest.size() == name.size() ? "" : rest.substr(name.size() + 1);
+      node = name == "*" ? &node->at("additionalProperties") : &node->at("properties").at(name);
+    }
+    EXPECT_TRUE(node->contains("description")) << key.path;
+  }
+  const auto& batch_size = schema["properties"]["writer"]["properties"]["batch_size"];
+  EXPECT_EQ(batch_size["default"], 1000);
+  EXPECT_EQ(batch_size["minimum"], 1);
+}
+
+TEST(UnavailableFeatures, AreKeysAndValuesThatExist) {
+  for (const UnavailableFeature& feature : UnavailableFeatures()) {
+    const bool known = std::ranges::any_of(ConfigKeys(), [&](const ConfigKey& key) {
+      return key.path == feature.path || key.path.starts_with(std::string(feature.path) + ".");
+    });
+    EXPECT_TRUE(known) << feature.path;
+  }
+}
+
+}  // namespace
+}  // namespace firn::config

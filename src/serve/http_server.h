@@ -11,8 +11,8 @@
 
 namespace firn::serve {
 
-/// Listens on a thread of its own from Start until the destructor. kInvalidConfig for a bad address; kTransient with the
-/// address in the message when the port is taken.
+/// Listens on a thread of its own from Start until the destructor. kInvalidConfig for a bad address; kTransient with
+/// the address in the message when the port is taken.
 class HttpServer {
  public:
   virtual ~HttpServer() = default;

@@ -1,0 +1,145 @@
+#include "serve/http_server.h"
+
+#include <httplib.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <thread>
+
+#include "config/listen_address.h"
+#include "observe/log.h"
+
+namespace firn::serve {
+namespace {
+
+constexpr int kWorkers = 4;
+// The longest that a silent client can hold a worker, and so the destructor.
+constexpr std::chrono::seconds kClientTimeout{1};
+constexpr const char* kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
+constexpr const char* kTextType = "text/plain; charset=utf-8";
+
+/// SO_REUSEPORT, which httplib sets by itself, would let two pipelines share one port without either knowing.
+void SetSocketOptions(socket_t socket) {
+  const int on = 1;
+  setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+}
+
+Error BindError(const std::string& listen, int error) {
+  if (error == EADDRINUSE) {
+    return MakeError(ErrorKind::kTransient,
+                     "cannot listen on {}: another process uses that port; stop it, or set http.listen to a free port "
+                     "(port 0 takes any)",
+                     listen);
+  }
+  if (error == EACCES) {
+    return MakeError(ErrorKind::kPermission, "cannot listen on {}: not allowed; set http.listen to a port from 1024 on",
+                     listen);
+  }
+  return MakeError(ErrorKind::kInvalidConfig,
+                   "cannot listen on {}: {}; set http.listen to an address of this machine, as in 127.0.0.1:9090",
+                   listen, error == 0 ? "the host is not known" : std::strerror(error));
+}
+
+/// A signal that lands on one of the server's threads would break its accept(); they belong to the main thread.
+class AllSignalsBlocked {
+ public:
+  AllSignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~AllSignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  AllSignalsBlocked(const AllSignalsBlocked&) = delete;
+  AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+class HttplibServer : public HttpServer {
+ public:
+  HttplibServer(const Metrics& metrics, const StatusBoard& status) : metrics_(metrics), status_(status) {
+    server_.new_task_queue = [] { return new httplib::ThreadPool(kWorkers); };
+    server_.set_socket_options(SetSocketOptions);
+    server_.set_keep_alive_max_count(1);
+    server_.set_keep_alive_timeout(kClientTimeout.count());
+    server_.set_read_timeout(kClientTimeout);
+    server_.set_write_timeout(kClientTimeout);
+    server_.set_payload_max_length(1024);
+    AddRoutes();
+  }
+
+  ~HttplibServer() override {
+    if (!thread_.joinable()) return;
+    if (!ended_) server_.stop();
+    thread_.join();
+  }
+
+  Status Listen(const std::string& listen, const config::ListenAddress& address) {
+    errno = 0;
+    if (address.port == 0) {
+      port_ = server_.bind_to_any_port(address.host);
+    } else {
+      port_ = server_.bind_to_port(address.host, address.port) ? address.port : -1;
+    }
+    if (port_ < 0) return BindError(listen, errno);
+    const AllSignalsBlocked blocked;
+    thread_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), "firn-http");
+      server_.listen_after_bind();
+      ended_ = true;
+    });
+    // stop() does nothing before the loop runs. Connections already queue in the kernel.
+    while (!server_.is_running() && !ended_) std::this_thread::yield();
+    return {};
+  }
+
+  int port() const override { return port_; }
+
+ private:
+  void AddRoutes() {
+    server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
+      response.set_content(metrics_.Expose(), kMetricsType);
+    });
+    server_.Get("/status", [this](const httplib::Request&, httplib::Response& response) {
+      response.set_content(ToJson(status_.Get()) + "\n", "application/json");
+    });
+    server_.Get("/healthz",
+                [](const httplib::Request&, httplib::Response& response) { response.set_content("ok\n", kTextType); });
+    server_.Get("/readyz", [this](const httplib::Request&, httplib::Response& response) {
+      const std::string state = status_.Get().state;
+      const bool ready = state == "copying" || state == "streaming";
+      response.status = ready ? 200 : 503;
+      response.set_content((state.empty() ? "starting" : state) + "\n", kTextType);
+    });
+    server_.set_error_handler([](const httplib::Request&, httplib::Response& response) {
+      if (!response.body.empty() || response.status != 404) return;
+      response.set_content("not found; there are /metrics, /status, /healthz and /readyz\n", kTextType);
+    });
+  }
+
+  const Metrics& metrics_;
+  const StatusBoard& status_;
+  httplib::Server server_;
+  int port_ = 0;
+  std::atomic<bool> ended_ = false;
+  std::thread thread_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& listen, const Metrics& metrics,
+                                                      const StatusBoard& status) {
+  auto address = config::ParseListenAddress(listen);
+  if (!address) return std::move(address).error();
+  auto server = std::make_unique<HttplibServer>(metrics, status);
+  if (auto listening = server->Listen(listen, *address); !listening) return std::move(listening).error();
+  LogInfo("serving /metrics, /status, /healthz and /readyz", {{"host", address->host}, {"port", server->port()}});
+  return Result<std::unique_ptr<HttpServer>>(std::move(server));
+}
+
+}  // namespace firn::serve

@@ -1,0 +1,132 @@
+#include "serve/http_server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <httplib.h>
+
+#include <nlohmann/json.hpp>
+
+namespace firn::serve {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class HttpServerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto server = HttpServer::Start("127.0.0.1:0", metrics_, status_);
+    ASSERT_TRUE(server.has_value()) << server.error().message();
+    server_ = *std::move(server);
+  }
+
+  httplib::Response Get(const std::string& path) {
+    httplib::Client client("127.0.0.1", server_->port());
+    const auto result = client.Get(path);
+    EXPECT_TRUE(result) << path << ": " << httplib::to_string(result.error());
+    return result ? *result : httplib::Response();
+  }
+
+  void SetState(const std::string& state) {
+    PipelineStatus status;
+    status.state = state;
+    status_.Set(status);
+  }
+
+  Metrics metrics_;
+  StatusBoard status_;
+  std::unique_ptr<HttpServer> server_;
+};
+
+TEST_F(HttpServerTest, ServesMetricsForPrometheus) {
+  metrics_.SetTableCount(7);
+  const auto response = Get("/metrics");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_THAT(response.get_header_value("Content-Type"), StartsWith("text/plain; version=0.0.4"));
+  EXPECT_THAT(response.body, HasSubstr("iceberg_table_count 7\n"));
+}
+
+TEST_F(HttpServerTest, ServesTheLatestStatusAsJson) {
+  SetState("streaming");
+  const auto response = Get("/status");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.get_header_value("Content-Type"), "application/json");
+  EXPECT_EQ(nlohmann::json::parse(response.body)["state"], "streaming");
+}
+
+TEST_F(HttpServerTest, IsHealthyWhateverThePipelineDoes) {
+  EXPECT_EQ(Get("/healthz").status, 200);
+  EXPECT_EQ(Get("/healthz").body, "ok\n");
+}
+
+TEST_F(HttpServerTest, IsReadyWhileItCopiesOrStreams) {
+  EXPECT_EQ(Get("/readyz").status, 503);
+  for (const auto& [state, code] :
+       std::map<std::string, int>{{"starting", 503}, {"copying", 200}, {"streaming", 200}, {"stopping", 503}}) {
+    SetState(state);
+    EXPECT_EQ(Get("/readyz").status, code) << state;
+    EXPECT_EQ(Get("/readyz").body, state + "\n");
+  }
+}
+
+TEST_F(HttpServerTest, TellsWhatThereIsForOtherPaths) {
+  const auto response = Get("/other");
+  EXPECT_EQ(response.status, 404);
+  EXPECT_THAT(response.body, HasSubstr("/metrics"));
+}
+
+TEST_F(HttpServerTest, SaysWhatToDoWhenThePortIsTaken) {
+  const std::string address = "127.0.0.1:" + std::to_string(server_->port());
+  const auto second = HttpServer::Start(address, metrics_, status_);
+  ASSERT_FALSE(second.has_value());
+  EXPECT_EQ(second.error().kind(), ErrorKind::kTransient);
+  EXPECT_THAT(second.error().message(), AllOf(HasSubstr(address), HasSubstr("set http.listen to a free port")));
+}
+
+TEST_F(HttpServerTest, FreesItsPortWhenItIsDestroyed) {
+  const int port = server_->port();
+  EXPECT_EQ(Get("/healthz").status, 200);
+  server_.reset();
+  const auto again = HttpServer::Start("127.0.0.1:" + std::to_string(port), metrics_, status_);
+  ASSERT_TRUE(again.has_value()) << again.error().message();
+  EXPECT_EQ((*again)->port(), port);
+}
+
+TEST_F(HttpServerTest, StopsWhileAClientIsConnectedAndSilent) {
+  const int client = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(server_->port()));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(connect(client, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  EXPECT_EQ(Get("/healthz").status, 200);  // the silent client does not keep others out
+  const auto start = std::chrono::steady_clock::now();
+  server_.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(4));
+  close(client);
+}
+
+TEST(HttpServer, RefusesABadAddress) {
+  Metrics metrics;
+  StatusBoard status;
+  for (const char* listen : {"localhost", "[::1]", "127.0.0.1:99999", "203.0.113.77:0", "no.such.host.invalid:9090"}) {
+    const auto server = HttpServer::Start(listen, metrics, status);
+    ASSERT_FALSE(server.has_value()) << listen;
+    EXPECT_EQ(server.error().kind(), ErrorKind::kInvalidConfig) << server.error().message();
+  }
+}
+
+TEST(HttpServer, ListensOnIpv6) {
+  Metrics metrics;
+  StatusBoard status;
+  const auto server = HttpServer::Start("[::1]:0", metrics, status);
+  if (!server) GTEST_SKIP() << "no IPv6 here: " << server.error().message();
+  httplib::Client client("::1", (*server)->port());
+  const auto response = client.Get("/healthz");
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, 200);
+}
+
+}  // namespace
+}  // namespace firn::serve

@@ -79,7 +79,7 @@ source:
   copy_workers: 8
 catalog:
   type: sql
-  uri: postgresql://catalog@db/iceberg
+  uri: sqlite:////srv/catalog.db
   name: lake
   warehouse: file:///srv/lake/
 destination: {namespace: raw, table_prefix: shop_, format_version: 2, deletes: position}
@@ -101,7 +101,7 @@ log: {level: debug, format: json}
   EXPECT_EQ(config.source.slot, "shop_1");
   EXPECT_THAT(config.source.tables, ElementsAre("public.*", "!public.audit_*"));
   EXPECT_EQ(config.source.copy_workers, 8);
-  EXPECT_EQ(config.catalog.uri, "postgresql://catalog@db/iceberg");
+  EXPECT_EQ(config.catalog.uri, "sqlite:////srv/catalog.db");
   EXPECT_EQ(config.catalog.name, "lake");
   EXPECT_EQ(config.catalog.warehouse, "/srv/lake");
   EXPECT_EQ(config.destination.name_space, "raw");
@@ -200,7 +200,7 @@ TEST(ParseConfig, ChecksFormsOfTheirOwn) {
               StartsWith("firn.yaml:1: source.url: expected postgresql://"));
   EXPECT_THAT(Refused("source: {url: postgresql://db, slot: My-Slot}\ncatalog: {warehouse: /lake}\n"),
               StartsWith("firn.yaml:1: source.slot: 'My-Slot' is no slot name"));
-  EXPECT_THAT(Refused("source: {url: postgresql://db}\ncatalog: {warehouse: /lake, uri: mysql://db}\n"),
+  EXPECT_THAT(Refused("source: {url: postgresql://db}\ncatalog: {warehouse: /lake, uri: catalog.db}\n"),
               StartsWith("firn.yaml:2: catalog.uri: expected sqlite:///"));
   EXPECT_THAT(Refused("source: {url: postgresql://db}\ncatalog: {warehouse: /lake, uri: postgresql+psycopg2://db}\n"),
               HasSubstr("without a Python driver's name"));
@@ -210,6 +210,12 @@ TEST(ParseConfig, ChecksFormsOfTheirOwn) {
               StartsWith("firn.yaml:5: http.listen: 'localhost' is no address to listen on: the port is missing"));
   EXPECT_THAT(RefusedAfterRequired("tables: {orders: {partition_by: []}}\n"),
               StartsWith("firn.yaml:5: tables: 'orders' is no table"));
+}
+
+TEST(ParseConfig, RefusesACatalogInPostgresqlWithoutShowingItsPassword) {
+  EXPECT_EQ(
+      Refused("source: {url: postgresql://db}\ncatalog: {warehouse: /lake, uri: \"postgresql://u:hunter2@db/c\"}\n"),
+      "firn.yaml:2: catalog.uri: 'postgresql://' is not available in this version");
 }
 
 TEST(ParseConfig, ReadsLibpqWordsAsSource) {
@@ -303,6 +309,7 @@ TEST(ParseConfig, RefusesWhatThisVersionLacks) {
                     "    columns: {amount: \"decimal(38,9)\"}\n"
                     "maintenance: {snapshot_retention: 1d}\n"),
             "firn.yaml:3: catalog.type: 'rest' is not available in this version\n"
+            "firn.yaml:4: catalog.uri: 'https://' is not available in this version\n"
             "firn.yaml:5: catalog.warehouse: 's3://' is not available in this version\n"
             "firn.yaml:6: catalog.credential: not available in this version\n"
             "firn.yaml:8: storage.s3.path_style: not available in this version\n"

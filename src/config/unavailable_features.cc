@@ -5,13 +5,13 @@
 namespace firn::config {
 namespace {
 
-/// Of a warehouse only the scheme counts.
-constexpr std::string_view kWarehouse = "catalog.warehouse";
-
-std::string Shown(const ConfigKey& key, const std::string& text) {
-  if (key.path != kWarehouse) return text;
+/// What is compared: of a URI its scheme, of a local path "file://".
+std::string Compared(const ConfigKey& key, const std::string& text) {
+  const bool is_warehouse = key.path == "catalog.warehouse";
+  if (!is_warehouse && key.path != "catalog.uri") return text;
   const size_t scheme = text.find("://");
-  return scheme == std::string::npos ? "file://" : text.substr(0, scheme + 3);
+  if (scheme != std::string::npos) return text.substr(0, scheme + 3);
+  return is_warehouse ? "file://" : "";
 }
 
 bool Covers(std::string_view path, std::string_view key) {
@@ -27,13 +27,14 @@ bool IsEmpty(const FlatValue& value) {
 std::span<const UnavailableFeature> UnavailableFeatures() {
   static const std::vector<UnavailableFeature> features = {
       {"catalog.type", {"sql"}},
+      {"catalog.uri", {"sqlite://"}},
       {"catalog.credential", {}},
       {"catalog.token", {}},
       {"catalog.oauth2_server_uri", {}},
       {"catalog.scope", {}},
       {"catalog.prefix", {}},
       {"catalog.headers", {}},
-      {kWarehouse, {"file://"}},
+      {"catalog.warehouse", {"file://"}},
       {"catalog.sigv4", {}},
       {"catalog.region", {}},
       {"catalog.endpoint", {}},
@@ -63,8 +64,8 @@ void RefuseUnavailableFeatures(const FlatValues& values, Problems& problems) {
         problems.Add(value.origin, "{}: not available in this version", path);
         continue;
       }
-      const std::string text = Shown(*value.key, std::get<std::string>(value.data));
-      if (std::ranges::find(feature.available, text) == feature.available.end()) {
+      const std::string text = Compared(*value.key, std::get<std::string>(value.data));
+      if (!text.empty() && std::ranges::find(feature.available, text) == feature.available.end()) {
         problems.Add(value.origin, "{}: '{}' is not available in this version", path, text);
       }
     }

@@ -110,6 +110,11 @@ class AvroDecoder {
   explicit AvroDecoder(std::string_view bytes) : rest_(bytes) {}
 
   bool ok() const { return error_ == nullptr; }
+  /// Stops reading: what was read is not what it should be. `error` is a literal.
+  void Fail(const char* error) {
+    if (error_ == nullptr) error_ = error;
+    rest_ = {};
+  }
   /// kCorrupt with the first thing that was wrong.
   Status status() const;
   std::string_view rest() const { return rest_; }  ///< Not yet read; empty once something was malformed.
@@ -150,11 +155,6 @@ class AvroDecoder {
   std::string_view RawBytes(int64_t size);
   int64_t BlockCount(const AvroType& items);
   bool Expect(const AvroType& type, AvroKind kind);
-  void Fail(const char* error) {
-    if (error_ == nullptr) error_ = error;
-    rest_ = {};
-  }
-
   std::string_view rest_;
   const char* error_ = nullptr;  ///< The first thing that was wrong, a literal.
 };

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -59,5 +60,18 @@ struct ManifestEntry {
 
   bool operator==(const ManifestEntry&) const = default;
 };
+
+/// The one data file that a position delete file or deletion vector applies to, or nothing where it may apply to several
+/// (or is something else): its referenced_data_file, else its file_path column's bounds where they are one path.
+std::optional<std::string_view> ReferencedDataFile(const DataFile& file);
+
+/// A position delete "file" that is a blob of a Puffin file (v3).
+bool IsDeletionVector(const DataFile& file);
+
+/// Equal for two partitions when they are the same one of the same spec. Not for people.
+std::string PartitionKey(int32_t spec_id, const PartitionValues& partition);
+
+/// Whether `a` comes before `b` in the order of `type`. Neither is null or NaN.
+bool LiteralLess(const Type& type, const Literal& a, const Literal& b);
 
 }  // namespace firn::iceberg

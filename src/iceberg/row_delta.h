@@ -26,7 +26,7 @@ struct RowDelta {
 /// Writes manifests and the manifest list for `delta` on top of base's current snapshot of "main" and gives the commit:
 /// AssertTableUuid + AssertRefSnapshotId(main), AddSnapshot + SetSnapshotRef(main). The operation is append, delete or
 /// overwrite, as Java names them. Small data manifests are merged once there are 100 (commit.manifest.min-count-to-merge),
-/// the live delete entries stay in as few manifests as their size allows. kConflict when a referenced or removed data
+/// delete manifests earlier, so that their sizes grow geometrically and they stay few. kConflict when a referenced or removed data
 /// file is not live in base: another writer rewrote it. One call per attempt; an attempt that lost leaves orphan
 /// manifests which RemoveBuilt deletes.
 Result<CommitRequest> BuildRowDelta(storage::FileStore& store, const TableIdent& ident, const TableMetadata& base,

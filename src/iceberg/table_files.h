@@ -4,6 +4,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "firn/result.h"
@@ -40,7 +42,14 @@ struct ManifestFile {
   bool operator==(const ManifestFile&) const = default;
 };
 
-/// Parsed manifests by path; manifests never change once written. Bounded by entries held. Single-threaded.
+/// Where the live entries of a manifest are, by location. Views and indexes into the entries that it was made of.
+struct ManifestIndex {
+  std::unordered_map<std::string_view, size_t> by_path;                   ///< Live files of any content.
+  std::unordered_multimap<std::string_view, size_t> deletes_by_data_file;  ///< Live deletes of one data file, by it.
+};
+
+/// Parsed manifests and manifest lists by path; they never change once written. Holds the ones used last, within a bound
+/// on entries (of about 1 kB each: one with metrics of many columns counts as several). Single-threaded.
 class ManifestCache {
  public:
   explicit ManifestCache(size_t entries_max = 100'000);
@@ -52,6 +61,17 @@ class ManifestCache {
   /// The manifest's entries, deleted ones included, inherited values filled in.
   Result<Entries> Read(storage::FileStore& store, const TableMetadata& metadata, const ManifestFile& manifest);
   void Put(const std::string& manifest_path, Entries entries);
+
+  struct Indexed {
+    Entries entries;
+    std::shared_ptr<const ManifestIndex> index;
+  };
+  /// The same with its index, which is built once and kept as long as the entries.
+  Result<Indexed> ReadIndexed(storage::FileStore& store, const TableMetadata& metadata, const ManifestFile& manifest);
+
+  using Manifests = std::shared_ptr<const std::vector<ManifestFile>>;
+  Result<Manifests> ReadList(storage::FileStore& store, const Snapshot& snapshot);
+  void PutList(const std::string& manifest_list, Manifests manifests);
 
  private:
   struct State;

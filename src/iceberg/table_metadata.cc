@@ -46,7 +46,7 @@ Type PartitionType(const TableMetadata& metadata, const PartitionSpec& spec) {
       source = schema->FindNestedField(field.source_id);
     }
     // A column that no schema knows any more: its values can only be null.
-    const Type source_type = source != nullptr ? source->type : Type::Primitive(TypeId::kString);
+    const Type source_type = source != nullptr ? source->type : Type::Primitive(TypeId::kUnknown);
     fields.push_back(Field{.id = field.field_id, .name = field.name, .type = ResultType(field.transform, source_type)});
   }
   return Type::Struct(std::move(fields));

@@ -34,6 +34,7 @@ constexpr std::array kReadMembers = std::to_array<std::string_view>({"format-ver
                                                                      "metadata-log",
                                                                      "next-row-id"});
 
+constexpr int64_t kNumberMax = int64_t{1} << 62;  // What is counted on from stays below.
 constexpr int64_t kMetadataBytesMax = int64_t{1} << 30;
 
 Result<Properties> PropertiesFromJson(const Json& object, std::string_view name) {
@@ -51,6 +52,12 @@ Result<Properties> PropertiesFromJson(const Json& object, std::string_view name)
 
 /// What the metadata's own ids refer to must be there: accessors and updates rely on it.
 Status CheckReferences(const TableMetadata& metadata) {
+  if (metadata.last_sequence_number < 0 || metadata.last_sequence_number > kNumberMax) {
+    return MakeError(ErrorKind::kCorrupt, "last-sequence-number: {} is out of range", metadata.last_sequence_number);
+  }
+  if (metadata.next_row_id.value_or(0) < 0 || metadata.next_row_id.value_or(0) > kNumberMax) {
+    return MakeError(ErrorKind::kCorrupt, "next-row-id: {} is out of range", *metadata.next_row_id);
+  }
   if (metadata.FindSchema(metadata.current_schema_id) == nullptr) {
     return MakeError(ErrorKind::kCorrupt, "current-schema-id: there is no schema {}", metadata.current_schema_id);
   }

@@ -1,0 +1,55 @@
+#include "iceberg/data_file.h"
+
+#include "iceberg/single_value.h"
+
+namespace firn::iceberg {
+namespace {
+
+constexpr FieldId kDeleteFilePathId = 2147483546;  // Reserved by the spec for file_path of position deletes.
+
+/// Orders big-endian two's complement numbers of the fewest bytes.
+bool DecimalLess(std::string_view a, std::string_view b) {
+  const auto negative = [](std::string_view number) { return !number.empty() && (number[0] & 0x80) != 0; };
+  if (negative(a) != negative(b)) return negative(a);
+  if (a.size() != b.size()) return negative(a) ? a.size() > b.size() : a.size() < b.size();
+  return a < b;
+}
+
+}  // namespace
+
+std::optional<std::string_view> ReferencedDataFile(const DataFile& file) {
+  if (file.content != FileContent::kPositionDeletes) return std::nullopt;
+  if (file.referenced_data_file) return *file.referenced_data_file;
+  auto lower = file.lower_bounds.find(kDeleteFilePathId);
+  auto upper = file.upper_bounds.find(kDeleteFilePathId);
+  if (lower == file.lower_bounds.end() || upper == file.upper_bounds.end()) return std::nullopt;
+  if (lower->second != upper->second) return std::nullopt;
+  return lower->second;
+}
+
+bool IsDeletionVector(const DataFile& file) {
+  return file.content == FileContent::kPositionDeletes && file.file_format == "PUFFIN";
+}
+
+std::string PartitionKey(int32_t spec_id, const PartitionValues& partition) {
+  std::string key = fmt::format("{}", spec_id);
+  for (const Literal& value : partition) {
+    // An int that became a long (schema evolution) is the same value.
+    const auto* narrow = std::get_if<int32_t>(&value);
+    const auto bytes = SingleValue(narrow != nullptr ? Literal(int64_t{*narrow}) : value);
+    if (bytes) {
+      key += fmt::format("/{}:", bytes->size());
+      key += *bytes;
+    } else {
+      key += "/null";
+    }
+  }
+  return key;
+}
+
+bool LiteralLess(const Type& type, const Literal& a, const Literal& b) {
+  if (type.id == TypeId::kDecimal) return DecimalLess(std::get<std::string>(a), std::get<std::string>(b));
+  return a < b;
+}
+
+}  // namespace firn::iceberg

@@ -86,7 +86,7 @@ Result<NodePtr> ToNode(const Field& field, const std::string& name) {
   switch (field.type.id) {
     case TypeId::kStruct: {
       TRY(NodeVector children, ToNodes(field.type.fields));
-      return GroupNode::Make(name, repetition, children, LogicalType::None(), field.id);
+      return GroupNode::Make(name, repetition, children, parquet::ConvertedType::NONE, field.id);
     }
     case TypeId::kList: {
       TRY(NodePtr element, ToNode(field.type.fields.at(0), "element"));

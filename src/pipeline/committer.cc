@@ -54,7 +54,9 @@ Result<FlushOutcome> Committer::Do(FlushJob& job, std::stop_token stop) {
     part.batch = {};
   }
   FlushOutcome outcome{.bytes = job.bytes};
-  if (job.commit_lsn) TRY(outcome.receipt, Commit(*job.commit_lsn, stop));
+  if (job.commit_lsn) {
+    TRY(outcome.receipt, Commit(*job.commit_lsn, stop));
+  }
   return outcome;
 }
 

@@ -13,7 +13,6 @@
 #include "encode/row_encoder.h"
 #include "iceberg/data_file_writer.h"
 #include "observe/log.h"
-#include "postgres/table_copy_reader.h"
 
 namespace firn::pipeline {
 namespace {
@@ -34,9 +33,10 @@ class CopyRun {
       : options_(options), catalog_(catalog), context_(context), targets_(targets), progress_(progress),
         commit_id_(NewUuid()), tables_(targets.size()) {
     for (size_t table = 0; table < targets.size(); ++table) {
-      for (auto& request : PlanCopy(targets[table], kBlocksPerTask)) tasks_.push_back({table, std::move(request)});
-      tables_[table].tasks_left = static_cast<int>(tasks_.size()) - static_cast<int>(first_task_of_next_);
-      first_task_of_next_ = tasks_.size();
+      for (auto& request : PlanCopy(targets[table], options.split_tables ? kBlocksPerTask : INT64_MAX)) {
+        tasks_.push_back({table, std::move(request)});
+        ++tables_[table].tasks_left;
+      }
     }
   }
 
@@ -82,7 +82,6 @@ class CopyRun {
   std::span<CopyProgress> progress_;
   const std::string commit_id_;
   std::vector<Task> tasks_;
-  size_t first_task_of_next_ = 0;
   std::atomic<size_t> next_task_ = 0;
   std::atomic<int> files_named_ = 0;
   std::atomic<bool> failed_ = false;

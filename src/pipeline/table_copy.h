@@ -21,6 +21,7 @@
 #include "pipeline/table_writer.h"
 #include "pipeline/target_table.h"
 #include "postgres/connection.h"
+#include "postgres/table_copy_reader.h"
 
 namespace firn::pipeline {
 
@@ -29,6 +30,7 @@ struct CopyOptions {
   std::string snapshot_name;
   Lsn lsn;  ///< The snapshot's consistent point.
   int workers = 4;
+  bool split_tables = true;  ///< Whether the server reads block ranges well (postgres::HasTidRangeScan).
   int64_t batch_rows = 1000;
   size_t memory_bytes = 512 << 20;  ///< Over all workers' batches.
   TableWriterOptions writer;

@@ -36,7 +36,7 @@ Result<RelationBinding> TableLane::Bind(const postgres::RelationMessage& relatio
     binding.relation_column.push_back(static_cast<int>(position - relation.columns.begin()));
   }
   for (const postgres::RelationColumn& column : relation.columns) {
-    if (!std::ranges::contains(mapping_.columns, column.name, &encode::ColumnMapping::source_name)) {
+    if (std::ranges::find(mapping_.columns, column.name, &encode::ColumnMapping::source_name) == mapping_.columns.end()) {
       return mismatch(fmt::format("column '{}' is new", column.name));
     }
   }
@@ -135,8 +135,12 @@ bool TableLane::SameKey(const RelationBinding& binding, postgres::Tuple a, postg
 Result<TableBatch> TableLane::Seal() {
   TableBatch batch{.truncate_first = std::exchange(truncated_, false), .bytes = bytes()};
   batch.changes = std::exchange(changes_, {});
-  if (rows_->rows() > 0) TRY(batch.rows, rows_->Finish());
-  if (old_keys_->rows() > 0) TRY(batch.old_keys, old_keys_->Finish());
+  if (rows_->rows() > 0) {
+    TRY(batch.rows, rows_->Finish());
+  }
+  if (old_keys_->rows() > 0) {
+    TRY(batch.old_keys, old_keys_->Finish());
+  }
   return batch;
 }
 

@@ -89,8 +89,12 @@ Status TableWriter::Write(const std::string& commit_id, const TableBatch& batch)
     TRY_VOID(EnsureIndex(commit_id));
     std::vector<int> all_key_columns(layout_.key_columns.size());
     for (size_t i = 0; i < all_key_columns.size(); ++i) all_key_columns[i] = static_cast<int>(i);
-    if (batch.rows.batch) TRY(row_keys, index::EncodeKeys(*batch.rows.batch, layout_.key_columns));
-    if (batch.old_keys.batch) TRY(old_keys, index::EncodeKeys(*batch.old_keys.batch, all_key_columns));
+    if (batch.rows.batch) {
+      TRY(row_keys, index::EncodeKeys(*batch.rows.batch, layout_.key_columns));
+    }
+    if (batch.old_keys.batch) {
+      TRY(old_keys, index::EncodeKeys(*batch.old_keys.batch, all_key_columns));
+    }
   }
   const FoldedBatch folded =
       Fold(batch.changes, layout_.identity, row_keys, old_keys, !batch.rows.unchanged.empty());
@@ -123,7 +127,9 @@ Status TableWriter::Truncate() {
   pending_->truncate = true;
   pending_->rows = 0;
   if (layout_.identity == RowIdentity::kAppendOnly) return {};
-  if (!index_) TRY(index_, context_.index.OpenTable(table_.metadata->table_uuid, KindOf(layout_.identity)));
+  if (!index_) {
+    TRY(index_, context_.index.OpenTable(table_.metadata->table_uuid, KindOf(layout_.identity)));
+  }
   TRY_VOID(index_->Reset(pending_->commit_id));
   index_ready_ = true;
   return {};
@@ -209,7 +215,9 @@ Status TableWriter::CloseDataFile() {
 }
 
 Status TableWriter::EnsureIndex(const std::string& commit_id) {
-  if (!index_) TRY(index_, context_.index.OpenTable(table_.metadata->table_uuid, KindOf(layout_.identity)));
+  if (!index_) {
+    TRY(index_, context_.index.OpenTable(table_.metadata->table_uuid, KindOf(layout_.identity)));
+  }
   if (!index_ready_) {
     const iceberg::Snapshot* snapshot = table_.metadata->CurrentSnapshot();
     const index::IndexState state = index_->state();
@@ -296,8 +304,8 @@ Result<catalog::TableChange> TableWriter::Prepare(Lsn lsn) {
         if (!request && request.error().kind() == ErrorKind::kConflict) return DistrustIndex(request.error());
         return request;
       }};
-  change.discard = [this](const iceberg::CommitRequest& request) {
-    iceberg::RemoveBuilt(context_.store, *table_.metadata, request);
+  change.discard = [this](const catalog::LoadedTable& base, const iceberg::CommitRequest& lost) {
+    iceberg::RemoveBuilt(context_.store, *base.metadata, lost);
   };
   return change;
 }

@@ -1,0 +1,60 @@
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/try.h"
+#include "cli/commands.h"
+#include "cli/pipeline_services.h"
+
+namespace firn::cli {
+namespace {
+
+/// A local warehouse's nearest folder that exists must let firn write; nothing is made.
+Status CheckLocalWarehouse(const std::string& location) {
+  constexpr std::string_view kScheme = "file://";
+  if (!location.starts_with(kScheme)) return {};
+  std::filesystem::path folder = location.substr(kScheme.size());
+  std::error_code error;
+  while (!std::filesystem::exists(folder, error) && folder.has_relative_path()) folder = folder.parent_path();
+  if (std::filesystem::is_directory(folder, error) && ::access(folder.c_str(), W_OK | X_OK) == 0) return {};
+  return MakeError(ErrorKind::kPermission, ErrorOrigin::kStorage,
+                   "catalog.warehouse {} can't be written: {} is not a folder that this user may write to", location,
+                   folder.string());
+}
+
+Status CheckWarehouse(const config::Config& config) {
+  TRY(const std::string location, storage::NormalizeLocation(config.catalog.warehouse));
+  TRY([[maybe_unused]] const auto store, OpenStore(config));
+  return CheckLocalWarehouse(location);
+}
+
+}  // namespace
+
+Status Check(const config::Config& config) {
+  int problems = 0;
+  auto report = [&](const std::string& problem) {
+    fmt::print("problem: {}\n", problem);
+    ++problems;
+  };
+
+  auto source = pipeline::InspectSource(SourceOptionsOf(config));
+  if (!source) {
+    report(source.error().message());
+  } else {
+    for (const Error& problem : source->problems) report(problem.message());
+    for (const std::string& warning : source->warnings) fmt::print("warning: {}\n", warning);
+    for (const SourceTable& table : source->tables) {
+      if (auto mapping = encode::MapTable(table); !mapping) report(fmt::format("table {}: {}", table.name, mapping.error().message()));
+    }
+  }
+  if (Status warehouse = CheckWarehouse(config); !warehouse) report(warehouse.error().message());
+
+  if (problems == 0) {
+    fmt::print("ok: {} tables are ready to be replicated\n", source->tables.size());
+    return {};
+  }
+  return MakeError(ErrorKind::kPermission, "{} problem{} found", problems, problems == 1 ? "" : "s");
+}
+
+}  // namespace firn::cli

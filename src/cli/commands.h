@@ -1,0 +1,30 @@
+// The commands of the firn program, one file each. Data goes to stdout, everything else to stderr.
+#pragma once
+
+#include <stop_token>
+#include <string>
+
+#include "config/config.h"
+#include "firn/result.h"
+
+namespace firn::cli {
+
+struct RunCommand {
+  bool until_caught_up = false;
+};
+/// Blocks until the end of the pipeline, or until `stop` (SIGTERM, SIGINT).
+Status Run(const config::Config& config, const RunCommand& command, std::stop_token stop);
+
+struct StatusCommand {
+  bool json = false;
+};
+/// Asks PostgreSQL and the catalog, so that it works whether `firn run` is running or not.
+Status ShowStatus(const config::Config& config, const StatusCommand& command);
+
+/// Looks at both sides and prints every problem; kInvalidConfig never, kWriteFailed where there is one.
+Status Check(const config::Config& config);
+
+/// Drops the slot and the publication; the Iceberg tables stay.
+Status Cleanup(const config::Config& config);
+
+}  // namespace firn::cli

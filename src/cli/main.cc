@@ -1,0 +1,169 @@
+// The firn program: arguments and signals in, exit code out.
+//   0 done    1 failed at run time    2 wrong usage or configuration (nothing was touched)
+
+#include <fmt/core.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <iostream>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/try.h"
+#include "cli/commands.h"
+#include "config/config.h"
+#include "observe/log.h"
+
+namespace firn::cli {
+namespace {
+
+constexpr int kDone = 0, kFailed = 1, kUsage = 2;
+
+int ExitCodeOf(const Error& error) {
+  // What PostgreSQL or the catalog says of a setting is found at run time; what the file says is found before.
+  return error.kind() == ErrorKind::kInvalidConfig && error.origin() == ErrorOrigin::kFirn ? kUsage : kFailed;
+}
+
+/// Turns SIGTERM and SIGINT into a stop request; a second one ends the process at once. Made before any other thread, so
+/// that all inherit the blocked signals.
+class SignalWatch {
+ public:
+  SignalWatch() {
+    sigemptyset(&signals_);
+    sigaddset(&signals_, SIGTERM);
+    sigaddset(&signals_, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+    watcher_ = std::thread([this] {
+      int signal = 0;
+      sigwait(&signals_, &signal);
+      if (ending_) return;
+      LogInfo("stopping: what is buffered is committed first", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
+      stop_.request_stop();
+      sigwait(&signals_, &signal);
+      if (!ending_) std::_Exit(128 + signal);
+    });
+  }
+  ~SignalWatch() {
+    ending_ = true;
+    pthread_kill(watcher_.native_handle(), SIGTERM);
+    watcher_.join();
+  }
+  std::stop_token token() const { return stop_.get_token(); }
+
+ private:
+  sigset_t signals_;
+  std::stop_source stop_;
+  std::atomic<bool> ending_ = false;
+  std::thread watcher_;
+};
+
+/// What the options of the command line name.
+struct Arguments {
+  std::string config_path;
+  std::string source_url;
+  std::string warehouse;
+  std::vector<std::string> tables;
+  RunCommand run;
+  StatusCommand status;
+};
+
+Result<config::Config> LoadConfiguration(const Arguments& arguments) {
+  const bool direct = !arguments.source_url.empty() || !arguments.warehouse.empty();
+  if (direct == !arguments.config_path.empty()) {
+    return MakeError(ErrorKind::kInvalidConfig,
+                     "say what to replicate: either --config FILE, or --source URL and --warehouse DIR_OR_URI");
+  }
+  if (direct && (arguments.source_url.empty() || arguments.warehouse.empty())) {
+    return MakeError(ErrorKind::kInvalidConfig, "--source and --warehouse go together");
+  }
+  TRY(config::Config config,
+      direct ? config::MakeDirectConfig(arguments.source_url, arguments.warehouse, arguments.tables)
+             : config::LoadConfig(arguments.config_path));
+  TRY(const LogLevel level, ParseLogLevel(config.log.level));
+  TRY(const LogFormat format, ParseLogFormat(config.log.format));
+  SetUpLogging(level, format);
+  return config;
+}
+
+int Finish(const Status& status) {
+  if (status) return kDone;
+  fmt::print(stderr, "firn: {}\n", status.error().message());
+  return ExitCodeOf(status.error());
+}
+
+template <typename Command>
+int WithConfiguration(const Arguments& arguments, Command&& command) {
+  const auto config = LoadConfiguration(arguments);
+  if (!config) return Finish(std::unexpected(config.error()));
+  return Finish(command(*config));
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app{"firn replicates PostgreSQL into Apache Iceberg tables."};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", FIRN_VERSION);
+  Arguments arguments;
+  int exit_code = kDone;
+
+  auto add_config = [&](CLI::App* command) {
+    command->add_option("--config", arguments.config_path, "Configuration file (YAML; firn config example shows one)");
+  };
+
+  CLI::App* run = app.add_subcommand("run", "Copy what is not copied yet, then stream changes");
+  add_config(run);
+  run->add_option("--source", arguments.source_url, "PostgreSQL to read, as postgresql://user@host:port/database");
+  run->add_option("--warehouse", arguments.warehouse, "Folder or URI for the tables; the catalog is catalog.db in it");
+  run->add_option("--tables", arguments.tables, "Tables, as patterns: 'public.*,!public.audit_*'")->delimiter(',');
+  run->add_flag("--until-caught-up", arguments.run.until_caught_up,
+                "End once all that was committed before the start is in Iceberg");
+  run->callback([&] {
+    const SignalWatch signals;
+    exit_code = WithConfiguration(
+        arguments, [&](const config::Config& config) { return Run(config, arguments.run, signals.token()); });
+  });
+
+  CLI::App* status = app.add_subcommand("status", "Show tables, states, rows, lag and slot");
+  add_config(status);
+  status->add_flag("--json", arguments.status.json, "As JSON");
+  status->callback([&] {
+    exit_code = WithConfiguration(
+        arguments, [&](const config::Config& config) { return ShowStatus(config, arguments.status); });
+  });
+
+  CLI::App* check = app.add_subcommand("check", "Look at both sides and name every problem with its remedy");
+  add_config(check);
+  check->callback([&] { exit_code = WithConfiguration(arguments, Check); });
+
+  CLI::App* cleanup = app.add_subcommand("cleanup", "Drop slot and publication; the Iceberg tables stay");
+  add_config(cleanup);
+  cleanup->callback([&] { exit_code = WithConfiguration(arguments, Cleanup); });
+
+  CLI::App* config = app.add_subcommand("config", "About configuration files");
+  config->require_subcommand(1);
+  config->add_subcommand("schema", "Print the JSON Schema, for editors")->callback([] {
+    fmt::print("{}\n", config::ConfigJsonSchema());
+  });
+  config->add_subcommand("example", "Print a commented example")->callback([] {
+    fmt::print("{}\n", config::ConfigExample());
+  });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    app.exit(error, std::cerr, std::cerr);
+    return kUsage;
+  }
+  return exit_code;
+}
+
+}  // namespace
+}  // namespace firn::cli
+
+int main(int argc, char** argv) { return firn::cli::Main(argc, argv); }

@@ -1,0 +1,86 @@
+#include "cli/pipeline_services.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "base/try.h"
+#include "base/uuid.h"
+#include "catalog/sql/sql_catalog.h"
+#include "iceberg/data_file_writer.h"
+
+namespace firn::cli {
+namespace {
+
+std::string_view StorageSection(std::string_view warehouse) {
+  if (warehouse.starts_with("s3://")) return "s3";
+  if (warehouse.starts_with("gs://")) return "gcs";
+  if (warehouse.starts_with("abfs")) return "azure";
+  return "";
+}
+
+}  // namespace
+
+pipeline::SourceOptions SourceOptionsOf(const config::Config& config) {
+  return {.connection = {.url = config.source.url},
+          .slot = config.source.slot,
+          .publication = config.source.publication,
+          .tables = config.source.tables};
+}
+
+pipeline::TargetNaming TargetNamingOf(const config::Config& config) {
+  return {.name_space = config.destination.name_space, .table_prefix = config.destination.table_prefix};
+}
+
+Result<pipeline::PipelineOptions> PipelineOptionsOf(const config::Config& config) {
+  pipeline::PipelineOptions options{.source = SourceOptionsOf(config),
+                                    .naming = TargetNamingOf(config),
+                                    .copy_workers = config.source.copy_workers,
+                                    .batch_rows = config.writer.batch_size,
+                                    .state_dir = config.state_dir};
+  options.compression_codec = config.writer.compression == "none" ? "uncompressed" : config.writer.compression;
+  options.writer.target_file_size_bytes = config.writer.target_file_size_bytes;
+  TRY(options.writer.parquet.compression, iceberg::ParseCompression(config.writer.compression));
+  options.flush = {.commit_interval = std::chrono::milliseconds(config.writer.commit_interval_ms),
+                   .memory_bytes = static_cast<size_t>(config.writer.memory_limit_bytes)};
+  options.retry = {.max_retries = config.retry.max_retries,
+                   .base_delay = std::chrono::milliseconds(config.retry.base_delay_ms),
+                   .max_delay = std::chrono::milliseconds(config.retry.max_delay_ms)};
+  return options;
+}
+
+Result<std::unique_ptr<storage::FileStore>> OpenStore(const config::Config& config) {
+  storage::StoreOptions options;
+  const auto section = config.storage.find(std::string(StorageSection(config.catalog.warehouse)));
+  if (section != config.storage.end()) options = section->second;
+  return storage::OpenFileStore(config.catalog.warehouse, options).Context("catalog.warehouse");
+}
+
+Status CheckWritable(const config::Config& config, storage::FileStore& store) {
+  TRY(const std::string root, storage::NormalizeLocation(config.catalog.warehouse));
+  const std::string probe = fmt::format("{}/.firn-write-check-{}", root, NewUuid());
+  TRY_VOID(store.Write(probe, "").Context("catalog.warehouse can't be written"));
+  return store.Delete(probe).Context("catalog.warehouse: files can't be deleted");
+}
+
+Result<std::unique_ptr<catalog::Catalog>> OpenCatalog(const config::Config& config, storage::FileStore& store) {
+  TRY(const std::string warehouse, storage::NormalizeLocation(config.catalog.warehouse));
+  return catalog::OpenSqlCatalog({.uri = config.catalog.uri, .name = config.catalog.name, .warehouse = warehouse}, store);
+}
+
+bool CatalogExists(const config::Config& config) {
+  const auto path = catalog::SqliteFileOf(config.catalog.uri);
+  std::error_code error;
+  return path && std::filesystem::exists(*path, error);
+}
+
+Result<std::unique_ptr<PipelineServices>> OpenServices(const config::Config& config) {
+  auto services = std::make_unique<PipelineServices>();
+  TRY(services->store, OpenStore(config));
+  TRY_VOID(CheckWritable(config, *services->store));
+  TRY(services->catalog, OpenCatalog(config, *services->store));
+  TRY(services->index, index::Database::Open(config.state_dir + "/index").Context("state_dir"));
+  return services;
+}
+
+}  // namespace firn::cli

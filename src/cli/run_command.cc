@@ -1,0 +1,33 @@
+#include <chrono>
+#include <optional>
+#include <thread>
+
+#include "base/try.h"
+#include "cli/commands.h"
+#include "cli/pipeline_services.h"
+#include "cli/progress_display.h"
+#include "observe/log.h"
+#include "serve/http_server.h"
+
+namespace firn::cli {
+
+Status Run(const config::Config& config, const RunCommand& command, std::stop_token stop) {
+  TRY(pipeline::PipelineOptions options, PipelineOptionsOf(config));
+  options.until_caught_up = command.until_caught_up;
+
+  // The source first: as long as it has a problem, nothing is made on either side.
+  TRY(const pipeline::SourceState source, pipeline::InspectSource(options.source));
+  for (size_t i = 1; i < source.problems.size(); ++i) LogError(source.problems[i].message());
+  if (!source.problems.empty()) return source.problems.front();
+
+  TRY(auto services, OpenServices(config));
+  std::unique_ptr<serve::HttpServer> http;
+  if (!config.http.listen.empty()) {
+    TRY(http, serve::HttpServer::Start(config.http.listen, services->metrics, services->status));
+    LogInfo("listening", {{"address", config.http.listen}, {"port", http->port()}});
+  }
+  ProgressReporter progress(services->status);
+  return pipeline::RunPipeline(options, services->ForPipeline(), stop);
+}
+
+}  // namespace firn::cli

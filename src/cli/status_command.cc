@@ -1,0 +1,145 @@
+#include <fmt/core.h>
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "base/try.h"
+#include "cli/commands.h"
+#include "cli/pipeline_services.h"
+#include "cli/text_table.h"
+
+namespace firn::cli {
+namespace {
+
+struct TableRow {
+  std::string source;
+  std::string target;
+  std::string state = "pending";
+  int64_t rows = 0;
+  std::string lsn;
+  int64_t snapshot_id = 0;
+  int64_t last_commit_ms = 0;
+  std::string problem;
+};
+
+struct Report {
+  std::string slot;
+  bool slot_exists = false;
+  bool slot_active = false;
+  std::string wal_status;
+  std::string confirmed_lsn;
+  std::string server_lsn;
+  int64_t lag_bytes = 0;
+  std::vector<TableRow> tables;
+};
+
+int64_t SummaryCount(const iceberg::Snapshot& snapshot, const char* key) {
+  int64_t count = 0;
+  if (auto position = snapshot.summary.find(key); position != snapshot.summary.end()) {
+    std::from_chars(position->second.data(), position->second.data() + position->second.size(), count);
+  }
+  return count;
+}
+
+TableRow DescribeTable(const SourceTable& table, const pipeline::TargetNaming& naming,
+                       const pipeline::PipelineIdentity& identity, catalog::Catalog* catalog) {
+  TableRow row{.source = ToString(table.name), .target = ToString(naming.IdentOf(table.name))};
+  if (catalog == nullptr) return row;
+  const auto target = pipeline::FindTargetTable(*catalog, table, naming, identity);
+  if (!target) {
+    row.state = "error";
+    row.problem = target.error().message();
+    return row;
+  }
+  if (!*target || !(*target)->progress) return row;
+  const iceberg::Snapshot& snapshot = *(*target)->table.metadata->CurrentSnapshot();
+  row.state = "streaming";
+  row.rows = SummaryCount(snapshot, "total-records") - SummaryCount(snapshot, "total-position-deletes");
+  row.lsn = ToString((*target)->progress->lsn);
+  row.snapshot_id = snapshot.snapshot_id;
+  row.last_commit_ms = snapshot.timestamp_ms;
+  return row;
+}
+
+Result<Report> MakeReport(const config::Config& config) {
+  const pipeline::SourceOptions options = SourceOptionsOf(config);
+  TRY(const pipeline::SourceState source, pipeline::InspectSource(options));
+  TRY(postgres::Connection connection, postgres::Connection::Open(options.connection));
+  TRY(const Lsn server_lsn, postgres::ReadCurrentLsn(connection));
+
+  Report report{.slot = options.slot, .server_lsn = ToString(server_lsn)};
+  if (source.slot) {
+    report.slot_exists = true;
+    report.slot_active = source.slot->active;
+    report.wal_status = source.slot->wal_status;
+    report.confirmed_lsn = ToString(source.slot->confirmed_flush_lsn);
+    report.lag_bytes = std::max<int64_t>(0, static_cast<int64_t>(server_lsn.value - source.slot->confirmed_flush_lsn.value));
+  }
+  // An embedded catalog that no run has made yet is not made by looking.
+  std::unique_ptr<storage::FileStore> store;
+  std::unique_ptr<catalog::Catalog> catalog;
+  if (CatalogExists(config)) {
+    TRY(store, OpenStore(config));
+    TRY(catalog, OpenCatalog(config, *store));
+  }
+  const pipeline::PipelineIdentity identity{.pipeline = options.slot,
+                                            .system_identifier = source.facts.system_identifier};
+  for (const SourceTable& table : source.tables) {
+    report.tables.push_back(DescribeTable(table, TargetNamingOf(config), identity, catalog.get()));
+  }
+  return report;
+}
+
+std::string ToJson(const Report& report) {
+  nlohmann::ordered_json tables = nlohmann::ordered_json::array();
+  for (const TableRow& row : report.tables) {
+    nlohmann::ordered_json table{{"source", row.source},         {"target", row.target},
+                                 {"state", row.state},           {"rows", row.rows},
+                                 {"lsn", row.lsn},               {"snapshot_id", row.snapshot_id},
+                                 {"last_commit_ms", row.last_commit_ms}};
+    if (!row.problem.empty()) table["problem"] = row.problem;
+    tables.push_back(std::move(table));
+  }
+  return nlohmann::ordered_json{{"pipeline", report.slot},
+                                {"slot",
+                                 {{"exists", report.slot_exists},
+                                  {"active", report.slot_active},
+                                  {"wal_status", report.wal_status},
+                                  {"confirmed_lsn", report.confirmed_lsn}}},
+                                {"server_lsn", report.server_lsn},
+                                {"lag_bytes", report.lag_bytes},
+                                {"tables", std::move(tables)}}
+      .dump(2);
+}
+
+void PrintText(const Report& report) {
+  if (report.slot_exists) {
+    fmt::print("slot {}: {}, confirmed {}, server at {}, {} bytes behind\n\n", report.slot,
+               report.slot_active ? "in use by a running firn" : "not in use", report.confirmed_lsn, report.server_lsn,
+               report.lag_bytes);
+  } else {
+    fmt::print("slot {}: not made yet (firn run makes it)\n\n", report.slot);
+  }
+  TextTable table({"TABLE", "ICEBERG TABLE", "STATE", "ROWS", "LSN"});
+  for (const TableRow& row : report.tables) {
+    table.AddRow({row.source, row.target, row.state, fmt::to_string(row.rows), row.lsn});
+  }
+  fmt::print("{}", table.ToString());
+  for (const TableRow& row : report.tables) {
+    if (!row.problem.empty()) fmt::print("\n{}: {}\n", row.source, row.problem);
+  }
+}
+
+}  // namespace
+
+Status ShowStatus(const config::Config& config, const StatusCommand& command) {
+  TRY(const Report report, MakeReport(config));
+  if (command.json) {
+    fmt::print("{}\n", ToJson(report));
+  } else {
+    PrintText(report);
+  }
+  return {};
+}
+
+}  // namespace firn::cli

@@ -1,0 +1,46 @@
+#include "cli/text_table.h"
+
+#include <gtest/gtest.h>
+
+namespace firn::cli {
+namespace {
+
+TEST(TextTable, AlignsColumns) {
+  TextTable table({{"TABLE"}, {"STATE"}, {"ROWS", Align::kRight}});
+  table.AddRow({"public.orders", "streaming", "1,200,000"});
+  table.AddRow({"public.items", "copying", "7"});
+  EXPECT_EQ(table.Render(),
+            "TABLE          STATE           ROWS\n"
+            "public.orders  streaming  1,200,000\n"
+            "public.items   copying            7\n");
+}
+
+TEST(TextTable, CountsCodePointsAndNotBytes) {
+  TextTable table({{"A"}, {"B"}});
+  table.AddRow({"Größe", "x"});
+  table.AddRow({"Groes", "y"});
+  EXPECT_EQ(table.Render(), "A      B\nGröße  x\nGroes  y\n");
+}
+
+TEST(TextTable, TakesRowsThatAreTooShortOrTooLong) {
+  TextTable table({{"A"}, {"B"}});
+  table.AddRow({"1"});
+  table.AddRow({"1", "2", "3"});
+  EXPECT_EQ(table.Render(), "A  B\n1\n1  2\n");
+}
+
+TEST(TextTable, KeepsControlCharactersFromTheTerminal) {
+  TextTable table({{"A"}});
+  table.AddRow({"a\x1b[2Jb\n"});
+  EXPECT_EQ(table.Render(), "A\na?[2Jb?\n");
+}
+
+TEST(Shortened, CutsBetweenCodePoints) {
+  EXPECT_EQ(Shortened("Größe", 5), "Größe");
+  EXPECT_EQ(Shortened("Größe", 4), "Grö…");
+  EXPECT_EQ(Shortened("Größe", 1), "…");
+  EXPECT_EQ(Shortened("Größe", 0), "");
+}
+
+}  // namespace
+}  // namespace firn::cli

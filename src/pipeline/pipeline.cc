@@ -1,0 +1,224 @@
+#include "pipeline/pipeline.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "base/try.h"
+#include "observe/log.h"
+
+namespace firn::pipeline {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kStatusInterval{200};
+/// A slot whose walsender has not noticed yet that its client died is free again within this time.
+constexpr milliseconds kSlotWait{10'000};
+/// A run that streamed this long was healthy: the next failure starts with the first delay again.
+constexpr std::chrono::seconds kHealthyRun{60};
+
+/// False when a stop was requested meanwhile.
+bool SleepFor(milliseconds time, std::stop_token stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock(mutex);
+  wake.wait_for(lock, stop, time, [] { return false; });
+  return !stop.stop_requested();
+}
+
+/// Where the WAL ends now, in a form that the stream reaches when nothing more is written: an insert position just behind
+/// a page header stands for the end of the page before.
+Result<Lsn> ReadTargetLsn(const SourceOptions& source) {
+  constexpr uint64_t kWalPage = 8192, kLongestPageHeader = 40;
+  TRY(postgres::Connection connection, postgres::Connection::Open(source.connection));
+  TRY(const auto result, connection.Query("SELECT pg_current_wal_insert_lsn()"));
+  TRY(Lsn lsn, Lsn::Parse(result.Get(0, 0)));
+  if (lsn.value % kWalPage <= kLongestPageHeader) lsn.value -= lsn.value % kWalPage;
+  return lsn;
+}
+
+class PipelineRun {
+ public:
+  PipelineRun(const PipelineOptions& options, ReplicatorServices services, std::optional<Lsn> until)
+      : options_(options), services_(services), until_(until) {
+    status_.pipeline = options.source.slot;
+    status_.state = "starting";
+  }
+
+  Status Run(std::stop_token stop) {
+    TRY(const SourceState source, InspectSource(options_.source));
+    if (!source.problems.empty()) return source.problems.front();
+    for (const std::string& warning : source.warnings) LogWarn(warning, {{"pipeline", status_.pipeline}});
+    const PipelineIdentity identity{.pipeline = options_.source.slot,
+                                    .system_identifier = source.facts.system_identifier};
+    writer_options_ = options_.writer;
+    writer_options_.writer = identity;
+    TRY_VOID(FindTargets(source, identity));
+    TRY_VOID(PreparePublication(options_.source, source));
+    TRY_VOID(CopyMissing(source, stop));
+    if (stop.stop_requested()) return {};
+    return Stream(stop);
+  }
+
+ private:
+  /// Tables that are there already; the others are made once the source has its slot.
+  Status FindTargets(const SourceState& source, const PipelineIdentity& identity) {
+    for (const SourceTable& table : source.tables) {
+      TRY(auto target, FindTargetTable(services_.catalog, table, options_.naming, identity)
+                           .Context("table {}", table.name));
+      if (target && target->progress && !source.slot) {
+        return MakeError(ErrorKind::kSourceLost, ErrorOrigin::kSource,
+                         "table {0} was copied before, but slot '{1}' is gone from PostgreSQL, and with it the changes since "
+                         "{2}; drop the table in the catalog to copy it anew, or give back the slot's name",
+                         ToString(table.name), options_.source.slot, ToString(target->progress->lsn));
+      }
+      // Nobody would notice a column that can't be stored until the copy: say so before anything is made.
+      if (!target) {
+        TRY([[maybe_unused]] const auto mapping, encode::MapTable(table));
+      }
+      status_.tables.push_back({.source = ToString(table.name),
+                                .target = ToString(options_.naming.IdentOf(table.name)),
+                                .state = target && target->progress ? TableState::kStreaming : TableState::kPending,
+                                .rows_estimated = table.estimated_rows});
+      sources_.push_back(table);
+      targets_.push_back(std::move(target));
+    }
+    services_.writer.metrics.SetTableCount(static_cast<int64_t>(sources_.size()));
+    services_.status.Set(status_);
+    return {};
+  }
+
+  Status CopyMissing(const SourceState& source, std::stop_token stop) {
+    std::vector<size_t> missing;
+    for (size_t i = 0; i < targets_.size(); ++i) {
+      if (!targets_[i] || !targets_[i]->progress) missing.push_back(i);
+    }
+    if (missing.empty()) return {};
+    TRY(const SourceSnapshot snapshot, OpenSnapshot(options_.source, source.slot.has_value()));
+    std::vector<TargetTable> copies;
+    for (const size_t i : missing) {
+      if (!targets_[i]) {
+        TRY(targets_[i], CreateTargetTable(services_.catalog, sources_[i], options_.naming, options_.compression_codec)
+                             .Context("table {}", sources_[i].name));
+      }
+      copies.push_back(*targets_[i]);
+    }
+    status_.state = "copying";
+    std::vector<CopyProgress> progress(copies.size());
+    const CopyOptions copy{.connection = options_.source.connection,
+                           .snapshot_name = snapshot.slot.snapshot_name,
+                           .lsn = snapshot.slot.consistent_point,
+                           .workers = options_.copy_workers,
+                           .split_tables = postgres::HasTidRangeScan(source.facts.version),
+                           .batch_rows = options_.batch_rows,
+                           .memory_bytes = options_.flush.memory_bytes,
+                           .writer = writer_options_,
+                           .retry = options_.retry};
+    Status result;
+    {
+      std::jthread reporter([&](std::stop_token end) {
+        while (SleepFor(kStatusInterval, end)) PublishCopy(missing, progress);
+      });
+      result = CopyTables(copy, services_.catalog, services_.writer, copies, progress, stop);
+    }
+    PublishCopy(missing, progress);
+    for (size_t i = 0; i < missing.size(); ++i) targets_[missing[i]] = std::move(copies[i]);
+    if (!result && result.error().kind() == ErrorKind::kCancelled && stop.stop_requested()) return {};
+    return result;
+  }
+
+  void PublishCopy(const std::vector<size_t>& tables, const std::vector<CopyProgress>& progress) {
+    for (size_t i = 0; i < tables.size(); ++i) {
+      TableStatus& row = status_.tables[tables[i]];
+      row.rows_copied = progress[i].rows;
+      if (progress[i].started) row.state = TableState::kCopying;
+      if (progress[i].done) row.state = TableState::kStreaming;
+    }
+    services_.status.Set(status_);
+  }
+
+  Status Stream(std::stop_token stop) {
+    bool binary = true;
+    std::vector<TargetTable> targets;
+    for (auto& target : targets_) {
+      binary = binary && target->mapping.StreamsBinary();
+      targets.push_back(std::move(*target));
+    }
+    ReplicatorOptions options{.flush = options_.flush,
+                              .writer = writer_options_,
+                              .spool = {.directory = options_.state_dir + "/spool"},
+                              .retry = options_.retry,
+                              .until = until_};
+    options.spool.memory_bytes_per_transaction = std::max<size_t>(options_.flush.memory_bytes / 32, 1 << 20);
+    status_.state = "streaming";
+    TRY(auto replicator, Replicator::Make(std::move(options), services_, std::move(targets), status_));
+    TRY(auto stream, OpenStream(binary, stop));
+    services_.status.Set(status_);
+    LogInfo("streaming changes", {{"slot", options_.source.slot}, {"tables", sources_.size()}, {"binary", binary}});
+    return replicator->Run(*stream, stop);
+  }
+
+  Result<std::unique_ptr<postgres::ReplicationStream>> OpenStream(bool binary, std::stop_token stop) {
+    const postgres::StreamOptions options{.connection = options_.source.connection,
+                                          .slot = options_.source.slot,
+                                          .publications = {options_.source.publication},
+                                          .binary = binary};
+    const auto deadline = Clock::now() + kSlotWait;
+    while (true) {
+      auto stream = postgres::ReplicationStream::Open(options);
+      const bool in_use = !stream && stream.error().kind() == ErrorKind::kConflict;
+      if (!in_use || Clock::now() >= deadline || !SleepFor(milliseconds(250), stop)) {
+        // Another firn holds the slot: a second one must not wait for its place.
+        if (in_use) return std::move(stream.error()).WithKind(ErrorKind::kSourceLost);
+        return stream;
+      }
+    }
+  }
+
+  const PipelineOptions& options_;
+  ReplicatorServices services_;
+  std::optional<Lsn> until_;
+  PipelineStatus status_;
+  TableWriterOptions writer_options_;
+  std::vector<SourceTable> sources_;
+  std::vector<std::optional<TargetTable>> targets_;  ///< Beside sources_.
+};
+
+}  // namespace
+
+Status RunPipeline(const PipelineOptions& options, ReplicatorServices services, std::stop_token stop) {
+  std::optional<Lsn> until;
+  if (options.until_caught_up) {
+    TRY(until, ReadTargetLsn(options.source));
+  }
+  std::mt19937 random(std::random_device{}());
+  bool has_run = false;
+  for (int retry = 0;; ++retry) {
+    const auto start = Clock::now();
+    Status result = PipelineRun(options, services, until).Run(stop);
+    if (result || stop.stop_requested()) return result;
+    // What is wrong at the very first start is for the operator; later, a failure may pass.
+    const bool streamed = Clock::now() - start > kSlotWait;
+    has_run = has_run || streamed || services.status.Get().state == "streaming";
+    if (!has_run || !RetryPolicy::IsRetryable(result.error())) return result;
+    if (Clock::now() - start > kHealthyRun) retry = 0;
+    if (retry >= options.retry.max_retries) {
+      return std::move(result.error())
+          .WithKind(ErrorKind::kWriteFailed)
+          .WithContext(fmt::format("given up after {} retries", retry));
+    }
+    const milliseconds delay = options.retry.Delay(retry, random);
+    LogWarn("starting again after an error",
+            {{"error", result.error().message()}, {"attempt", retry + 1}, {"delay_ms", delay.count()}});
+    if (!SleepFor(delay, stop)) return {};
+  }
+}
+
+}  // namespace firn::pipeline

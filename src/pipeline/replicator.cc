@@ -1,0 +1,264 @@
+#include "pipeline/replicator.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ranges>
+#include <utility>
+
+#include "base/try.h"
+#include "observe/log.h"
+
+namespace firn::pipeline {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kPollInterval{50};
+constexpr milliseconds kStatusInterval{500};
+/// How long a stop waits for the end of the transaction that is arriving.
+constexpr milliseconds kStopGrace{5'000};
+/// Changes between two looks at memory and clock, inside a transaction.
+constexpr int kChangesPerCheck = 1'024;
+constexpr int64_t kPostgresEpochUnixSeconds = 946'684'800;
+
+int64_t PostgresMicrosNow() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(now).count() - kPostgresEpochUnixSeconds * 1'000'000;
+}
+
+int64_t UnixMillisNow() {
+  return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+Replicator::Replicator(ReplicatorOptions options, ReplicatorServices services, PipelineStatus status)
+    : options_(std::move(options)),
+      services_(services),
+      committer_(services.catalog, options_.retry, services.writer.metrics),
+      assembler_(*this, options_.spool),
+      progress_(Lsn{}),
+      status_(std::move(status)) {}
+
+Result<std::unique_ptr<Replicator>> Replicator::Make(ReplicatorOptions options, ReplicatorServices services,
+                                                     std::vector<TargetTable> targets, PipelineStatus status) {
+  std::unique_ptr<Replicator> replicator(new Replicator(std::move(options), services, std::move(status)));
+  TRY_VOID(replicator->assembler_.Start());
+  for (size_t i = 0; i < targets.size(); ++i) {
+    TargetTable& target = targets[i];
+    Table table{.status_row = i};
+    TRY(table.lane, TableLane::Make(std::move(target.mapping), target.layout.identity, target.progress->lsn));
+    table.writer = std::make_unique<TableWriter>(services.writer, replicator->options_.writer, std::move(target.table),
+                                                 std::move(target.layout), ToString(target.source.name));
+    replicator->tables_.emplace(target.source.oid.value, std::move(table));
+  }
+  return replicator;
+}
+
+Status Replicator::Run(postgres::ReplicationStream& stream, std::stop_token stop) {
+  stream_ = &stream;
+  while (true) {
+    TRY_VOID(TakeOutcomes());
+    if (stop.stop_requested()) return Stop();
+    const bool reached_end = options_.until && stream.received() >= *options_.until;
+    if (reached_end && idle()) break;
+    TRY_VOID(FlushWhereDue(/*now=*/reached_end));
+    TRY_VOID(AcknowledgeIdle());
+    PublishStatus();
+
+    // As many messages as are there, then back to the clock.
+    TRY(auto data, stream.Next(kPollInterval));
+    if (!data && options_.until && !reached_end) TRY_VOID(stream.SendStatus());  // The server answers with how far it is.
+    for (int i = 0; data && i < kChangesPerCheck; ++i) {
+      TRY_VOID(assembler_.Handle(data->payload).Context("at LSN {}", ToString(data->start)));
+      TRY(data, stream.Next(milliseconds(0)));
+    }
+    if (data) TRY_VOID(assembler_.Handle(data->payload).Context("at LSN {}", ToString(data->start)));
+  }
+  PublishStatus();
+  return stream.Close();
+}
+
+Status Replicator::Stop() {
+  status_.state = "stopping";
+  const auto deadline = Clock::now() + kStopGrace;
+  while (!assembler_.between_transactions() && Clock::now() < deadline) {
+    TRY(const auto data, stream_->Next(kPollInterval));
+    if (data) TRY_VOID(assembler_.Handle(data->payload));
+  }
+  if (assembler_.between_transactions() && (!dirty_.empty() || spilled_)) {
+    TRY_VOID(Flush());
+  }
+  while (committer_.jobs_in_flight() > 0) {
+    TRY_VOID(stream_->KeepAlive(kPollInterval));
+    TRY_VOID(TakeOutcomes());
+  }
+  PublishStatus();
+  return stream_->Close();
+}
+
+// --- Transactions into lanes ---
+
+Status Replicator::Begin(Lsn commit_lsn, int64_t committed_at_us) {
+  transaction_commit_lsn_ = commit_lsn;
+  transaction_time_us_ = committed_at_us;
+  return {};
+}
+
+Status Replicator::Apply(const postgres::Message& message) {
+  if (const auto* insert = std::get_if<postgres::InsertMessage>(&message.body)) {
+    TRY_VOID(ApplyToTable(insert->oid, message));
+  } else if (const auto* update = std::get_if<postgres::UpdateMessage>(&message.body)) {
+    TRY_VOID(ApplyToTable(update->oid, message));
+  } else if (const auto* deletion = std::get_if<postgres::DeleteMessage>(&message.body)) {
+    TRY_VOID(ApplyToTable(deletion->oid, message));
+  } else if (const auto* truncate = std::get_if<postgres::TruncateMessage>(&message.body)) {
+    for (const TableOid oid : truncate->oids) TRY_VOID(ApplyToTable(oid, message));
+  } else if (const auto* relation = std::get_if<postgres::RelationMessage>(&message.body)) {
+    return BindRelation(*relation);
+  } else {
+    return {};
+  }
+  ++changes_;
+  if (++changes_since_check_ < kChangesPerCheck) return {};
+  changes_since_check_ = 0;
+  return FlushWhereDue(/*now=*/false);
+}
+
+Status Replicator::End(Lsn end_lsn) {
+  applied_ = end_lsn;
+  return {};
+}
+
+Status Replicator::BindRelation(const postgres::RelationMessage& relation) {
+  auto position = tables_.find(relation.oid.value);
+  if (position == tables_.end()) return {};
+  Table& table = position->second;
+  TRY(table.binding, table.lane->Bind(relation).Context("table {}", table.lane->name()));
+  return {};
+}
+
+Status Replicator::ApplyToTable(TableOid oid, const postgres::Message& message) {
+  auto position = tables_.find(oid.value);
+  if (position == tables_.end()) return {};  // Published, but not chosen by source.tables.
+  Table& table = position->second;
+  if (transaction_commit_lsn_ < table.lane->start()) return {};  // In the table already.
+  if (!table.binding) {
+    return MakeError(ErrorKind::kCorrupt, "a change of table {} came before its Relation message", table.lane->name());
+  }
+  MarkDirty(table);
+  TableLane& lane = *table.lane;
+  Status status;
+  if (const auto* insert = std::get_if<postgres::InsertMessage>(&message.body)) {
+    status = lane.Insert(*table.binding, insert->new_row);
+  } else if (const auto* update = std::get_if<postgres::UpdateMessage>(&message.body)) {
+    status = lane.Update(*table.binding, *update);
+  } else if (const auto* deletion = std::get_if<postgres::DeleteMessage>(&message.body)) {
+    status = lane.Delete(*table.binding, *deletion);
+  } else {
+    status = lane.Truncate();
+  }
+  return std::move(status).Context("table {}", lane.name());
+}
+
+void Replicator::MarkDirty(Table& table) {
+  if (table.dirty) return;
+  if (dirty_.empty() && !spilled_) {
+    oldest_change_ = Clock::now();
+    oldest_change_us_ = transaction_time_us_;
+  }
+  table.dirty = true;
+  dirty_.push_back(&table);
+}
+
+// --- Flushes ---
+
+Status Replicator::FlushWhereDue(bool now) {
+  BufferedState state{.open_bytes = assembler_.spooled_bytes_in_memory(),
+                      .flushing_bytes = flushing_bytes_,
+                      .has_changes = !dirty_.empty() || spilled_,
+                      .oldest_change = oldest_change_};
+  for (const Table* table : dirty_) state.open_bytes += table->lane->bytes();
+  services_.writer.metrics.SetBufferedBytes(static_cast<int64_t>(state.open_bytes + state.flushing_bytes));
+
+  const FlushDecision decision = DecideFlush(options_.flush, state, Clock::now());
+  const bool may_commit = assembler_.between_transactions() && committer_.jobs_in_flight() == 0;
+  if (decision == FlushDecision::kSpill || (decision == FlushDecision::kCommit && may_commit)) return Flush();
+  if (now && state.has_changes && may_commit) return Flush();
+  return {};
+}
+
+Status Replicator::Flush() {
+  FlushJob job;
+  for (Table* table : std::exchange(dirty_, {})) {
+    table->dirty = false;
+    TRY(TableBatch batch, table->lane->Seal().Context("table {}", table->lane->name()));
+    job.bytes += batch.bytes;
+    job.parts.push_back({.writer = table->writer.get(), .batch = std::move(batch)});
+  }
+  spilled_ = !assembler_.between_transactions();
+  if (!spilled_) job.commit_lsn = applied_;
+  flushing_bytes_ += job.bytes;
+  while (!committer_.TrySubmit(job)) {
+    TRY_VOID(stream_->KeepAlive(kPollInterval));
+    TRY_VOID(TakeOutcomes());
+  }
+  return {};
+}
+
+Status Replicator::TakeOutcomes() {
+  while (true) {
+    TRY(auto outcome, committer_.TakeOutcome());
+    if (!outcome) return {};
+    flushing_bytes_ -= outcome->bytes;
+    if (!outcome->receipt) continue;
+    progress_.Committed(*outcome->receipt);
+    stream_->SetAcknowledged(progress_.committed());
+    for (Table& table : tables_ | std::views::values) {
+      const auto& tables = outcome->receipt->tables();
+      auto committed = std::ranges::find(tables, table.writer->table().ident, &catalog::LoadedTable::ident);
+      if (committed == tables.end()) continue;
+      TableStatus& row = status_.tables[table.status_row];
+      row.snapshot_id = committed->metadata->current_snapshot_id.value_or(0);
+      row.committed_lsn = ToString(outcome->receipt->lsn());
+      row.last_commit_ms = UnixMillisNow();
+    }
+  }
+}
+
+Status Replicator::AcknowledgeIdle() {
+  // Nothing is buffered: all that was received concerns other tables, or is in Iceberg already.
+  if (!idle() || stream_->received() <= progress_.committed()) return {};
+  TRY(const auto receipt, catalog::CommitChanges(services_.catalog, {}, "", stream_->received(), options_.retry, {}));
+  progress_.Committed(receipt);
+  stream_->SetAcknowledged(progress_.committed());
+  return {};
+}
+
+// --- Status ---
+
+double Replicator::LagSeconds() const {
+  if (idle()) return 0;
+  return std::max(0.0, static_cast<double>(PostgresMicrosNow() - oldest_change_us_) / 1e6);
+}
+
+void Replicator::PublishStatus() {
+  const auto now = Clock::now();
+  if (now < status_due_ && status_.state != "stopping") return;
+  status_due_ = now + kStatusInterval;
+  Metrics& metrics = services_.writer.metrics;
+  metrics.AddReceived(stream_->bytes_received() - std::exchange(bytes_reported_, stream_->bytes_received()),
+                      std::exchange(changes_, 0));
+  status_.received_lsn = ToString(stream_->received());
+  status_.committed_lsn = ToString(progress_.committed());
+  status_.acknowledged_lsn = ToString(progress_.committed());
+  const Lsn end = std::max(stream_->server_end(), stream_->received());
+  status_.lag_bytes = progress_.committed().valid() ? static_cast<int64_t>(end.value - progress_.committed().value) : 0;
+  status_.lag_seconds = LagSeconds();
+  metrics.SetLag(status_.lag_bytes, status_.lag_seconds);
+  services_.status.Set(status_);
+}
+
+}  // namespace firn::pipeline

@@ -1,0 +1,105 @@
+// The streaming phase: transactions from the slot into the tables' lanes, flushes by policy, acknowledgements by receipt.
+//
+//   ReplicationStream ──► TransactionAssembler ──► lanes ──(DecideFlush)──► Committer ──► CommitReceipt
+//          ▲                                                                                   │
+//          └────────────────────────── Progress ◄──────────────────────────────────────────────┘
+//
+// One thread drives it all but the committer's work. It never waits for the committer without keeping the stream alive.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "observe/pipeline_status.h"
+#include "pipeline/committer.h"
+#include "pipeline/flush_policy.h"
+#include "pipeline/progress.h"
+#include "pipeline/table_lane.h"
+#include "pipeline/target_table.h"
+#include "pipeline/transaction_assembler.h"
+#include "postgres/replication_stream.h"
+
+namespace firn::pipeline {
+
+struct ReplicatorOptions {
+  FlushLimits flush;
+  TableWriterOptions writer;
+  SpoolOptions spool;
+  RetryPolicy retry;
+  /// End once everything before it is committed; nothing: go on until a stop is requested.
+  std::optional<Lsn> until;
+};
+
+struct ReplicatorServices {
+  catalog::Catalog& catalog;
+  WriterContext writer;
+  StatusBoard& status;
+};
+
+/// Single-threaded: Run does everything on the calling thread.
+class Replicator : private TransactionSink {
+ public:
+  /// `targets`: all copied. `status`: what is known of each table, kept up to date on the status board.
+  static Result<std::unique_ptr<Replicator>> Make(ReplicatorOptions options, ReplicatorServices services,
+                                                  std::vector<TargetTable> targets, PipelineStatus status);
+
+  /// Streams until `until`, a stop or an error. On a stop it commits the transactions that are complete.
+  Status Run(postgres::ReplicationStream& stream, std::stop_token stop);
+
+ private:
+  struct Table {
+    std::unique_ptr<TableLane> lane;
+    std::unique_ptr<TableWriter> writer;
+    std::optional<RelationBinding> binding;  ///< From the last Relation message.
+    size_t status_row = 0;
+    bool dirty = false;  ///< Has changes since the last flush.
+  };
+
+  Replicator(ReplicatorOptions options, ReplicatorServices services, PipelineStatus status);
+
+  // TransactionSink
+  Status Begin(Lsn commit_lsn, int64_t committed_at_us) override;
+  Status Apply(const postgres::Message& message) override;
+  Status End(Lsn end_lsn) override;
+
+  Status ApplyToTable(TableOid oid, const postgres::Message& message);
+  Status BindRelation(const postgres::RelationMessage& relation);
+  void MarkDirty(Table& table);
+
+  Status FlushWhereDue(bool now);
+  Status Flush();
+  Status TakeOutcomes();
+  Status AcknowledgeIdle();
+  Status Stop();
+  bool idle() const { return dirty_.empty() && !spilled_ && committer_.jobs_in_flight() == 0 && assembler_.between_transactions(); }
+  void PublishStatus();
+  double LagSeconds() const;
+
+  ReplicatorOptions options_;
+  ReplicatorServices services_;
+  Committer committer_;
+  TransactionAssembler assembler_;
+  Progress progress_;
+  PipelineStatus status_;
+  postgres::ReplicationStream* stream_ = nullptr;  ///< During Run.
+  std::unordered_map<uint32_t, Table> tables_;     ///< By OID.
+  std::vector<Table*> dirty_;
+  Lsn transaction_commit_lsn_;     ///< Of the transaction that Begin named.
+  int64_t transaction_time_us_ = 0;
+  Lsn applied_;                    ///< End of the last whole transaction in the lanes.
+  bool spilled_ = false;           ///< Written without a commit: the middle of a large transaction.
+  size_t flushing_bytes_ = 0;
+  int changes_since_check_ = 0;
+  std::chrono::steady_clock::time_point oldest_change_;
+  int64_t oldest_change_us_ = 0;   ///< Commit time of the oldest transaction not handed to the committer.
+  int64_t changes_ = 0;            ///< Since the last status.
+  int64_t bytes_reported_ = 0;
+  std::chrono::steady_clock::time_point status_due_;
+};
+
+}  // namespace firn::pipeline

@@ -1,0 +1,194 @@
+#include "pipeline/source_setup.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/try.h"
+
+namespace firn::pipeline {
+namespace {
+
+using postgres::Connection;
+
+constexpr int kOldestServer = 120000;
+
+template <typename... Args>
+void AddProblem(SourceState& state, ErrorKind kind, fmt::format_string<Args...> format, Args&&... args) {
+  state.problems.push_back(MakeError(kind, ErrorOrigin::kSource, format, std::forward<Args>(args)...));
+}
+
+void CheckServer(SourceState& state) {
+  const postgres::ServerFacts& facts = state.facts;
+  if (facts.version < kOldestServer) {
+    AddProblem(state, ErrorKind::kUnsupported, "the server is PostgreSQL {}; firn needs 12 or later",
+               facts.version / 10000);
+  }
+  if (facts.wal_level != "logical") {
+    AddProblem(state, ErrorKind::kInvalidConfig,
+               "wal_level is '{}' but logical replication needs 'logical': run ALTER SYSTEM SET wal_level = logical and "
+               "restart PostgreSQL",
+               facts.wal_level);
+  }
+  if (!facts.can_replicate) {
+    AddProblem(state, ErrorKind::kPermission,
+               "role '{}' may not replicate: run ALTER ROLE {} REPLICATION as a superuser", facts.user,
+               postgres::QuoteIdentifier(facts.user));
+  }
+  if (!state.slot && facts.used_replication_slots >= facts.max_replication_slots) {
+    AddProblem(state, ErrorKind::kInvalidConfig,
+               "all {} replication slots are taken: drop one that is not needed, or raise max_replication_slots and restart "
+               "PostgreSQL",
+               facts.max_replication_slots);
+  }
+}
+
+void CheckSlot(SourceState& state) {
+  if (!state.slot) return;
+  const postgres::SlotInfo& slot = *state.slot;
+  if (slot.plugin != "pgoutput" || slot.database != state.facts.database) {
+    AddProblem(state, ErrorKind::kInvalidConfig,
+               "slot '{}' belongs to something else (plugin {}, database {}): set source.slot to another name", slot.name,
+               slot.plugin, slot.database);
+  }
+  if (slot.wal_status == "lost") {
+    AddProblem(state, ErrorKind::kSourceLost,
+               "slot '{0}' is lost: PostgreSQL removed WAL that it still needed (max_slot_wal_keep_size). Changes are "
+               "missing, so the tables must be copied anew: drop the slot (SELECT pg_drop_replication_slot('{0}')), drop "
+               "the tables in the catalog, and start firn again",
+               slot.name);
+  }
+}
+
+/// The tables that are to be replicated.
+Result<std::vector<TableName>> ChooseTables(Connection& connection, const SourceOptions& options,
+                                            const std::optional<postgres::Publication>& publication) {
+  if (options.tables.empty() && publication && !publication->all_tables) return publication->tables;
+  TRY(auto names, postgres::ListTables(connection, options.tables));
+  return names;
+}
+
+void CheckTableChoice(const SourceOptions& options, SourceState& state) {
+  if (!state.tables.empty()) return;
+  if (options.tables.empty()) {
+    AddProblem(state, ErrorKind::kInvalidConfig, "database '{}' has no table to replicate", state.facts.database);
+  } else {
+    AddProblem(state, ErrorKind::kInvalidConfig, "no table matches source.tables: {}", fmt::join(options.tables, ", "));
+  }
+}
+
+void CheckPublication(const SourceOptions& options, SourceState& state) {
+  if (!state.publication && !state.facts.can_create_in_database) {
+    AddProblem(state, ErrorKind::kPermission,
+               "publication '{0}' does not exist and role '{1}' may not make it: run GRANT CREATE ON DATABASE {2} TO {3} "
+               "(the role must own the tables, too), or have an owner run CREATE PUBLICATION {4} FOR TABLE …",
+               options.publication, state.facts.user, postgres::QuoteIdentifier(state.facts.database),
+               postgres::QuoteIdentifier(state.facts.user), postgres::QuoteIdentifier(options.publication));
+  }
+  if (!state.publication) return;
+  const postgres::Publication& publication = *state.publication;
+  if (publication.has_row_filters || publication.has_column_lists) {
+    AddProblem(state, ErrorKind::kUnsupported,
+               "publication '{}' publishes only some rows or columns of a table (WHERE, or a column list), which the initial "
+               "copy does not follow: publish whole tables",
+               publication.name);
+  }
+  if (!(publication.publishes_insert && publication.publishes_update && publication.publishes_delete &&
+        publication.publishes_truncate)) {
+    state.warnings.push_back(fmt::format(
+        "publication '{}' does not publish every operation, so what it leaves out never reaches Iceberg; run ALTER "
+        "PUBLICATION {} SET (publish = 'insert, update, delete, truncate')",
+        publication.name, postgres::QuoteIdentifier(publication.name)));
+  }
+}
+
+void CheckIdentities(SourceState& state) {
+  const bool publishes_changes =
+      !state.publication || state.publication->publishes_update || state.publication->publishes_delete;
+  for (const SourceTable& table : state.tables) {
+    if (table.HasReplicaIdentity() || !publishes_changes) continue;
+    state.warnings.push_back(fmt::format(
+        "table {} has no primary key and no replica identity: its INSERTs are replicated, but PostgreSQL refuses UPDATE and "
+        "DELETE on it while it is published; run ALTER TABLE {}.{} REPLICA IDENTITY FULL, or add a primary key",
+        ToString(table.name), postgres::QuoteIdentifier(table.name.schema), postgres::QuoteIdentifier(table.name.name)));
+  }
+}
+
+Status CheckReadable(Connection& connection, SourceState& state) {
+  TRY(const auto unreadable,
+      connection.Query("SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN "
+                       "('r', 'p') AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))"));
+  for (int row = 0; row < unreadable.rows(); ++row) {
+    auto table = std::ranges::find_if(state.tables, [&](const SourceTable& candidate) {
+      return fmt::to_string(candidate.oid.value) == unreadable.Get(row, 0);
+    });
+    if (table == state.tables.end()) continue;
+    const std::string schema = postgres::QuoteIdentifier(table->name.schema);
+    const std::string user = postgres::QuoteIdentifier(state.facts.user);
+    AddProblem(state, ErrorKind::kPermission,
+               "role '{}' may not read table {}: run GRANT USAGE ON SCHEMA {} TO {}; GRANT SELECT ON {}.{} TO {}",
+               state.facts.user, ToString(table->name), schema, user, schema,
+               postgres::QuoteIdentifier(table->name.name), user);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<SourceState> InspectSource(const SourceOptions& options) {
+  TRY(Connection connection, Connection::Open(options.connection));
+  SourceState state;
+  TRY(state.facts, postgres::ReadServerFacts(connection));
+  TRY(state.publication, postgres::ReadPublication(connection, options.publication));
+  TRY(state.slot, postgres::ReadSlot(connection, options.slot));
+  CheckServer(state);
+  CheckSlot(state);
+  CheckPublication(options, state);
+
+  TRY(const std::vector<TableName> names, ChooseTables(connection, options, state.publication));
+  for (const TableName& name : names) {
+    TRY(SourceTable table, postgres::ReadTable(connection, name));
+    if (state.publication && !state.publication->all_tables &&
+        std::ranges::find(state.publication->tables, name) == state.publication->tables.end()) {
+      state.unpublished.push_back(name);
+    }
+    state.tables.push_back(std::move(table));
+  }
+  CheckTableChoice(options, state);
+  CheckIdentities(state);
+  TRY_VOID(CheckReadable(connection, state));
+  if (state.facts.system_identifier.empty() && state.facts.can_replicate) {
+    postgres::ConnectionOptions replication = options.connection;
+    replication.replication = true;
+    TRY(Connection walsender, Connection::Open(replication));
+    TRY(const auto identity, postgres::IdentifySystem(walsender));
+    state.facts.system_identifier = identity.system_identifier;
+    state.facts.timeline = identity.timeline;
+  }
+  return state;
+}
+
+Status PreparePublication(const SourceOptions& options, const SourceState& state) {
+  TRY(Connection connection, Connection::Open(options.connection));
+  if (!state.publication) {
+    std::vector<TableName> names;
+    for (const SourceTable& table : state.tables) names.push_back(table.name);
+    return postgres::CreatePublication(connection, options.publication, names);
+  }
+  if (state.unpublished.empty()) return {};
+  return postgres::AddTablesToPublication(connection, options.publication, state.unpublished);
+}
+
+Result<SourceSnapshot> OpenSnapshot(const SourceOptions& options, bool slot_exists) {
+  postgres::ConnectionOptions replication = options.connection;
+  replication.replication = true;
+  TRY(Connection connection, Connection::Open(replication));
+  SourceSnapshot snapshot{.connection = std::make_unique<Connection>(std::move(connection))};
+  const std::string name = slot_exists ? fmt::format("firn_copy_{}", ::getpid()) : options.slot;
+  TRY(snapshot.slot, postgres::CreateSlot(*snapshot.connection, name, /*temporary=*/slot_exists));
+  return snapshot;
+}
+
+}  // namespace firn::pipeline

@@ -1,0 +1,51 @@
+// Makes the source ready: what must hold is checked before anything is made, then the publication and the slot.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "firn/result.h"
+#include "model/source_table.h"
+#include "postgres/connection.h"
+#include "postgres/replication_slot.h"
+#include "postgres/source_catalog.h"
+
+namespace firn::pipeline {
+
+struct SourceOptions {
+  postgres::ConnectionOptions connection;
+  std::string slot = "firn";
+  std::string publication = "firn";
+  std::vector<std::string> tables;  ///< Patterns; none: every table of the publication, or of the database.
+};
+
+/// What was found; nothing has been made yet.
+struct SourceState {
+  postgres::ServerFacts facts;
+  std::optional<postgres::Publication> publication;
+  std::optional<postgres::SlotInfo> slot;
+  std::vector<SourceTable> tables;           ///< Chosen ones.
+  std::vector<TableName> unpublished;        ///< Chosen ones that the publication lacks.
+  std::vector<Error> problems;               ///< What keeps a pipeline from running, each with its remedy.
+  std::vector<std::string> warnings;         ///< One line each, with a remedy.
+};
+
+/// Connects and looks, and makes nothing. Problems: wal_level, a role that can't replicate or read, no tables, a publication
+/// that is missing with no right to make it or that publishes rows in part, a slot of another database or plugin, or
+/// lost. An error only where it can't look on.
+Result<SourceState> InspectSource(const SourceOptions& options);
+
+/// Makes the publication, or adds the tables that it lacks.
+Status PreparePublication(const SourceOptions& options, const SourceState& state);
+
+/// A consistent view of the source, alive as long as this object.
+struct SourceSnapshot {
+  std::unique_ptr<postgres::Connection> connection;  ///< Keeps the snapshot exported.
+  postgres::CreatedSlot slot;
+};
+/// Makes the pipeline's slot where it is missing, with its snapshot; else a temporary slot for a snapshot of now.
+Result<SourceSnapshot> OpenSnapshot(const SourceOptions& options, bool slot_exists);
+
+}  // namespace firn::pipeline

@@ -4,8 +4,10 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 
 #include "observe/log_line.h"
 
@@ -17,14 +19,21 @@ struct Output {
   std::shared_ptr<spdlog::logger> logger;
   LogFormat format = LogFormat::kText;
   bool colour = false;
+  bool terminal = false;  ///< One that can move its cursor.
+
+  // Only on a terminal: what ShowLiveText was given last, and the order of what is written around it.
+  std::mutex live_mutex;
+  std::string live;
 };
 
-bool ColourWanted() {
-  const char* no_color = std::getenv("NO_COLOR");  // no-color.org: set and not empty
-  if (no_color != nullptr && *no_color != '\0') return false;
+bool IsTerminal() {
   const char* term = std::getenv("TERM");
-  if (term == nullptr || std::string_view(term) == "dumb") return false;
-  return isatty(STDERR_FILENO) == 1;
+  return term != nullptr && std::string_view(term) != "dumb" && isatty(STDERR_FILENO) == 1;
+}
+
+bool ColourRefused() {
+  const char* no_color = std::getenv("NO_COLOR");  // no-color.org: set and not empty
+  return no_color != nullptr && *no_color != '\0';
 }
 
 /// Set once by SetUpLogging before other threads start, then only read. Never destroyed: threads may log at exit.
@@ -35,7 +44,8 @@ Output& CurrentOutput() {
     made->logger->set_pattern("%v");
     made->logger->set_error_handler([](const std::string&) {});  // a full disk must not stop a replication
     made->logger->flush_on(spdlog::level::trace);
-    made->colour = ColourWanted();
+    made->terminal = IsTerminal();
+    made->colour = made->terminal && !ColourRefused();
     return made;
   }();
   return output;
@@ -63,6 +73,20 @@ void SetUpLogging(LogLevel level, LogFormat format) {
   output.format = format;
 }
 
+bool CanShowLiveText() { return CurrentOutput().terminal && CurrentOutput().format == LogFormat::kText; }
+
+void ShowLiveText(std::string_view lines) {
+  if (!CanShowLiveText()) return;
+  Output& output = CurrentOutput();
+  std::lock_guard lock(output.live_mutex);
+  const std::string erase = EraseLines(output.live);
+  output.live = lines;
+  if (!output.live.empty() && !output.live.ends_with('\n')) output.live += '\n';
+  const std::string bytes = erase + output.live;
+  std::fwrite(bytes.data(), 1, bytes.size(), stderr);
+  std::fflush(stderr);
+}
+
 Result<LogLevel> ParseLogLevel(std::string_view name) {
   for (const LogLevel level : {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarn, LogLevel::kError}) {
     if (name == ToString(level)) return level;
@@ -86,7 +110,14 @@ void Log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
     const std::string line = output.format == LogFormat::kJson
                                  ? FormatJsonLine(now, level, message, all)
                                  : FormatTextLine(now, level, message, all, output.colour);
-    output.logger->log(spdlog_level, spdlog::string_view_t(line));
+    if (!CanShowLiveText()) {
+      output.logger->log(spdlog_level, spdlog::string_view_t(line));
+      return;
+    }
+    std::lock_guard lock(output.live_mutex);
+    std::string around = EraseLines(output.live) + line + "\n" + output.live;
+    around.pop_back();  // spdlog ends the line
+    output.logger->log(spdlog_level, spdlog::string_view_t(around));
   } catch (...) {  // Out of memory is the only way here. A line that is lost is better than a process that is.
     return;
   }

@@ -32,6 +32,14 @@ struct LogField {
 
 /// Once, before other threads start. Until then: info, text.
 void SetUpLogging(LogLevel level, LogFormat format);
+
+/// Whether live text can be shown: stderr is a terminal that can move its cursor, and the format is text.
+bool CanShowLiveText();
+/// Lines that stay below the last log line (progress bars): erased before each log line and drawn again after it. They
+/// replace the live text before them; "" takes it away. Each line must fit the terminal's width. Does nothing where
+/// live text can't be shown.
+void ShowLiveText(std::string_view lines);
+
 Result<LogLevel> ParseLogLevel(std::string_view name);
 Result<LogFormat> ParseLogFormat(std::string_view name);
 

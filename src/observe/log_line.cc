@@ -157,4 +157,9 @@ std::string FormatJsonLine(std::chrono::system_clock::time_point time, LogLevel 
   return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
+std::string EraseLines(std::string_view lines) {
+  const auto count = std::ranges::count(lines, '\n');
+  return count == 0 ? "" : fmt::format("\x1b[{}A\r\x1b[J", count);
+}
+
 }  // namespace firn

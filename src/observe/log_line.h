@@ -22,8 +22,12 @@ std::string FormatUtcTime(std::chrono::system_clock::time_point time);
 /// (observe/redact.h). `colour`: the level in ANSI colours.
 std::string FormatTextLine(std::chrono::system_clock::time_point time, LogLevel level, std::string_view message,
                            std::span<const LogField> fields, bool colour);
-/// Bytes that are not UTF-8 become U+FFFD. A field named like one of the line's own keys ("time", "level", "message") gets a "_".
+/// Bytes that are not UTF-8 become U+FFFD. A field named like one of the line's own keys ("time", "level", "message")
+/// gets a "_".
 std::string FormatJsonLine(std::chrono::system_clock::time_point time, LogLevel level, std::string_view message,
                            std::span<const LogField> fields);
+
+/// The bytes that take away `lines`, written last on a terminal, and leave the cursor where they began.
+std::string EraseLines(std::string_view lines);
 
 }  // namespace firn

@@ -73,5 +73,10 @@ TEST(LogLine, SecretsNeverAppear) {
   EXPECT_THAT(Json("connecting with password=hunter2", fields).dump(), Not(HasSubstr("hunter2")));
 }
 
+TEST(EraseLines, MovesUpOverEveryLine) {
+  EXPECT_EQ(EraseLines(""), "");
+  EXPECT_EQ(EraseLines("a\nb\n"), "\x1b[2A\r\x1b[J");
+}
+
 }  // namespace
 }  // namespace firn

@@ -48,6 +48,16 @@ TEST_F(LogTest, WritesJsonWhenAsked) {
   EXPECT_EQ(line["port"], 9090);
 }
 
+TEST_F(LogTest, ShowsNoLiveTextWhereStderrIsNoTerminal) {
+  EXPECT_FALSE(CanShowLiveText());
+  EXPECT_THAT(Captured([] {
+                ShowLiveText("50%\n");
+                LogInfo("committed");
+                ShowLiveText("");
+              }),
+              AllOf(EndsWith(" INFO  committed\n"), Not(HasSubstr("50%")), Not(HasSubstr("\x1b"))));
+}
+
 TEST(LogNames, ParseWhatTheConfigurationAllows) {
   EXPECT_EQ(ParseLogLevel("warn").value(), LogLevel::kWarn);
   EXPECT_EQ(ParseLogFormat("json").value(), LogFormat::kJson);

@@ -112,8 +112,8 @@ TEST(ProgressBars, ShowABarForEachTableAndASummary) {
   (void)renderer.Update(Status({Copying(0), items, waiting}), kStart, 80);
   const auto output = renderer.Update(Status({Copying(2'500'000), items, waiting}), kStart + 5s, 80);
   EXPECT_EQ(output.live.value_or(""),
-            "public.orders  [========>        ]  50%  2,500,000 rows  500,000 rows/s  5.0 s left\n"
-            "public.items                             0 rows\n"
+            "public.orders  [======>      ]  50%  2,500,000 rows  500,000 rows/s  5.0 s left\n"
+            "public.items                         0 rows\n"
             "0 of 3 tables copied, 2 copying, 1 waiting\n");
 }
 

@@ -2,7 +2,6 @@
 // Thread-safety: every method may be called from any thread.
 #pragma once
 
-#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -45,13 +44,6 @@ class BoundedQueue {
 
   std::optional<T> TryPop() {
     std::lock_guard lock(mutex_);
-    return PopLocked();
-  }
-
-  /// Waits up to `wait` for an item.
-  std::optional<T> PopFor(std::chrono::milliseconds wait) {
-    std::unique_lock lock(mutex_);
-    not_empty_.wait_for(lock, wait, [&] { return closed_ || !items_.empty(); });
     return PopLocked();
   }
 

@@ -1,0 +1,184 @@
+#include "destination/cell_encoder.h"
+
+#include <arrow/api.h>
+#include <arrow/util/decimal.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "base/try.h"
+#include "storage/arrow_error.h"
+
+namespace firn::destination {
+namespace {
+
+using iceberg::TypeId;
+
+iceberg::Type TypeOf(const Column& column) {
+  switch (column.type) {
+    case ColumnType::kBoolean: return iceberg::Type::Primitive(TypeId::kBoolean);
+    case ColumnType::kInt: return iceberg::Type::Primitive(TypeId::kInt);
+    case ColumnType::kLong: return iceberg::Type::Primitive(TypeId::kLong);
+    case ColumnType::kFloat: return iceberg::Type::Primitive(TypeId::kFloat);
+    case ColumnType::kDouble: return iceberg::Type::Primitive(TypeId::kDouble);
+    case ColumnType::kDecimal: return iceberg::Type::Decimal(column.precision, column.scale);
+    case ColumnType::kDate: return iceberg::Type::Primitive(TypeId::kDate);
+    case ColumnType::kTime: return iceberg::Type::Primitive(TypeId::kTime);
+    case ColumnType::kTimestamp: return iceberg::Type::Primitive(TypeId::kTimestamp);
+    case ColumnType::kTimestampTz: return iceberg::Type::Primitive(TypeId::kTimestampTz);
+    case ColumnType::kString: return iceberg::Type::Primitive(TypeId::kString);
+    case ColumnType::kUuid: return iceberg::Type::Primitive(TypeId::kUuid);
+    case ColumnType::kBinary: return iceberg::Type::Primitive(TypeId::kBinary);
+  }
+  return {};
+}
+
+Result<std::string> ParseUuid(std::string_view text) {
+  std::string bytes;
+  int high = -1;
+  for (const char c : text) {
+    if (c == '-') continue;
+    const int digit = c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+    if (digit < 0) return MakeError(ErrorKind::kSchemaMismatch, "'{}' is not a uuid", text);
+    if (high < 0) {
+      high = digit;
+    } else {
+      bytes.push_back(static_cast<char>(high << 4 | digit));
+      high = -1;
+    }
+  }
+  if (bytes.size() != 16 || high >= 0) return MakeError(ErrorKind::kSchemaMismatch, "'{}' is not a uuid", text);
+  return bytes;
+}
+
+Result<arrow::Decimal128> ParseDecimal(const std::string& text, const iceberg::Type& type) {
+  arrow::Decimal128 value;
+  int32_t precision = 0, scale = 0;
+  TRY_VOID(storage::FromArrow(arrow::Decimal128::FromString(text, &value, &precision, &scale), "'{}'", text));
+  auto rescaled = value.Rescale(scale, type.scale);
+  if (!rescaled.ok() || !rescaled->FitsInPrecision(type.precision)) {
+    return MakeError(ErrorKind::kSchemaMismatch, "'{}' does not fit {}", text, ToString(type));
+  }
+  return *rescaled;
+}
+
+/// The alternative that the column's type asks for.
+template <typename T>
+Result<const T*> Expect(const Value& value, const iceberg::Type& type) {
+  if (const T* held = std::get_if<T>(&value)) return held;
+  return MakeError(ErrorKind::kSchemaMismatch, "a value of another kind than {}", ToString(type));
+}
+
+template <typename Builder, typename Integer>
+Status AppendInteger(arrow::ArrayBuilder& builder, int64_t value) {
+  if (value < std::numeric_limits<Integer>::min() || value > std::numeric_limits<Integer>::max()) {
+    return MakeError(ErrorKind::kSchemaMismatch, "{} is out of range", value);
+  }
+  return storage::FromArrow(static_cast<Builder&>(builder).Append(static_cast<Integer>(value)), "appending {}", value);
+}
+
+Status AppendText(arrow::ArrayBuilder& builder, const std::string& text, const iceberg::Type& type) {
+  switch (type.id) {
+    case TypeId::kUuid: {
+      TRY(const std::string bytes, ParseUuid(text));
+      return storage::FromArrow(static_cast<arrow::FixedSizeBinaryBuilder&>(builder).Append(bytes), "appending a uuid{}", "");
+    }
+    case TypeId::kDecimal: {
+      TRY(const arrow::Decimal128 value, ParseDecimal(text, type));
+      return storage::FromArrow(static_cast<arrow::Decimal128Builder&>(builder).Append(value), "appending {}", text);
+    }
+    case TypeId::kBinary:
+      return storage::FromArrow(static_cast<arrow::BinaryBuilder&>(builder).Append(text), "appending a binary{}", "");
+    default:
+      return storage::FromArrow(static_cast<arrow::StringBuilder&>(builder).Append(text), "appending a string{}", "");
+  }
+}
+
+Status AppendValue(arrow::ArrayBuilder& builder, const Value& value, const iceberg::Type& type) {
+  if (std::holds_alternative<std::monostate>(value)) {
+    return storage::FromArrow(builder.AppendNull(), "appending {}", "NULL");
+  }
+  switch (type.id) {
+    case TypeId::kBoolean: {
+      TRY(const bool* flag, Expect<bool>(value, type));
+      return storage::FromArrow(static_cast<arrow::BooleanBuilder&>(builder).Append(*flag), "appending {}", *flag);
+    }
+    case TypeId::kFloat: {
+      TRY(const double* number, Expect<double>(value, type));
+      return storage::FromArrow(static_cast<arrow::FloatBuilder&>(builder).Append(static_cast<float>(*number)),
+                                "appending {}", *number);
+    }
+    case TypeId::kDouble: {
+      TRY(const double* number, Expect<double>(value, type));
+      return storage::FromArrow(static_cast<arrow::DoubleBuilder&>(builder).Append(*number), "appending {}", *number);
+    }
+    case TypeId::kString:
+    case TypeId::kBinary:
+    case TypeId::kUuid:
+    case TypeId::kDecimal: {
+      TRY(const std::string* text, Expect<std::string>(value, type));
+      return AppendText(builder, *text, type);
+    }
+    default: break;
+  }
+  TRY(const int64_t* number, Expect<int64_t>(value, type));
+  switch (type.id) {
+    case TypeId::kInt: return AppendInteger<arrow::Int32Builder, int32_t>(builder, *number);
+    case TypeId::kLong: return AppendInteger<arrow::Int64Builder, int64_t>(builder, *number);
+    case TypeId::kDate: return AppendInteger<arrow::Date32Builder, int32_t>(builder, *number);
+    case TypeId::kTime: return AppendInteger<arrow::Time64Builder, int64_t>(builder, *number);
+    case TypeId::kTimestamp:
+    case TypeId::kTimestampTz: return AppendInteger<arrow::TimestampBuilder, int64_t>(builder, *number);
+    default: return MakeError(ErrorKind::kInternal, "no encoder for {}", ToString(type));
+  }
+}
+
+}  // namespace
+
+Result<iceberg::Schema> SchemaOf(const TableDefinition& table) {
+  iceberg::Schema schema;
+  for (const Column& column : table.columns) {
+    if (schema.FindField(column.name) != nullptr) {
+      return MakeError(ErrorKind::kInvalidConfig, "column '{}' is defined twice", column.name);
+    }
+    const bool is_key = std::ranges::find(table.key, column.name) != table.key.end();
+    schema.fields.push_back({.id = static_cast<iceberg::FieldId>(schema.fields.size() + 1),
+                             .name = column.name,
+                             .required = is_key,
+                             .type = TypeOf(column)});
+  }
+  for (const std::string& key : table.key) {
+    const iceberg::Field* field = schema.FindField(key);
+    if (field == nullptr) return MakeError(ErrorKind::kInvalidConfig, "key column '{}' is not a column", key);
+    schema.identifier_field_ids.push_back(field->id);
+  }
+  return schema;
+}
+
+Result<encode::EncodedRows> EncodeCells(std::span<const iceberg::Field> fields, std::span<const Row* const> rows) {
+  iceberg::Schema projection;
+  for (const iceberg::Field& field : fields) {
+    projection.fields.push_back(field);
+    projection.fields.back().required = false;  // As the stream's batches: nullable throughout.
+  }
+  TRY(const auto arrow_schema, iceberg::ToArrowSchema(projection));
+  std::vector<std::shared_ptr<arrow::Array>> columns;
+  for (size_t column = 0; column < fields.size(); ++column) {
+    TRY(const auto builder,
+        storage::FromArrow(arrow::MakeBuilder(arrow_schema->field(static_cast<int>(column))->type()), "column {}",
+                           fields[column].name));
+    for (size_t row = 0; row < rows.size(); ++row) {
+      if (rows[row]->size() != fields.size()) {
+        return MakeError(ErrorKind::kSchemaMismatch, "row {} has {} values, not {}", row, rows[row]->size(), fields.size());
+      }
+      TRY_VOID(AppendValue(*builder, (*rows[row])[column], fields[column].type)
+                   .Context("row {}, column '{}'", row, fields[column].name));
+    }
+    TRY(auto array, storage::FromArrow(builder->Finish(), "column {}", fields[column].name));
+    columns.push_back(std::move(array));
+  }
+  return encode::EncodedRows{
+      .batch = arrow::RecordBatch::Make(arrow_schema, static_cast<int64_t>(rows.size()), std::move(columns))};
+}
+
+}  // namespace firn::destination

@@ -1,0 +1,58 @@
+#include "pipeline/batch_committer.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/try.h"
+#include "base/uuid.h"
+#include "observe/log.h"
+
+namespace firn::pipeline {
+
+using Clock = std::chrono::steady_clock;
+
+Result<FlushOutcome> BatchCommitter::Do(FlushJob& job, std::stop_token stop) {
+  if (commit_id_.empty()) commit_id_ = NewUuid();
+  for (FlushJob::Part& part : job.parts) {
+    TRY_VOID(part.writer->Write(commit_id_, part.batch).Context("table {}", part.writer->name()));
+    if (std::ranges::find(writers_, part.writer) == writers_.end()) writers_.push_back(part.writer);
+    part.batch = {};
+  }
+  FlushOutcome outcome{.bytes = job.bytes};
+  if (job.commit_lsn) {
+    TRY(outcome.receipt, Commit(*job.commit_lsn, stop));
+  }
+  return outcome;
+}
+
+Result<catalog::CommitReceipt> BatchCommitter::Commit(Lsn lsn, std::stop_token stop) {
+  const auto start = Clock::now();
+  std::vector<catalog::TableChange> changes;
+  std::vector<int64_t> rows;
+  for (TableWriter* writer : writers_) {
+    rows.push_back(writer->pending_rows());
+    TRY(auto change, writer->Prepare(lsn).Context("table {}", writer->name()));
+    changes.push_back(std::move(change));
+  }
+  auto receipt = catalog::CommitChanges(catalog_, changes, commit_id_, lsn, retry_, stop);
+  const auto duration = Clock::now() - start;
+  for (TableWriter* writer : writers_) metrics_.RecordCommit(writer->name(), receipt.has_value(), duration);
+  TRY_VOID(receipt.has_value() ? Status{} : Status(std::unexpected(receipt.error())).Context("committing up to {}", ToString(lsn)));
+
+  for (size_t i = 0; i < writers_.size(); ++i) {
+    const catalog::LoadedTable& table = receipt->tables()[i];
+    TRY_VOID(writers_[i]->Committed(table));
+    LogInfo("committed",
+            {{"table", writers_[i]->name()},
+             {"lsn", ToString(lsn)},
+             {"snapshot_id", table.metadata->current_snapshot_id.value_or(0)},
+             {"rows", rows[i]},
+             {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()},
+             {"attempts", receipt->attempts()}});
+  }
+  writers_.clear();
+  commit_id_.clear();
+  return receipt;
+}
+
+}  // namespace firn::pipeline

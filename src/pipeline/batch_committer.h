@@ -1,0 +1,54 @@
+// Writes batches of several tables and commits them together: the synchronous core that the committer thread and the
+// public Destination share.
+#pragma once
+
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/retry_policy.h"
+#include "catalog/catalog.h"
+#include "catalog/commit_loop.h"
+#include "observe/metrics.h"
+#include "pipeline/table_batch.h"
+#include "pipeline/table_writer.h"
+
+namespace firn::pipeline {
+
+struct FlushJob {
+  struct Part {
+    TableWriter* writer = nullptr;
+    TableBatch batch;
+  };
+  std::vector<Part> parts;
+  size_t bytes = 0;
+  /// Set: commit everything written so far, which is all transactions whose commit record starts before this LSN.
+  /// Nothing: only write (the middle of a transaction that is larger than memory allows).
+  std::optional<Lsn> commit_lsn;
+};
+
+struct FlushOutcome {
+  size_t bytes = 0;                               ///< Of the job.
+  std::optional<catalog::CommitReceipt> receipt;  ///< Where the job was a commit.
+};
+
+/// Single-threaded. After an error it is unusable, and so are the writers that had something pending.
+class BatchCommitter {
+ public:
+  BatchCommitter(catalog::Catalog& catalog, RetryPolicy retry, Metrics& metrics)
+      : catalog_(catalog), retry_(retry), metrics_(metrics) {}
+
+  Result<FlushOutcome> Do(FlushJob& job, std::stop_token stop);
+
+ private:
+  Result<catalog::CommitReceipt> Commit(Lsn lsn, std::stop_token stop);
+
+  catalog::Catalog& catalog_;
+  RetryPolicy retry_;
+  Metrics& metrics_;
+  std::string commit_id_;              ///< Of the commit in the making; empty between commits.
+  std::vector<TableWriter*> writers_;  ///< With something pending, in the order they came.
+};
+
+}  // namespace firn::pipeline

@@ -26,7 +26,8 @@ size_t EditDistance(std::string_view a, std::string_view b) {
 
 std::optional<std::string> Suggest(std::string_view wrong, std::span<const std::string> known) {
   std::optional<std::string> best;
-  size_t best_distance = std::max<size_t>(1, wrong.size() / 3) + 1;
+  if (wrong.size() < 3) return std::nullopt;  // Anything is near to so little.
+  size_t best_distance = wrong.size() / 3 + 1;
   for (const std::string& name : known) {
     const size_t distance = EditDistance(wrong, name);
     if (distance < best_distance) {

@@ -28,6 +28,7 @@ TEST(Suggest, IsSilentWhenNothingIsNear) {
   const std::vector<std::string> known = {"slot", "source"};
   EXPECT_EQ(Suggest("writer", known), std::nullopt);
   EXPECT_EQ(Suggest("x", {}), std::nullopt);
+  EXPECT_EQ(Suggest("4", std::vector<std::string>{"2", "3"}), std::nullopt);
 }
 
 }  // namespace

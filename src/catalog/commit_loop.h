@@ -5,6 +5,9 @@
 //   fresh metadata ──► TableChange::build ──► Catalog::CommitTables ──► CommitReceipt
 //                                                       │
 //                             unknown: load, look for the commit id in the snapshots' summaries
+//
+// A table whose metadata already shows the commit id counts as committed, whenever that is seen. So a commit never
+// comes in twice, whatever became of an attempt whose answer was lost.
 #pragma once
 
 #include <functional>
@@ -25,8 +28,13 @@ inline constexpr char kCommitIdKey[] = "firn.commit-id";
 
 struct TableChange {
   LoadedTable base;  ///< What the change was planned on; the first attempt is built on it without loading again.
-  /// Called for each attempt with the metadata to build on. Its errors end the loop.
+  /// Called with the metadata to build on: for the first attempt and whenever an attempt has lost. An attempt that only
+  /// has to be repeated uses the same request again. Its errors end the loop.
   std::function<Result<iceberg::CommitRequest>(const LoadedTable& fresh)> build;
+  /// Called for each built request that surely will not be committed, with the metadata that it was built on: the files
+  /// that it wrote can go (iceberg::RemoveBuilt). May be empty. A request whose outcome was unknown is never discarded:
+  /// it may still be on its way to the catalog.
+  std::function<void(const LoadedTable& base, const iceberg::CommitRequest& lost)> discard;
 };
 
 /// Proof that a commit is in the catalog, with all changes of these tables up to `lsn`. Only CommitTables makes one;
@@ -40,7 +48,7 @@ class CommitReceipt {
 
   Lsn lsn() const { return lsn_; }
   const std::vector<LoadedTable>& tables() const { return tables_; }  ///< After the commit, in the changes' order.
-  int attempts() const { return attempts_; }
+  int attempts() const { return attempts_; }  ///< The most that a table took; 0 when it was committed before.
 
  private:
   friend Result<CommitReceipt> CommitChanges(Catalog&, std::span<const TableChange>, const std::string&, Lsn,
@@ -55,7 +63,9 @@ class CommitReceipt {
 
 /// Commits `changes` (together where the catalog can, else in order). Each built request's snapshot must carry
 /// `commit_id` in its summary under kCommitIdKey. An empty `changes` gives a receipt at once. kWriteFailed after the
-/// policy's retries.
+/// policy's retries; kCancelled when `stop` came while waiting for one (a stop interrupts nothing else). After an
+/// error, tables of a catalog that commits one by one may be committed: calling again with the same `commit_id` and
+/// fresh bases leaves those alone.
 Result<CommitReceipt> CommitChanges(Catalog& catalog, std::span<const TableChange> changes,
                                     const std::string& commit_id, Lsn lsn, const RetryPolicy& retry,
                                     std::stop_token stop);

@@ -1,0 +1,201 @@
+#include "catalog/commit_loop.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <utility>
+
+#include "base/try.h"
+#include "observe/log.h"
+
+namespace firn::catalog {
+namespace {
+
+bool HoldsCommit(const iceberg::TableMetadata& metadata, const std::string& commit_id) {
+  // The newest first: that is where it is, if it is there.
+  return std::any_of(metadata.snapshots.rbegin(), metadata.snapshots.rend(), [&](const iceberg::Snapshot& snapshot) {
+    const auto id = snapshot.summary.find(kCommitIdKey);
+    return id != snapshot.summary.end() && id->second == commit_id;
+  });
+}
+
+/// Where one table's commit stands.
+struct PendingTable {
+  const TableChange* change;
+  LoadedTable base;
+  std::optional<iceberg::CommitRequest> request;  ///< Built on `base`.
+  bool may_be_on_its_way = false;                 ///< The outcome of `request` was unknown once.
+  bool committed = false;                         ///< `base` is then the table after the commit.
+
+  void DropRequest() {
+    if (request.has_value() && !may_be_on_its_way && change->discard) change->discard(base, *request);
+    request.reset();
+    may_be_on_its_way = false;
+  }
+};
+
+/// False when a stop was requested.
+bool Sleep(std::chrono::milliseconds duration, const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any woken;
+  std::unique_lock lock(mutex);
+  woken.wait_for(lock, stop, duration, [] { return false; });
+  return !stop.stop_requested();
+}
+
+/// Commits tables that become visible together (or a single one).
+class GroupCommit {
+ public:
+  GroupCommit(Catalog& catalog, std::span<const TableChange> changes, const std::string& commit_id,
+              const RetryPolicy& retry, const std::stop_token& stop)
+      : catalog_(catalog), commit_id_(commit_id), retry_(retry), stop_(stop), random_(std::random_device{}()) {
+    for (const TableChange& change : changes) {
+      tables_.push_back(
+          {.change = &change, .base = change.base, .committed = HoldsCommit(*change.base.metadata, commit_id)});
+    }
+  }
+
+  Result<std::vector<LoadedTable>> Run() {
+    bool reload = false;
+    for (int retries = 0;; ++retries) {
+      Status outcome = reload ? LoadAgain() : Status();
+      if (outcome.has_value()) {
+        if (Committed()) break;
+        TRY_VOID(BuildRequests());
+        outcome = Attempt();
+        if (outcome.has_value()) break;
+        reload = outcome.error().kind() != ErrorKind::kTransient;
+        if (outcome.error().kind() == ErrorKind::kCommitUnknown) {
+          // Look at once: most often the commit is in and only its answer was lost.
+          if (const Status loaded = LoadAgain(); loaded.has_value() && Committed()) break;
+        }
+      }
+      TRY_VOID(WaitBefore(retries, std::move(outcome).error()));
+    }
+    std::vector<LoadedTable> tables;
+    for (PendingTable& table : tables_) tables.push_back(std::move(table.base));
+    return tables;
+  }
+
+  int attempts() const { return attempts_; }
+
+ private:
+  bool Committed() const { return std::ranges::all_of(tables_, &PendingTable::committed); }
+
+  /// Fresh metadata for the tables still to commit. A request is kept when the table is as it was.
+  Status LoadAgain() {
+    for (PendingTable& table : tables_) {
+      if (table.committed) continue;
+      TRY(LoadedTable fresh, catalog_.LoadTable(table.base.ident));
+      const bool committed = HoldsCommit(*fresh.metadata, commit_id_);
+      if (committed) {
+        table.request.reset();  // It is the table's now, so it is not discarded.
+      } else if (fresh.metadata_location != table.base.metadata_location) {
+        table.DropRequest();
+      }
+      table.base = std::move(fresh);
+      table.committed = committed;
+    }
+    return {};
+  }
+
+  Status BuildRequests() {
+    for (PendingTable& table : tables_) {
+      if (table.committed || table.request.has_value()) continue;
+      auto built = table.change->build(table.base);
+      if (!built.has_value()) return Abandon(std::move(built).error());
+      table.request = std::move(built).value();
+    }
+    return {};
+  }
+
+  Status Attempt() {
+    std::vector<iceberg::CommitRequest> requests;
+    for (const PendingTable& table : tables_) {
+      if (!table.committed) requests.push_back(*table.request);
+    }
+    ++attempts_;
+    auto committed = catalog_.CommitTables(requests);
+    if (!committed.has_value()) {
+      const ErrorKind kind = committed.error().kind();
+      for (PendingTable& table : tables_) {
+        if (table.committed) continue;
+        if (kind == ErrorKind::kCommitUnknown) table.may_be_on_its_way = true;
+        if (kind == ErrorKind::kConflict) table.DropRequest();
+      }
+      return std::move(committed).error();
+    }
+    auto fresh = committed->begin();
+    for (PendingTable& table : tables_) {
+      if (table.committed) continue;
+      table.base = std::move(*fresh++);
+      table.committed = true;
+    }
+    return {};
+  }
+
+  /// Sleeps before retry number `retries`, or gives the error that ends the loop.
+  Status WaitBefore(int retries, Error error) {
+    if (!RetryPolicy::IsRetryable(error) && error.kind() != ErrorKind::kCommitUnknown) return Abandon(std::move(error));
+    if (retries >= retry_.max_retries) {
+      const ErrorOrigin origin = error.origin();
+      return Abandon(MakeError(ErrorKind::kWriteFailed, origin, "committing {} failed after {} retries: {}", Names(),
+                               retries, error.message()));
+    }
+    const auto delay = retry_.Delay(retries, random_);
+    LogWarn("a commit is tried again", {{"tables", Names()},
+                                        {"commit_id", commit_id_},
+                                        {"reason", error.message()},
+                                        {"retry", retries + 1},
+                                        {"delay_ms", delay.count()}});
+    if (Sleep(delay, stop_)) return {};
+    return Abandon(MakeError(ErrorKind::kCancelled, error.origin(),
+                             "stopped while committing {} was to be tried again: {}", Names(), error.message()));
+  }
+
+  Error Abandon(Error error) {
+    for (PendingTable& table : tables_) {
+      if (!table.committed) table.DropRequest();
+    }
+    return error;
+  }
+
+  std::string Names() const {
+    constexpr size_t kNamesMax = 3;
+    std::string names;
+    for (size_t i = 0; i < std::min(tables_.size(), kNamesMax); ++i) {
+      names += (i == 0 ? "" : ", ") + ToString(tables_[i].base.ident);
+    }
+    if (tables_.size() > kNamesMax) names += fmt::format(" and {} more", tables_.size() - kNamesMax);
+    return names;
+  }
+
+  Catalog& catalog_;
+  const std::string& commit_id_;
+  const RetryPolicy& retry_;
+  const std::stop_token& stop_;
+  std::mt19937 random_;
+  std::vector<PendingTable> tables_;
+  int attempts_ = 0;
+};
+
+}  // namespace
+
+Result<CommitReceipt> CommitChanges(Catalog& catalog, std::span<const TableChange> changes,
+                                    const std::string& commit_id, Lsn lsn, const RetryPolicy& retry,
+                                    std::stop_token stop) {
+  const size_t group_size = catalog.CommitsTablesTogether() ? changes.size() : 1;
+  std::vector<LoadedTable> tables;
+  int attempts = 0;
+  for (size_t first = 0; first < changes.size(); first += group_size) {
+    GroupCommit group(catalog, changes.subspan(first, group_size), commit_id, retry, stop);
+    TRY(std::vector<LoadedTable> committed, group.Run());
+    tables.insert(tables.end(), std::make_move_iterator(committed.begin()), std::make_move_iterator(committed.end()));
+    attempts = std::max(attempts, group.attempts());
+  }
+  return CommitReceipt(lsn, std::move(tables), attempts);
+}
+
+}  // namespace firn::catalog

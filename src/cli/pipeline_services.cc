@@ -12,6 +12,9 @@
 namespace firn::cli {
 namespace {
 
+/// Each pipeline has its own.
+std::string StateDirOf(const config::Config& config) { return config.state_dir + "/" + config.source.slot; }
+
 std::string_view StorageSection(std::string_view warehouse) {
   if (warehouse.starts_with("s3://")) return "s3";
   if (warehouse.starts_with("gs://")) return "gcs";
@@ -37,7 +40,7 @@ Result<pipeline::PipelineOptions> PipelineOptionsOf(const config::Config& config
                                     .naming = TargetNamingOf(config),
                                     .copy_workers = config.source.copy_workers,
                                     .batch_rows = config.writer.batch_size,
-                                    .state_dir = config.state_dir};
+                                    .state_dir = StateDirOf(config)};
   options.compression_codec = config.writer.compression == "none" ? "uncompressed" : config.writer.compression;
   options.writer.target_file_size_bytes = config.writer.target_file_size_bytes;
   TRY(options.writer.parquet.compression, iceberg::ParseCompression(config.writer.compression));
@@ -79,7 +82,7 @@ Result<std::unique_ptr<PipelineServices>> OpenServices(const config::Config& con
   TRY(services->store, OpenStore(config));
   TRY_VOID(CheckWritable(config, *services->store));
   TRY(services->catalog, OpenCatalog(config, *services->store));
-  TRY(services->index, index::Database::Open(config.state_dir + "/index").Context("state_dir"));
+  TRY(services->index, index::Database::Open(StateDirOf(config) + "/index").Context("state_dir"));
   return services;
 }
 

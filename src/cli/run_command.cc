@@ -1,5 +1,5 @@
 #include <chrono>
-#include <optional>
+#include <memory>
 #include <thread>
 
 #include "base/try.h"
@@ -10,6 +10,11 @@
 #include "serve/http_server.h"
 
 namespace firn::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kProgressInterval{100};
+
+}  // namespace
 
 Status Run(const config::Config& config, const RunCommand& command, std::stop_token stop) {
   TRY(pipeline::PipelineOptions options, PipelineOptionsOf(config));
@@ -26,7 +31,14 @@ Status Run(const config::Config& config, const RunCommand& command, std::stop_to
     TRY(http, serve::HttpServer::Start(config.http.listen, services->metrics, services->status));
     LogInfo("listening", {{"address", config.http.listen}, {"port", http->port()}});
   }
-  ProgressReporter progress(services->status);
+  const std::jthread progress([&status = services->status](std::stop_token end) {
+    ProgressDisplay display;
+    while (!end.stop_requested()) {
+      display.Update(status.Get());
+      std::this_thread::sleep_for(kProgressInterval);
+    }
+    display.Update(status.Get());
+  });
   return pipeline::RunPipeline(options, services->ForPipeline(), stop);
 }
 

@@ -6,6 +6,7 @@
 #include "base/try.h"
 #include "cli/commands.h"
 #include "cli/pipeline_services.h"
+#include "cli/human_numbers.h"
 #include "cli/text_table.h"
 
 namespace firn::cli {
@@ -120,11 +121,11 @@ void PrintText(const Report& report) {
   } else {
     fmt::print("slot {}: not made yet (firn run makes it)\n\n", report.slot);
   }
-  TextTable table({"TABLE", "ICEBERG TABLE", "STATE", "ROWS", "LSN"});
+  TextTable table({{"table"}, {"iceberg table"}, {"state"}, {"rows", Align::kRight}, {"lsn", Align::kRight}});
   for (const TableRow& row : report.tables) {
-    table.AddRow({row.source, row.target, row.state, fmt::to_string(row.rows), row.lsn});
+    table.AddRow({row.source, row.target, row.state, FormatCount(row.rows), row.lsn});
   }
-  fmt::print("{}", table.ToString());
+  fmt::print("{}", table.Render());
   for (const TableRow& row : report.tables) {
     if (!row.problem.empty()) fmt::print("\n{}: {}\n", row.source, row.problem);
   }

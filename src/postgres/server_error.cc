@@ -88,8 +88,7 @@ ServerError ParseConnectFailure(std::string_view text) {
     if (colon != std::string_view::npos && line.size() > colon + 9 && line.substr(colon + 8, 2) == ": " &&
         IsSqlState(line.substr(colon + 3, 5))) {
       error.sqlstate = line.substr(colon + 3, 5);
-      kept += line.substr(0, colon);
-      kept += line.substr(colon + 8);
+      kept = line.substr(colon + 10);
     } else {
       kept += line;
     }

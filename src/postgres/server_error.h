@@ -28,7 +28,8 @@ Error ToError(const ServerError& error);
 /// libpq keeps no SQLSTATE of a failed connection attempt, but at verbosity "verbose" it prints it:
 ///   connection to server at "h" (10.0.0.1), port 5432 failed: FATAL:  28P01: password authentication failed for …
 ///   LOCATION:  auth_failed, auth.c:335
-/// The last attempt counts. `message` is all of the text on one line, without the codes and LOCATION lines.
+/// The last attempt counts. `message` is the server's text, or all of libpq's where the server said nothing, on one
+/// line.
 ServerError ParseConnectFailure(std::string_view text);
 
 }  // namespace firn::postgres

@@ -218,7 +218,7 @@ class FixedWidthColumn final : public ColumnDecoder {
   void Reset() override {
     values_.Reset();
     validity_.Reset();
-    valid_ = {};
+    valid_ = std::vector<uint8_t>();
     length_ = 0;
   }
 
@@ -308,7 +308,7 @@ class VariableWidthColumn final : public ColumnDecoder {
     offsets_.Reset();
     data_.Reset();
     validity_.Reset();
-    valid_ = {};
+    valid_ = std::vector<uint8_t>();
   }
 
  private:
@@ -390,9 +390,9 @@ class ListColumn final : public ColumnDecoder {
     elements_->Reset();
     offsets_.Reset();
     validity_.Reset();
-    valid_ = {};
-    split_ = {};
-    unescaped_ = {};
+    valid_ = std::vector<uint8_t>();
+    split_ = std::vector<WireValue>();
+    unescaped_ = std::vector<char>();
     decoded_elements_ = 0;
   }
 

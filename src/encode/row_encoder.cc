@@ -59,9 +59,9 @@ class ChunkedRowEncoder final : public RowEncoder {
   Result<EncodedRows> Finish() override {
     Result<EncodedRows> result = TryFinish();
     for (auto& decoder : decoders_) decoder->Reset();
-    cells_ = {};
-    arena_ = {};
-    unchanged_ = {};
+    cells_ = std::vector<WireValue>();  // "= {}" would keep the memory
+    arena_ = std::vector<char>();
+    unchanged_ = std::vector<UnchangedValue>();
     failure_.reset();
     chunk_rows_ = chunk_capacity_ = arena_used_ = decoder_bytes_ = 0;
     rows_ = 0;

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 
 from .postgres_server import free_port
-from .waiting import wait_until
+from .waiting import end_with_parent, wait_until
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("FIRN_BINARY", REPOSITORY / "build/release/firn"))
@@ -71,7 +71,11 @@ class Firn:
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
-                [BINARY, "run", "--config", self.config], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [BINARY, "run", "--config", self.config],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=lambda: end_with_parent(signal.SIGKILL),
             )
         return self
 

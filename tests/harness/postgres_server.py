@@ -12,6 +12,8 @@ import subprocess
 import psycopg
 from psycopg import sql
 
+from .waiting import end_with_parent, wait_until
+
 DEFAULT_SETTINGS = {
     "wal_level": "logical",
     "max_wal_senders": "20",
@@ -94,12 +96,17 @@ class PostgresServer:
             command += ["-c", f"{name}={value}"]
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True, **self._as_user
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+                preexec_fn=lambda: end_with_parent(signal.SIGQUIT),
+                **self._as_user,
             )
 
     def _wait_ready(self):
-        from .waiting import wait_until
-
         def answers():
             if self._process.poll() is not None:
                 raise RuntimeError(f"PostgreSQL ended at start: {self.log_tail()}")
@@ -146,8 +153,6 @@ class PostgresServer:
 
     def drop_database(self, name):
         """Drops the database with the replication slots that were left in it."""
-        from .waiting import wait_until
-
         with self.connect() as connection:
 
             def slots_gone():

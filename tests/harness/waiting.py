@@ -1,5 +1,6 @@
-"""Waiting for something to become true, with a deadline."""
+"""Waiting for something to become true, with a deadline; and nothing that outlives who waits."""
 
+import ctypes
 import time
 
 
@@ -13,3 +14,9 @@ def wait_until(condition, what, timeout_s=60, interval_s=0.05):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {timeout_s} s")
         time.sleep(interval_s)
+
+
+def end_with_parent(signal_number):
+    """For preexec_fn: the kernel sends this process the signal when its parent dies, however that happens."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, int(signal_number))

@@ -1,0 +1,272 @@
+#include "catalog/sql/sql_catalog.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+
+#include "catalog/catalog_conformance.h"
+#include "catalog/sql/sqlite.h"
+
+namespace firn::catalog {
+namespace {
+
+namespace fs = std::filesystem;
+using iceberg::TableIdent;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
+using ::testing::Optional;
+
+template <typename T>
+T Value(Result<T> result) {
+  if (!result.has_value()) throw std::runtime_error(result.error().message());
+  return std::move(result).value();
+}
+void Do(Status status) {
+  if (!status.has_value()) throw std::runtime_error(status.error().message());
+}
+
+/// A temporary folder with a lake and its catalog.
+class Lake {
+ public:
+  Lake() {
+    std::string pattern = (fs::temp_directory_path() / "firn-catalog-XXXXXX").string();
+    directory_ = mkdtemp(pattern.data());
+    store_ = Value(storage::OpenFileStore(warehouse(), {{"fsync", "false"}}));
+  }
+  ~Lake() { fs::remove_all(directory_); }
+
+  std::string warehouse() const { return (directory_ / "lake").string(); }
+  std::string file() const { return (directory_ / "catalog.db").string(); }
+  storage::FileStore& store() { return *store_; }
+  std::unique_ptr<Catalog> Open() {
+    return Value(OpenSqlCatalog({.uri = "sqlite://" + file(), .warehouse = warehouse()}, *store_));
+  }
+  Sqlite Sql() { return Value(Sqlite::Open(file())); }
+  /// The metadata files of a table's folder.
+  size_t MetadataFiles(const std::string& table_folder) const {
+    const fs::path folder = directory_ / "lake" / table_folder / "metadata";
+    if (!fs::exists(folder)) return 0;
+    return static_cast<size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
+  }
+
+ private:
+  fs::path directory_;
+  std::unique_ptr<storage::FileStore> store_;
+};
+
+class SqlFixture : public CatalogFixture {
+ public:
+  Catalog& catalog() override { return *catalog_; }
+  Catalog& other_client() override { return *other_; }
+
+ private:
+  Lake lake_;
+  std::unique_ptr<Catalog> catalog_ = lake_.Open();
+  std::unique_ptr<Catalog> other_ = lake_.Open();
+};
+
+INSTANTIATE_TEST_SUITE_P(Sql, CatalogConformanceTest,
+                         ::testing::Values(CatalogMaker{"Sqlite", [] { return std::make_unique<SqlFixture>(); }}),
+                         CatalogName);
+
+const TableIdent kOrders{{"shop"}, "orders"};
+
+iceberg::NewTable SomeTable() {
+  iceberg::NewTable table;
+  table.schema.fields = {{.id = 1, .name = "id", .type = iceberg::Type::Primitive(iceberg::TypeId::kLong)}};
+  return table;
+}
+LoadedTable MakeOrders(Catalog& catalog) {
+  Do(catalog.EnsureNamespace({"shop"}));
+  return Value(catalog.CreateTable(kOrders, SomeTable()));
+}
+iceberg::CommitRequest SetProperty(const TableIdent& ident, const std::string& key, const std::string& value) {
+  return {.table = ident, .updates = {iceberg::SetProperties{{{key, value}}}}};
+}
+
+TEST(SqlCatalogTest, PlacesTablesAsJavaDoes) {
+  Lake lake;
+  auto catalog = lake.Open();
+  Do(catalog->EnsureNamespace({"shop", "public"}));
+  const LoadedTable made = Value(catalog->CreateTable({{"shop", "public"}, "orders"}, SomeTable()));
+  EXPECT_EQ(made.metadata->location, "file://" + lake.warehouse() + "/shop/public/orders");
+  EXPECT_THAT(made.metadata_location, MatchesRegex("file://.*/shop/public/orders/metadata/00000-[0-9a-f-]{36}\\."
+                                                   "metadata\\.json"));
+  const auto committed = Value(catalog->CommitTables(std::vector{SetProperty(made.ident, "a", "b")}));
+  EXPECT_THAT(committed[0].metadata_location, HasSubstr("/metadata/00001-"));
+}
+
+TEST(SqlCatalogTest, KeepsPointersAsTheJdbcCatalogDoes) {
+  Lake lake;
+  auto catalog = lake.Open();
+  const LoadedTable made = MakeOrders(*catalog);
+  const auto committed = Value(catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b")}));
+  Sqlite sql = lake.Sql();
+  auto row =
+      Value(sql.Prepare("SELECT catalog_name, table_namespace, table_name, metadata_location,"
+                        " previous_metadata_location, iceberg_type FROM iceberg_tables"));
+  ASSERT_TRUE(Value(row.Step()));
+  EXPECT_THAT(row.Text(0), Optional(std::string("firn")));
+  EXPECT_THAT(row.Text(1), Optional(std::string("shop")));
+  EXPECT_THAT(row.Text(2), Optional(std::string("orders")));
+  EXPECT_THAT(row.Text(3), Optional(committed[0].metadata_location));
+  EXPECT_THAT(row.Text(4), Optional(made.metadata_location));
+  EXPECT_THAT(row.Text(5), Optional(std::string("TABLE")));
+  auto ns = Value(sql.Prepare("SELECT namespace, property_key, property_value FROM iceberg_namespace_properties"));
+  ASSERT_TRUE(Value(ns.Step()));
+  EXPECT_THAT(ns.Text(0), Optional(std::string("shop")));
+  EXPECT_THAT(ns.Text(1), Optional(std::string("exists")));
+  EXPECT_THAT(ns.Text(2), Optional(std::string("true")));
+}
+
+TEST(SqlCatalogTest, ReadsRowsWithNoTypeAndSkipsViews) {
+  Lake lake;
+  auto catalog = lake.Open();
+  MakeOrders(*catalog);
+  Sqlite sql = lake.Sql();
+  Do(sql.Run(
+      "INSERT INTO iceberg_tables SELECT catalog_name, table_namespace, 'a view', metadata_location, NULL, 'VIEW'"
+      " FROM iceberg_tables"));
+  Do(sql.Run("UPDATE iceberg_tables SET iceberg_type = NULL WHERE table_name = 'orders'"));
+  EXPECT_THAT(Value(catalog->ListTables({"shop"})), ElementsAre(kOrders));
+  EXPECT_EQ(catalog->LoadTable({{"shop"}, "a view"}).error().kind(), ErrorKind::kTableNotFound);
+  EXPECT_EQ(catalog->CreateTable({{"shop"}, "a view"}, SomeTable()).error().kind(), ErrorKind::kAlreadyExists);
+  Value(catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b")}));
+}
+
+TEST(SqlCatalogTest, WorksOnAFileOfVersionZero) {
+  Lake lake;
+  {
+    Sqlite sql = lake.Sql();
+    Do(
+        sql.Run("CREATE TABLE iceberg_tables(catalog_name VARCHAR(255) NOT NULL, table_namespace VARCHAR(255) NOT NULL,"
+                " table_name VARCHAR(255) NOT NULL, metadata_location VARCHAR(1000),"
+                " previous_metadata_location VARCHAR(1000), PRIMARY KEY (catalog_name, table_namespace, table_name))"));
+  }
+  auto catalog = lake.Open();
+  MakeOrders(*catalog);
+  Value(catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b")}));
+  EXPECT_EQ(Value(catalog->LoadTable(kOrders)).metadata->properties.at("a"), "b");
+  EXPECT_THAT(Value(catalog->ListTables({"shop"})), ElementsAre(kOrders));
+  Do(catalog->DropTable(kOrders));
+}
+
+TEST(SqlCatalogTest, CatalogsOfOneFileDoNotMix) {
+  Lake lake;
+  auto one = lake.Open();
+  auto two = Value(OpenSqlCatalog({.uri = lake.file(), .name = "two", .warehouse = lake.warehouse()}, lake.store()));
+  MakeOrders(*one);
+  EXPECT_EQ(two->LoadTable(kOrders).error().kind(), ErrorKind::kTableNotFound);
+  EXPECT_EQ(two->ListTables({"shop"}).error().kind(), ErrorKind::kNotFound);
+}
+
+TEST(SqlCatalogTest, ReadsLocationsAsOtherWritersPutThem) {
+  Lake lake;
+  auto catalog = lake.Open();
+  const LoadedTable made = MakeOrders(*catalog);
+  Sqlite sql = lake.Sql();
+  const std::string path = made.metadata_location.substr(std::string_view("file://").size());
+  for (const std::string& location : {path, "file:" + path}) {
+    auto update = Value(sql.Prepare("UPDATE iceberg_tables SET metadata_location = ?"));
+    Value(update.Bind(location).Run());
+    EXPECT_EQ(Value(catalog->LoadTable(kOrders)).metadata->table_uuid, made.metadata->table_uuid);
+    EXPECT_EQ(Value(lake.Open()->LoadTable(kOrders)).metadata->table_uuid, made.metadata->table_uuid);
+  }
+}
+
+TEST(SqlCatalogTest, LostCommitLeavesNoMetadataFiles) {
+  Lake lake;
+  auto catalog = lake.Open();
+  MakeOrders(*catalog);
+  Value(catalog->CreateTable({{"shop"}, "items"}, SomeTable()));
+  iceberg::CommitRequest stale = SetProperty({{"shop"}, "items"}, "a", "b");
+  stale.requirements = {iceberg::AssertRefSnapshotId{"main", 5}};
+  const auto committed = catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b"), stale});
+  ASSERT_FALSE(committed.has_value());
+  EXPECT_EQ(committed.error().kind(), ErrorKind::kConflict);
+  EXPECT_EQ(committed.error().origin(), ErrorOrigin::kCatalog);
+  EXPECT_THAT(committed.error().message(), HasSubstr("shop.items"));
+  EXPECT_EQ(lake.MetadataFiles("shop/orders"), 1u);
+  EXPECT_EQ(lake.MetadataFiles("shop/items"), 1u);
+  EXPECT_FALSE(catalog->CreateTable(kOrders, SomeTable()).has_value());
+  EXPECT_EQ(lake.MetadataFiles("shop/orders"), 1u);
+}
+
+TEST(SqlCatalogTest, DeletesOldMetadataWhereTheTableAsksForIt) {
+  Lake lake;
+  auto catalog = lake.Open();
+  MakeOrders(*catalog);
+  Value(catalog->CommitTables(std::vector{SetProperty(kOrders, "write.metadata.previous-versions-max", "2")}));
+  Value(catalog->CommitTables(std::vector{SetProperty(kOrders, "write.metadata.delete-after-commit.enabled", "true")}));
+  for (int i = 0; i < 5; ++i) {
+    Value(catalog->CommitTables(std::vector{SetProperty(kOrders, "i", std::to_string(i))}));
+  }
+  EXPECT_EQ(lake.MetadataFiles("shop/orders"), 3u);
+  EXPECT_EQ(Value(lake.Open()->LoadTable(kOrders)).metadata->properties.at("i"), "4");
+}
+
+TEST(SqlCatalogTest, LockHeldByAnotherProgramIsTransient) {
+  Lake lake;
+  auto catalog = lake.Open();
+  MakeOrders(*catalog);
+  Sqlite sql = lake.Sql();
+  Sqlite impatient = lake.Sql();
+  Value(Value(impatient.Prepare("PRAGMA busy_timeout = 0")).Step());
+  Do(sql.Run("BEGIN EXCLUSIVE"));
+  const auto begun = SqliteTransaction::Begin(impatient);
+  ASSERT_FALSE(begun.has_value());
+  EXPECT_EQ(begun.error().kind(), ErrorKind::kTransient);
+  EXPECT_EQ(begun.error().origin(), ErrorOrigin::kCatalog);
+}
+
+TEST(SqlCatalogTest, FileThatIsNoDatabaseIsCorrupt) {
+  Lake lake;
+  std::ofstream(lake.file()) << std::string(4096, 'x');
+  const auto opened = OpenSqlCatalog({.uri = lake.file()}, lake.store());
+  ASSERT_FALSE(opened.has_value());
+  EXPECT_EQ(opened.error().kind(), ErrorKind::kCorrupt);
+  EXPECT_THAT(opened.error().message(), HasSubstr(lake.file()));
+}
+
+TEST(SqlCatalogTest, FileThatCannotBeMadeNamesItsPath) {
+  Lake lake;
+  std::ofstream(lake.file()) << "";
+  const auto opened = OpenSqlCatalog({.uri = lake.file() + "/catalog.db"}, lake.store());
+  ASSERT_FALSE(opened.has_value());
+  EXPECT_EQ(opened.error().kind(), ErrorKind::kPermission);
+  EXPECT_THAT(opened.error().message(), HasSubstr(lake.file()));
+}
+
+TEST(SqlCatalogTest, TableWithoutAnyLocationIsAConfigurationError) {
+  Lake lake;
+  auto catalog = Value(OpenSqlCatalog({.uri = lake.file()}, lake.store()));
+  Do(catalog->EnsureNamespace({"shop"}));
+  EXPECT_EQ(catalog->CreateTable(kOrders, SomeTable()).error().kind(), ErrorKind::kInvalidConfig);
+}
+
+TEST(SqlitePathTest, TakesEveryCommonForm) {
+  EXPECT_EQ(Value(SqlitePath("sqlite:///var/lib/firn/catalog.db")), "/var/lib/firn/catalog.db");
+  EXPECT_EQ(Value(SqlitePath("sqlite:////var/lib/firn/catalog.db")), "/var/lib/firn/catalog.db");
+  EXPECT_EQ(Value(SqlitePath("/var/lib/firn/catalog.db")), "/var/lib/firn/catalog.db");
+  EXPECT_EQ(Value(SqlitePath("lake/../catalog.db")), (fs::current_path() / "catalog.db").string());
+}
+
+TEST(SqlitePathTest, RefusesWhatIsNoFile) {
+  for (const char* uri :
+       {"", "sqlite://", "sqlite:///", "sqlite:///:memory:", ":memory:", "sqlite://catalog.db", "sqlite:catalog.db"}) {
+    const auto path = SqlitePath(uri);
+    ASSERT_FALSE(path.has_value()) << uri;
+    EXPECT_EQ(path.error().kind(), ErrorKind::kInvalidConfig) << uri;
+  }
+  EXPECT_EQ(SqlitePath("postgresql://db/catalog").error().kind(), ErrorKind::kUnsupported);
+}
+
+}  // namespace
+}  // namespace firn::catalog

@@ -16,12 +16,13 @@ namespace firn::encode {
 namespace {
 
 // A chunk: what is gathered between two runs of the decode loops. It starts small, since most tables change little, and
-// doubles each time it was full, up to what still fits the processor's second-level cache.
+// doubles each time it was full. From 256 rows on the speed is the same (row_encoder_benchmark), so that the limits are
+// set by memory: a pipeline may have thousands of tables.
 constexpr size_t kFirstChunkRows = 64;
-constexpr size_t kMaxChunkRows = 1024;
+constexpr size_t kMaxChunkRows = 512;
 constexpr size_t kMaxChunkValues = 32 * 1024;  // 16 bytes each: fewer rows of very wide tables
 constexpr size_t kFirstArenaBytes = 8 * 1024;
-constexpr size_t kMaxArenaBytes = 256 * 1024;
+constexpr size_t kMaxArenaBytes = 128 * 1024;
 // A row with a value of this size is decoded out of the caller's memory, with its chunk, at once.
 constexpr size_t kDirectBytes = 64 * 1024;
 // Values of neighbouring columns would share one set of the first-level cache if columns were a power of two apart.

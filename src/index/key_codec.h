@@ -31,10 +31,10 @@ class EncodedKeys {
 
 /// Every value is written so that the concatenation is unambiguous and injective: a presence byte (whatever the schema
 /// says of nulls, so that a required column of a file and its nullable one of the stream give the same key; none for a
-/// key of a single column of fixed width, whose NULL is the empty key); integers, dates, times, timestamps and decimals at
-/// fixed width, big-endian with the sign bit flipped; floats with -0 as 0 and one NaN (PostgreSQL's equality); strings and
-/// binaries with 0x00 escaped and a terminator; lists, structs by their parts. An int column and a long one give different
-/// keys. kUnsupported names a column whose type has no key. Thread-safety: pure.
+/// key of a single column of fixed width, whose NULL is the empty key); integers, dates, times, timestamps and decimals
+/// at fixed width, big-endian with the sign bit flipped; floats with -0 as 0 and one NaN (PostgreSQL's equality);
+/// strings and binaries with 0x00 escaped and a terminator; lists, structs by their parts. An int column and a long one
+/// give different keys. kUnsupported names a column whose type has no key. Thread-safety: pure.
 Result<EncodedKeys> EncodeKeys(const arrow::RecordBatch& batch, const std::vector<int>& columns);
 
 }  // namespace firn::index

@@ -9,9 +9,11 @@ Status Cleanup(const config::Config& config) {
   const pipeline::SourceOptions options = SourceOptionsOf(config);
   TRY(postgres::Connection connection, postgres::Connection::Open(options.connection));
   TRY_VOID(postgres::DropSlot(connection, options.slot).Context("dropping slot '{}'", options.slot));
-  TRY_VOID(postgres::DropPublication(connection, options.publication)
-               .Context("dropping publication '{}'", options.publication));
-  LogInfo("dropped slot and publication; the Iceberg tables stay",
+  TRY(const auto publication, postgres::ReadPublication(connection, options.publication));
+  const bool drop_publication = publication && publication->made_by_firn;
+  if (drop_publication) TRY_VOID(postgres::DropPublication(connection, options.publication));
+  LogInfo(drop_publication ? "dropped slot and publication; the Iceberg tables stay"
+                           : "dropped the slot; the Iceberg tables stay, and a publication that firn did not make",
           {{"slot", options.slot}, {"publication", options.publication}});
   return {};
 }

@@ -72,7 +72,7 @@ Result<std::unique_ptr<catalog::Catalog>> OpenCatalog(const config::Config& conf
 }
 
 bool CatalogExists(const config::Config& config) {
-  const auto path = catalog::SqliteFileOf(config.catalog.uri);
+  const auto path = catalog::SqlitePath(config.catalog.uri);
   std::error_code error;
   return path && std::filesystem::exists(*path, error);
 }

@@ -65,7 +65,8 @@ void CheckSlot(SourceState& state) {
 /// The tables that are to be replicated.
 Result<std::vector<TableName>> ChooseTables(Connection& connection, const SourceOptions& options,
                                             const std::optional<postgres::Publication>& publication) {
-  if (options.tables.empty() && publication && !publication->all_tables) return publication->tables;
+  const bool publication_chooses = publication && !publication->all_tables && !publication->made_by_firn;
+  if (options.tables.empty() && publication_chooses) return publication->tables;
   TRY(auto names, postgres::ListTables(connection, options.tables));
   return names;
 }

@@ -18,7 +18,8 @@ struct SourceOptions {
   postgres::ConnectionOptions connection;
   std::string slot = "firn";
   std::string publication = "firn";
-  std::vector<std::string> tables;  ///< Patterns; none: every table of the publication, or of the database.
+  /// Patterns; none: every table of the publication, and of the database where firn made the publication.
+  std::vector<std::string> tables;
 };
 
 /// What was found; nothing has been made yet.

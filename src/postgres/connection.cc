@@ -178,7 +178,7 @@ std::string Connection::database() const { return PQdb(raw()); }
 Result<Connection> Connection::Open(const ConnectionOptions& options) {
   const Conninfo given = Parse(options.url);
   if (given == nullptr || MayMistakePassword(options.url, given)) {
-    return MakeError(ErrorKind::kInvalidConfig, ErrorOrigin::kSource, "source.url is malformed: {}", kUrlForms);
+    return MakeError(ErrorKind::kInvalidConfig, "source.url is malformed: {}", kUrlForms);
   }
 
   std::vector<const char*> keywords, values;

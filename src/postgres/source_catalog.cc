@@ -8,6 +8,9 @@
 namespace firn::postgres {
 namespace {
 
+/// The comment on a publication that firn made.
+constexpr std::string_view kMadeByFirn = "made by firn";
+
 bool IsTrue(std::string_view text) { return text == "t"; }
 
 /// The catalogs' own numbers: no error to expect.
@@ -317,7 +320,8 @@ Result<std::optional<Publication>> ReadPublication(Connection& connection, const
   TRY(const auto found,
       connection
           .Query(fmt::format(
-              "SELECT puballtables, pubinsert, pubupdate, pubdelete, pubtruncate, {}, {}, {} "
+              "SELECT puballtables, pubinsert, pubupdate, pubdelete, pubtruncate, {}, {}, {}, "
+              "coalesce(obj_description(p.oid, 'pg_publication') = {}, false) "
               "FROM pg_publication p WHERE pubname = {}",
               connection.server_version() >= 130000 ? "pubviaroot" : "false",
               has_lists_and_filters
@@ -326,7 +330,7 @@ Result<std::optional<Publication>> ReadPublication(Connection& connection, const
               has_lists_and_filters
                   ? "EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prattrs IS NOT NULL)"
                   : "false",
-              QuoteLiteral(name)))
+              QuoteLiteral(kMadeByFirn), QuoteLiteral(name)))
           .Context("reading publication {}", name));
   if (found.rows() == 0) return std::nullopt;
   const auto flag = [&](int column) { return IsTrue(found.Get(0, column)); };
@@ -338,7 +342,8 @@ Result<std::optional<Publication>> ReadPublication(Connection& connection, const
                           .publishes_truncate = flag(4),
                           .via_partition_root = flag(5),
                           .has_row_filters = flag(6),
-                          .has_column_lists = flag(7)};
+                          .has_column_lists = flag(7),
+                          .made_by_firn = flag(8)};
   TRY(const auto tables,
       connection
           .Query(fmt::format("SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = {} "
@@ -355,7 +360,11 @@ Status CreatePublication(Connection& connection, const std::string& name, const 
   std::string sql = "CREATE PUBLICATION " + QuoteIdentifier(name);
   if (!tables.empty()) sql += " FOR TABLE " + TableList(tables);
   if (connection.server_version() >= 130000) sql += " WITH (publish_via_partition_root = true)";
-  return ChangePublication(connection, sql, tables).Context("creating publication {}", name);
+  TRY_VOID(ChangePublication(connection, sql, tables).Context("creating publication {}", name));
+  TRY_VOID(connection
+               .Query(fmt::format("COMMENT ON PUBLICATION {} IS {}", QuoteIdentifier(name), QuoteLiteral(kMadeByFirn)))
+               .Context("marking publication {}", name));
+  return {};
 }
 
 Status AddTablesToPublication(Connection& connection, const std::string& name, const std::vector<TableName>& tables) {

@@ -53,6 +53,7 @@ struct Publication {
   bool via_partition_root = false;
   bool has_row_filters = false;   ///< Some table's rows are published only in part: the copy would hold more.
   bool has_column_lists = false;  ///< Some table's columns are published only in part.
+  bool made_by_firn = false;      ///< By its comment: firn may add tables to it, and drop it.
   std::vector<TableName> tables;  ///< The relations whose changes arrive, by name.
 };
 Result<std::optional<Publication>> ReadPublication(Connection& connection, const std::string& name);

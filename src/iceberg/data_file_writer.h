@@ -33,7 +33,8 @@ class DataFileWriter {
   static Result<std::unique_ptr<DataFileWriter>> Open(storage::FileStore& store, std::string location,
                                                       const Schema& schema, const ParquetOptions& options);
 
-  /// Appends rows: the first row of the file has position 0.
+  /// Appends rows: the first row of the file has position 0. The batch's columns are shared, not copied, until their
+  /// row group is written: their buffers must own their memory.
   virtual Status Write(const arrow::RecordBatch& batch) = 0;
   virtual int64_t rows() const = 0;
   /// Bytes in the file so far plus an estimate of those still buffered: for rolling files by size.

@@ -87,13 +87,10 @@ Result<DataFile> WritePositionDeletes(storage::FileStore& store, const std::stri
   TRY(const auto paths, RepeatedString(data_file.file_path, batch_rows));
   TRY(const auto arrow_schema, ToArrowSchema(schema));
   std::vector<int64_t> batch;
-  batch.reserve(batch_rows);
   const auto write = [&]() -> Status {
     const auto rows = static_cast<int64_t>(batch.size());
-    auto column = std::make_shared<arrow::Int64Array>(rows, arrow::Buffer::Wrap(batch));
-    TRY_VOID(writer->Write(*arrow::RecordBatch::Make(arrow_schema, rows, {paths->Slice(0, rows), std::move(column)})));
-    batch.clear();
-    return {};
+    auto column = std::make_shared<arrow::Int64Array>(rows, arrow::Buffer::FromVector(std::exchange(batch, {})));
+    return writer->Write(*arrow::RecordBatch::Make(arrow_schema, rows, {paths->Slice(0, rows), std::move(column)}));
   };
   for (const uint64_t position : positions) {
     batch.push_back(static_cast<int64_t>(position));

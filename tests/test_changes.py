@@ -153,6 +153,26 @@ def test_without_a_key_exactly_one_of_equal_rows_goes(pipeline):
         pipeline.expect_equal("dup")
 
 
+def test_without_a_key_copied_rows_are_found_by_values_of_any_type(pipeline):
+    """The copy and the stream must write a value alike, or a row that was copied is not found again."""
+    pipeline.execute(
+        """
+        CREATE TYPE mood AS ENUM ('sad', 'happy');
+        CREATE TABLE t (n int, i inet, c cidr, m mood, b bit(3), v interval, f float8, d numeric, u uuid, j jsonb, a int[],
+                        p char(6), o money, r int4range, q "char", z timetz, k bytea, e real, y name, w timestamptz, g bool);
+        ALTER TABLE t REPLICA IDENTITY FULL;
+        INSERT INTO t SELECT n, '10.0.0.1', '10.0.0.0/8', 'happy', B'101', '1 day 02:00', 0.1, 1.10, md5(n::text)::uuid, '{"b": 1, "a": 2}',
+            '{1,NULL}', 'pad', 9.5, '[1,5)', 'x', '12:00+02', '\\x0102', 0.1, 'name', '2024-01-01 00:00:00.5+00', true
+            FROM generate_series(1, 20) n;
+        """
+    )
+    pipeline.catch_up()
+    pipeline.expect_equal("t")
+    pipeline.execute("UPDATE t SET n = -n WHERE n <= 5; DELETE FROM t WHERE n > 15")
+    pipeline.catch_up()
+    pipeline.expect_equal("t")
+
+
 def test_replica_identity_full_with_a_key(pipeline):
     pipeline.execute(
         """

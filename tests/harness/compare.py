@@ -42,6 +42,7 @@ def _shorten(row):
 def source_rows(connection, source, iceberg_schema, extra_columns=()):
     """PostgreSQL's rows as a Counter of tuples, with the column names."""
     schema, table = source
+    connection.execute("SET intervalstyle = iso_8601")  # As firn stores intervals.
     source_types = connection.execute(
         """
         SELECT a.attname, t.typname, e.typname
@@ -70,16 +71,19 @@ def source_rows(connection, source, iceberg_schema, extra_columns=()):
 
 def _expression(name, type_name, element_name, kind):
     """The column, cast so that it compares with a value of the Iceberg type `kind`."""
-    cast = ""
+    form = "{}"
+    # The text form of a value is what its type's output function gives, as format() does; a cast to text may differ.
     if isinstance(kind, iceberg.StringType) and type_name not in TEXT_TYPES:
-        cast = "::text"
+        form = "CASE WHEN {0} IS DISTINCT FROM NULL THEN format('%s', {0}) END"
     elif isinstance(kind, iceberg.LongType) and type_name == "oid":
-        cast = "::int8"
+        form = "{}::int8"
     elif isinstance(kind, iceberg.DecimalType):
-        cast = "::numeric"
+        form = "{}::numeric"
     elif isinstance(kind, iceberg.ListType) and isinstance(kind.element_type, iceberg.StringType):
-        cast = "" if element_name in TEXT_TYPES else "::text[]"
-    return sql.SQL("{}{}").format(sql.Identifier(name), sql.SQL(cast))
+        if element_name not in TEXT_TYPES:
+            element = "CASE WHEN e IS DISTINCT FROM NULL THEN format('%s', e) END"
+            form = f"CASE WHEN {{0}} IS NOT NULL THEN ARRAY(SELECT {element} FROM unnest({{0}}) e) END"
+    return sql.SQL(form).format(sql.Identifier(name))
 
 
 def normalise(value, kind):

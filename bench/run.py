@@ -16,11 +16,13 @@ import json
 import os
 import pathlib
 import platform
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import pyarrow
@@ -46,18 +48,43 @@ class Measure:
     peak_mib: float
 
 
+class PeakMemory:
+    """A process's largest resident set, in KiB. (rusage has that of this Python too, from before the exec.)"""
+
+    def __init__(self, pid):
+        self._status = pathlib.Path(f"/proc/{pid}/status")
+        self._peak = 0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def _watch(self):
+        while not self._stopped.wait(0.01):
+            try:
+                found = re.search(r"VmHWM:\s*(\d+)", self._status.read_text())
+            except OSError:  # The process has ended.
+                return
+            self._peak = max(self._peak, int(found[1]) if found else 0)
+
+    def stop(self):
+        self._stopped.set()
+        self._thread.join()
+        return self._peak
+
+
 def measure(command, output=subprocess.DEVNULL):
     """Runs a command to its end; fails when it does."""
     with tempfile.TemporaryFile() as errors:
         began = time.monotonic()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors)
+        peak = PeakMemory(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
             errors.seek(0)
             raise RuntimeError(f"{command[0]} gave {process.returncode}: {errors.read().decode(errors='replace')[-4000:]}")
-    return Measure(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return Measure(seconds, usage.ru_utime + usage.ru_stime, peak.stop() / 1024)
 
 
 class Bench:

@@ -65,31 +65,47 @@ def make_shop(server):
 
 
 def do_business(connection, seconds):
-    """Orders come, are shipped, are cancelled; prices move; the carts are emptied. Gives the number of transactions."""
+    """Orders come, are shipped, are cancelled; prices move; at last the carts are emptied.
+
+    Gives the number of transactions so far, about once a second."""
     moments = random.Random(2024)
-    deadline = time.monotonic() + seconds
+    began = told = time.monotonic()
     order = 50_000
     transactions = 0
-    while time.monotonic() < deadline:
+    while time.monotonic() < began + seconds:
         with connection.transaction():
             for _ in range(moments.randint(1, 20)):
                 order += 1
                 connection.execute(
-                    "INSERT INTO orders SELECT %(id)s, %(customer)s, sku, %(n)s, price * %(n)s, 'new', now(), '{\"channel\": \"live\"}'"
-                    " FROM products WHERE sku = %(sku)s",
-                    {"id": order, "customer": moments.randint(1, 5000), "n": moments.randint(1, 5), "sku": f"SKU-{moments.randint(1, 500)}"},
+                    "INSERT INTO orders SELECT %(id)s, %(customer)s, sku, %(n)s, price * %(n)s, 'new', now(),"
+                    " '{\"channel\": \"live\"}' FROM products WHERE sku = %(sku)s",
+                    {
+                        "id": order,
+                        "customer": moments.randint(1, 5000),
+                        "n": moments.randint(1, 5),
+                        "sku": f"SKU-{moments.randint(1, 500)}",
+                    },
                 )
         connection.execute("UPDATE orders SET state = 'shipped' WHERE id %% 50 = %s AND state = 'paid'", [transactions % 50])
         connection.execute("DELETE FROM orders WHERE id = %s", [moments.randint(1, order)])
         connection.execute("UPDATE products SET price = price + 1 WHERE sku = %s", [f"SKU-{moments.randint(1, 500)}"])
         transactions += 4
+        if time.monotonic() > told + 1:
+            told = time.monotonic()
+            yield transactions
     connection.execute("TRUNCATE carts; INSERT INTO carts SELECT gen_random_uuid(), 1 FROM generate_series(1, 3)")
-    return transactions + 1
+    yield transactions + 1
 
 
 def lake_tables():
     catalog = SqlCatalog("firn", uri=f"sqlite:///{LAKE}/catalog.db", warehouse=f"file://{LAKE}")
     return {name: catalog.load_table(("public", name)) for name in ("customers", "products", "orders", "carts")}
+
+
+def lake_rows(name):
+    """As the latest snapshot's summary counts them; a reader would scan nothing either."""
+    summary = lake_tables()[name].current_snapshot().summary
+    return int(summary["total-records"]) - int(summary["total-position-deletes"])
 
 
 def ask_lake(tables):
@@ -112,23 +128,22 @@ def show(ours, theirs):
         same = left == right
         agree &= same
         for n, (a, b) in enumerate(zip(lines(left) or ["-"], lines(right) or ["-"])):
-            say(f"{title if n == 0 else '':26}{a:46}{b:46}{'' if same else '  DIFFERENT'}")
+            say(f"{title if n == 0 else '':26}{a:46}{b:46}{'' if same else '  DIFFERENT'}".rstrip())
     return agree
 
 
-def show_progress(log, until, what):
-    """Prints firn's own lines as they come, until `until` is true."""
-    seen = 0
+class Log:
+    """firn's own lines, shown as they come."""
 
-    def step():
-        nonlocal seen
-        text = log.read_text(errors="replace")
-        for line in text[seen:].splitlines():
-            say("  firn │ " + line)
-        seen = len(text)
-        return until()
+    def __init__(self, path):
+        self.path = path
+        self._shown = 0
 
-    wait_until(step, what, timeout_s=120, interval_s=0.2)
+    def show(self):
+        text = self.path.read_text(errors="replace")
+        for line in text[self._shown :].splitlines():
+            say("   firn │ " + line)
+        self._shown = len(text)
 
 
 def run(arguments):
@@ -148,33 +163,38 @@ def run(arguments):
         say(f"   {url}")
 
         command = [str(BINARY), "run", "--source", url, "--warehouse", str(LAKE)]
-        say("\n2. firn copies it and follows it:\n   $ " + " ".join(os.path.relpath(c, REPOSITORY) if c.startswith("/") else c for c in command))
-        log = HERE / "postgres" / "firn.log"
-        log.parent.mkdir(exist_ok=True)
-        with open(log, "wb") as output:
+        shown = [os.path.relpath(word, REPOSITORY) if word.startswith("/") else word for word in command]
+        say("\n2. firn copies it and follows it:\n   $ " + " ".join(shown))
+        (HERE / "postgres").mkdir(exist_ok=True)
+        log = Log(HERE / "postgres" / "firn.log")
+        with open(log.path, "wb") as output:
             firn = subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
         def copied():
+            log.show()
             if firn.poll() is not None:
-                raise RuntimeError(f"firn ended with {firn.returncode}; its log is {log}")
+                raise RuntimeError(f"firn ended with {firn.returncode}")
             try:
                 return all(table.current_snapshot() for table in lake_tables().values())
-            except Exception:
-                return False  # not there yet
+            except Exception:  # The catalog or a table is not there yet.
+                return False
 
         began = time.monotonic()
-        show_progress(log, copied, "the copy is in the lake")
-        say(f"   copied in {time.monotonic() - began:.1f} s")
+        wait_until(copied, "the copy is in the lake", timeout_s=120, interval_s=0.2)
+        say(f"   copied within {time.monotonic() - began:.1f} s")
 
-        say(f"\n3. The shop is open for {arguments.seconds} s: inserts, updates, deletes, and the carts are truncated")
+        say(f"\n3. The shop is open for {arguments.seconds} s: inserts, updates, deletes; then the carts are truncated.")
+        say("   firn commits every 10 s, which the configuration file can change.")
         with server.connect() as connection:
-            transactions = do_business(connection, arguments.seconds)
-        say(f"   {transactions} transactions")
+            for transactions in do_business(connection, arguments.seconds):
+                log.show()
+                ours = connection.execute("SELECT count(*) FROM orders").fetchone()[0]
+                say(f"   {transactions:5} transactions; orders: {ours:,} in PostgreSQL, {lake_rows('orders'):,} in Iceberg")
 
         say("\n4. firn is stopped (SIGTERM), and run once more until it has caught up")
         firn.send_signal(signal.SIGTERM)
         firn.wait(60)
-        show_progress(log, lambda: True, "")
+        log.show()
         run_firn("run", "--source", url, "--warehouse", LAKE, "--until-caught-up", check=True)
 
         say("\n5. Both sides\n")
@@ -215,5 +235,5 @@ Your own database (wal_level = logical, a role with REPLICATION; README.md says 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=8, help="how long the shop is open")
+    parser.add_argument("--seconds", type=int, default=15, help="how long the shop is open")
     sys.exit(run(parser.parse_args()))

@@ -197,12 +197,20 @@ Status CopyRun::CommitIfDone(size_t table, std::stop_token stop) {
   return {};
 }
 
+/// A column that is stored as text is read through its output function, as the stream sends it: a cast to text is another
+/// thing for some types (inet, char(n)). num_nulls looks at the value as a whole, IS NULL into a composite's fields.
+std::string SelectExpression(const encode::ColumnMapping& column) {
+  const std::string name = postgres::QuoteIdentifier(column.source_name);
+  if (column.has_binary_decoder) return name;
+  return fmt::format("CASE WHEN num_nulls({0}) = 0 THEN format('%s', {0}) END", name);
+}
+
 }  // namespace
 
 std::vector<postgres::CopyRequest> PlanCopy(const TargetTable& target, int64_t blocks_per_task) {
   postgres::CopyRequest whole{.table = target.source.name};
   for (const encode::ColumnMapping& column : target.mapping.columns) {
-    whole.columns.push_back(postgres::QuoteIdentifier(column.source_name) + (column.has_binary_decoder ? "" : "::text"));
+    whole.columns.push_back(SelectExpression(column));
   }
   if (target.source.pages <= blocks_per_task) return {whole};
   std::vector<postgres::CopyRequest> requests;

@@ -13,7 +13,8 @@
 namespace {
 
 firn::Status WriteExample(const std::string& warehouse) {
-  auto opened = firn::Destination::Open({.catalog_uri = "sqlite://" + warehouse + "/catalog.db", .warehouse = warehouse});
+  auto opened =
+      firn::Destination::Open({.catalog_uri = "sqlite://" + warehouse + "/catalog.db", .warehouse = warehouse});
   if (!opened) return std::unexpected(opened.error());
   firn::Destination& destination = **opened;
 

@@ -1,4 +1,5 @@
-// Writes rows and changes of any source into Iceberg tables: what `firn run` does with PostgreSQL's, for an application.
+// Writes rows and changes of any source into Iceberg tables: what `firn run` does with PostgreSQL's, for an
+// application.
 //
 //   auto destination = firn::Destination::Open({.catalog_uri = "sqlite:///lake/catalog.db", .warehouse = "/lake"});
 //   (*destination)->DefineTable({.id = {"shop", "orders"}, .columns = {{"id", ColumnType::kLong}, …}, .key = {"id"}});
@@ -27,8 +28,8 @@ struct TableId {
 
 enum class ColumnType : uint8_t {
   kBoolean,
-  kInt,          ///< 32 bit
-  kLong,         ///< 64 bit
+  kInt,   ///< 32 bit
+  kLong,  ///< 64 bit
   kFloat,
   kDouble,
   kDecimal,      ///< precision (1 to 38) and scale
@@ -71,23 +72,23 @@ struct Event {
 };
 
 struct DestinationOptions {
-  std::string catalog_uri;            ///< sqlite:///path/catalog.db
+  std::string catalog_uri;  ///< sqlite:///path/catalog.db
   std::string catalog_name = "firn";
-  std::string warehouse;              ///< A folder, or file://…
-  std::string state_directory;        ///< For the index; a cache. Empty: ".firn" in a local warehouse.
-  std::string pipeline = "firn";      ///< Written into each snapshot; another pipeline's tables are refused.
+  std::string warehouse;          ///< A folder, or file://…
+  std::string state_directory;    ///< For the index; a cache. Empty: ".firn" in a local warehouse.
+  std::string pipeline = "firn";  ///< Written into each snapshot; another pipeline's tables are refused.
   int64_t target_file_size_bytes = 512 << 20;
-  std::string compression = "zstd";   ///< snappy, zstd, gzip, lz4, none
-  int max_retries = 10;               ///< Of a commit.
+  std::string compression = "zstd";  ///< snappy, zstd, gzip, lz4, none
+  int max_retries = 10;              ///< Of a commit.
 };
 
-/// Single-threaded: one thread at a time. Every call returns once its snapshot is committed: rows and position are visible
-/// together or not at all. After a failed write the Destination is unusable; open another one, ask for Position and go on
-/// from there.
+/// Single-threaded: one thread at a time. Every call returns once its snapshot is committed: rows and position are
+/// visible together or not at all. After a failed write the Destination is unusable; open another one, ask for Position
+/// and go on from there.
 ///
-/// Errors (ErrorKind): kTableNotFound (DefineTable first), kSchemaMismatch (row and columns differ), kAlreadyExists (the
-/// table is not this pipeline's), kWriteFailed (given up after max_retries), kPermission, kTransient; Error::origin() says
-/// whether catalog or storage gave it.
+/// Errors (ErrorKind): kTableNotFound (DefineTable first), kSchemaMismatch (row and columns differ), kAlreadyExists
+/// (the table is not this pipeline's), kWriteFailed (given up after max_retries), kPermission, kTransient;
+/// Error::origin() says whether catalog or storage gave it.
 class Destination {
  public:
   virtual ~Destination() = default;

@@ -45,7 +45,8 @@ Status Check(const config::Config& config) {
     for (const Error& problem : source->problems) report(problem.message());
     for (const std::string& warning : source->warnings) fmt::print("warning: {}\n", warning);
     for (const SourceTable& table : source->tables) {
-      if (auto mapping = encode::MapTable(table); !mapping) report(fmt::format("table {}: {}", table.name, mapping.error().message()));
+      if (auto mapping = encode::MapTable(table); !mapping)
+        report(fmt::format("table {}: {}", table.name, mapping.error().message()));
     }
   }
   if (Status warehouse = CheckWarehouse(config); !warehouse) report(warehouse.error().message());

@@ -28,8 +28,8 @@ int ExitCodeOf(const Error& error) {
   return error.kind() == ErrorKind::kInvalidConfig && error.origin() == ErrorOrigin::kFirn ? kUsage : kFailed;
 }
 
-/// Turns SIGTERM and SIGINT into a stop request; a second one ends the process at once. Made before any other thread, so
-/// that all inherit the blocked signals.
+/// Turns SIGTERM and SIGINT into a stop request; a second one ends the process at once. Made before any other thread,
+/// so that all inherit the blocked signals.
 class SignalWatch {
  public:
   SignalWatch() {
@@ -81,9 +81,9 @@ Result<config::Config> LoadConfiguration(const Arguments& arguments) {
   if (direct && (arguments.source_url.empty() || arguments.warehouse.empty())) {
     return MakeError(ErrorKind::kInvalidConfig, "--source and --warehouse go together");
   }
-  TRY(config::Config config,
-      direct ? config::MakeDirectConfig(arguments.source_url, arguments.warehouse, arguments.tables)
-             : config::LoadConfig(arguments.config_path));
+  TRY(config::Config config, direct
+                                 ? config::MakeDirectConfig(arguments.source_url, arguments.warehouse, arguments.tables)
+                                 : config::LoadConfig(arguments.config_path));
   TRY(const LogLevel level, ParseLogLevel(config.log.level));
   TRY(const LogFormat format, ParseLogFormat(config.log.format));
   SetUpLogging(level, format);
@@ -131,8 +131,8 @@ int Main(int argc, char** argv) {
   add_config(status);
   status->add_flag("--json", arguments.status.json, "As JSON");
   status->callback([&] {
-    exit_code = WithConfiguration(
-        arguments, [&](const config::Config& config) { return ShowStatus(config, arguments.status); });
+    exit_code = WithConfiguration(arguments,
+                                  [&](const config::Config& config) { return ShowStatus(config, arguments.status); });
   });
 
   CLI::App* check = app.add_subcommand("check", "Look at both sides and name every problem with its remedy");

@@ -68,7 +68,8 @@ Status CheckWritable(const config::Config& config, storage::FileStore& store) {
 
 Result<std::unique_ptr<catalog::Catalog>> OpenCatalog(const config::Config& config, storage::FileStore& store) {
   TRY(const std::string warehouse, storage::NormalizeLocation(config.catalog.warehouse));
-  return catalog::OpenSqlCatalog({.uri = config.catalog.uri, .name = config.catalog.name, .warehouse = warehouse}, store);
+  return catalog::OpenSqlCatalog({.uri = config.catalog.uri, .name = config.catalog.name, .warehouse = warehouse},
+                                 store);
 }
 
 bool CatalogExists(const config::Config& config) {

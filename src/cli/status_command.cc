@@ -5,8 +5,8 @@
 
 #include "base/try.h"
 #include "cli/commands.h"
-#include "cli/pipeline_services.h"
 #include "cli/human_numbers.h"
+#include "cli/pipeline_services.h"
 #include "cli/text_table.h"
 
 namespace firn::cli {
@@ -74,7 +74,8 @@ Result<Report> MakeReport(const config::Config& config) {
     report.slot_active = source.slot->active;
     report.wal_status = source.slot->wal_status;
     report.confirmed_lsn = ToString(source.slot->confirmed_flush_lsn);
-    report.lag_bytes = std::max<int64_t>(0, static_cast<int64_t>(server_lsn.value - source.slot->confirmed_flush_lsn.value));
+    report.lag_bytes =
+        std::max<int64_t>(0, static_cast<int64_t>(server_lsn.value - source.slot->confirmed_flush_lsn.value));
   }
   // An embedded catalog that no run has made yet is not made by looking.
   std::unique_ptr<storage::FileStore> store;
@@ -94,9 +95,12 @@ Result<Report> MakeReport(const config::Config& config) {
 std::string ToJson(const Report& report) {
   nlohmann::ordered_json tables = nlohmann::ordered_json::array();
   for (const TableRow& row : report.tables) {
-    nlohmann::ordered_json table{{"source", row.source},         {"target", row.target},
-                                 {"state", row.state},           {"rows", row.rows},
-                                 {"lsn", row.lsn},               {"snapshot_id", row.snapshot_id},
+    nlohmann::ordered_json table{{"source", row.source},
+                                 {"target", row.target},
+                                 {"state", row.state},
+                                 {"rows", row.rows},
+                                 {"lsn", row.lsn},
+                                 {"snapshot_id", row.snapshot_id},
                                  {"last_commit_ms", row.last_commit_ms}};
     if (!row.problem.empty()) table["problem"] = row.problem;
     tables.push_back(std::move(table));

@@ -16,19 +16,32 @@ using iceberg::TypeId;
 
 iceberg::Type TypeOf(const Column& column) {
   switch (column.type) {
-    case ColumnType::kBoolean: return iceberg::Type::Primitive(TypeId::kBoolean);
-    case ColumnType::kInt: return iceberg::Type::Primitive(TypeId::kInt);
-    case ColumnType::kLong: return iceberg::Type::Primitive(TypeId::kLong);
-    case ColumnType::kFloat: return iceberg::Type::Primitive(TypeId::kFloat);
-    case ColumnType::kDouble: return iceberg::Type::Primitive(TypeId::kDouble);
-    case ColumnType::kDecimal: return iceberg::Type::Decimal(column.precision, column.scale);
-    case ColumnType::kDate: return iceberg::Type::Primitive(TypeId::kDate);
-    case ColumnType::kTime: return iceberg::Type::Primitive(TypeId::kTime);
-    case ColumnType::kTimestamp: return iceberg::Type::Primitive(TypeId::kTimestamp);
-    case ColumnType::kTimestampTz: return iceberg::Type::Primitive(TypeId::kTimestampTz);
-    case ColumnType::kString: return iceberg::Type::Primitive(TypeId::kString);
-    case ColumnType::kUuid: return iceberg::Type::Primitive(TypeId::kUuid);
-    case ColumnType::kBinary: return iceberg::Type::Primitive(TypeId::kBinary);
+    case ColumnType::kBoolean:
+      return iceberg::Type::Primitive(TypeId::kBoolean);
+    case ColumnType::kInt:
+      return iceberg::Type::Primitive(TypeId::kInt);
+    case ColumnType::kLong:
+      return iceberg::Type::Primitive(TypeId::kLong);
+    case ColumnType::kFloat:
+      return iceberg::Type::Primitive(TypeId::kFloat);
+    case ColumnType::kDouble:
+      return iceberg::Type::Primitive(TypeId::kDouble);
+    case ColumnType::kDecimal:
+      return iceberg::Type::Decimal(column.precision, column.scale);
+    case ColumnType::kDate:
+      return iceberg::Type::Primitive(TypeId::kDate);
+    case ColumnType::kTime:
+      return iceberg::Type::Primitive(TypeId::kTime);
+    case ColumnType::kTimestamp:
+      return iceberg::Type::Primitive(TypeId::kTimestamp);
+    case ColumnType::kTimestampTz:
+      return iceberg::Type::Primitive(TypeId::kTimestampTz);
+    case ColumnType::kString:
+      return iceberg::Type::Primitive(TypeId::kString);
+    case ColumnType::kUuid:
+      return iceberg::Type::Primitive(TypeId::kUuid);
+    case ColumnType::kBinary:
+      return iceberg::Type::Primitive(TypeId::kBinary);
   }
   return {};
 }
@@ -38,7 +51,9 @@ Result<std::string> ParseUuid(std::string_view text) {
   int high = -1;
   for (const char c : text) {
     if (c == '-') continue;
-    const int digit = c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+    const int digit = c >= '0' && c <= '9'                     ? c - '0'
+                      : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                               : -1;
     if (digit < 0) return MakeError(ErrorKind::kSchemaMismatch, "'{}' is not a uuid", text);
     if (high < 0) {
       high = digit;
@@ -81,7 +96,8 @@ Status AppendText(arrow::ArrayBuilder& builder, const std::string& text, const i
   switch (type.id) {
     case TypeId::kUuid: {
       TRY(const std::string bytes, ParseUuid(text));
-      return storage::FromArrow(static_cast<arrow::FixedSizeBinaryBuilder&>(builder).Append(bytes), "appending a uuid{}", "");
+      return storage::FromArrow(static_cast<arrow::FixedSizeBinaryBuilder&>(builder).Append(bytes),
+                                "appending a uuid{}", "");
     }
     case TypeId::kDecimal: {
       TRY(const arrow::Decimal128 value, ParseDecimal(text, type));
@@ -119,17 +135,24 @@ Status AppendValue(arrow::ArrayBuilder& builder, const Value& value, const icebe
       TRY(const std::string* text, Expect<std::string>(value, type));
       return AppendText(builder, *text, type);
     }
-    default: break;
+    default:
+      break;
   }
   TRY(const int64_t* number, Expect<int64_t>(value, type));
   switch (type.id) {
-    case TypeId::kInt: return AppendInteger<arrow::Int32Builder, int32_t>(builder, *number);
-    case TypeId::kLong: return AppendInteger<arrow::Int64Builder, int64_t>(builder, *number);
-    case TypeId::kDate: return AppendInteger<arrow::Date32Builder, int32_t>(builder, *number);
-    case TypeId::kTime: return AppendInteger<arrow::Time64Builder, int64_t>(builder, *number);
+    case TypeId::kInt:
+      return AppendInteger<arrow::Int32Builder, int32_t>(builder, *number);
+    case TypeId::kLong:
+      return AppendInteger<arrow::Int64Builder, int64_t>(builder, *number);
+    case TypeId::kDate:
+      return AppendInteger<arrow::Date32Builder, int32_t>(builder, *number);
+    case TypeId::kTime:
+      return AppendInteger<arrow::Time64Builder, int64_t>(builder, *number);
     case TypeId::kTimestamp:
-    case TypeId::kTimestampTz: return AppendInteger<arrow::TimestampBuilder, int64_t>(builder, *number);
-    default: return MakeError(ErrorKind::kInternal, "no encoder for {}", ToString(type));
+    case TypeId::kTimestampTz:
+      return AppendInteger<arrow::TimestampBuilder, int64_t>(builder, *number);
+    default:
+      return MakeError(ErrorKind::kInternal, "no encoder for {}", ToString(type));
   }
 }
 
@@ -169,7 +192,8 @@ Result<encode::EncodedRows> EncodeCells(std::span<const iceberg::Field> fields, 
                            fields[column].name));
     for (size_t row = 0; row < rows.size(); ++row) {
       if (rows[row]->size() != fields.size()) {
-        return MakeError(ErrorKind::kSchemaMismatch, "row {} has {} values, not {}", row, rows[row]->size(), fields.size());
+        return MakeError(ErrorKind::kSchemaMismatch, "row {} has {} values, not {}", row, rows[row]->size(),
+                         fields.size());
       }
       TRY_VOID(AppendValue(*builder, (*rows[row])[column], fields[column].type)
                    .Context("row {}, column '{}'", row, fields[column].name));

@@ -61,7 +61,8 @@ class IcebergDestination : public Destination {
     std::string state = options.state_directory;
     if (state.empty()) {
       if (!warehouse.starts_with("file://")) {
-        return MakeError(ErrorKind::kInvalidConfig, "state_directory is needed: the warehouse {} is not local", warehouse);
+        return MakeError(ErrorKind::kInvalidConfig, "state_directory is needed: the warehouse {} is not local",
+                         warehouse);
       }
       state = warehouse.substr(7) + "/.firn";
     }
@@ -146,7 +147,8 @@ class IcebergDestination : public Destination {
   Result<catalog::LoadedTable> LoadOrCreate(const iceberg::TableIdent& ident, const iceberg::Schema& schema) {
     auto loaded = catalog_->LoadTable(ident);
     if (!loaded) {
-      if (loaded.error().kind() != ErrorKind::kTableNotFound && loaded.error().kind() != ErrorKind::kNotFound) return loaded;
+      if (loaded.error().kind() != ErrorKind::kTableNotFound && loaded.error().kind() != ErrorKind::kNotFound)
+        return loaded;
       TRY_VOID(catalog_->EnsureNamespace(ident.namespace_levels));
       return catalog_->CreateTable(ident, {.schema = schema});
     }
@@ -175,8 +177,8 @@ class IcebergDestination : public Destination {
       }
       TRY(part.batch.rows, destination::EncodeCells(table->layout.schema.fields, events.rows)
                                .Context("table {}", table->writer->name()));
-      TRY(part.batch.old_keys, destination::EncodeCells(table->key_fields, events.keys)
-                                   .Context("keys of table {}", table->writer->name()));
+      TRY(part.batch.old_keys,
+          destination::EncodeCells(table->key_fields, events.keys).Context("keys of table {}", table->writer->name()));
       job.parts.push_back(std::move(part));
     }
     TRY([[maybe_unused]] const auto outcome, committer_->Do(job, {}));

@@ -28,7 +28,8 @@ struct Lsn {
       auto [last, second_error] = std::from_chars(slash + 1, end, low, 16);
       if (second_error == std::errc() && last == end) return Lsn{(uint64_t{high} << 32) | low};
     }
-    return MakeError(ErrorKind::kCorrupt, "'{}' is not an LSN (expected two hexadecimal numbers, as in 16/B374D848)", text);
+    return MakeError(ErrorKind::kCorrupt, "'{}' is not an LSN (expected two hexadecimal numbers, as in 16/B374D848)",
+                     text);
   }
 };
 

@@ -29,13 +29,13 @@ struct TableName {
 inline std::string ToString(const TableName& table) { return table.schema + "." + table.name; }
 
 struct SourceColumn {
-  int16_t attnum = 0;       ///< pg_attribute.attnum: never reused, so it follows a column through renames.
+  int16_t attnum = 0;  ///< pg_attribute.attnum: never reused, so it follows a column through renames.
   std::string name;
-  TypeOid type_oid = 0;     ///< A domain's base type stands here.
+  TypeOid type_oid = 0;        ///< A domain's base type stands here.
   int32_t type_modifier = -1;  ///< pg_attribute.atttypmod: precision and scale of a numeric, for one.
-  std::string type_name;    ///< format_type(): "numeric(10,2)", for messages.
-  TypeOid element_oid = 0;  ///< The element type of an array (pg_type.typelem where typcategory is 'A'), else 0.
-  char type_kind = 'b';     ///< pg_type.typtype after domains: b base, c composite, e enum, r range, m multirange.
+  std::string type_name;       ///< format_type(): "numeric(10,2)", for messages.
+  TypeOid element_oid = 0;     ///< The element type of an array (pg_type.typelem where typcategory is 'A'), else 0.
+  char type_kind = 'b';        ///< pg_type.typtype after domains: b base, c composite, e enum, r range, m multirange.
   bool not_null = false;
 };
 

@@ -37,18 +37,19 @@ Result<catalog::CommitReceipt> BatchCommitter::Commit(Lsn lsn, std::stop_token s
   auto receipt = catalog::CommitChanges(catalog_, changes, commit_id_, lsn, retry_, stop);
   const auto duration = Clock::now() - start;
   for (TableWriter* writer : writers_) metrics_.RecordCommit(writer->name(), receipt.has_value(), duration);
-  TRY_VOID(receipt.has_value() ? Status{} : Status(std::unexpected(receipt.error())).Context("committing up to {}", ToString(lsn)));
+  TRY_VOID(receipt.has_value()
+               ? Status{}
+               : Status(std::unexpected(receipt.error())).Context("committing up to {}", ToString(lsn)));
 
   for (size_t i = 0; i < writers_.size(); ++i) {
     const catalog::LoadedTable& table = receipt->tables()[i];
     TRY_VOID(writers_[i]->Committed(table));
-    LogInfo("committed",
-            {{"table", writers_[i]->name()},
-             {"lsn", ToString(lsn)},
-             {"snapshot_id", table.metadata->current_snapshot_id.value_or(0)},
-             {"rows", rows[i]},
-             {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()},
-             {"attempts", receipt->attempts()}});
+    LogInfo("committed", {{"table", writers_[i]->name()},
+                          {"lsn", ToString(lsn)},
+                          {"snapshot_id", table.metadata->current_snapshot_id.value_or(0)},
+                          {"rows", rows[i]},
+                          {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()},
+                          {"attempts", receipt->attempts()}});
   }
   writers_.clear();
   commit_id_.clear();

@@ -8,14 +8,14 @@ namespace firn::pipeline {
 
 struct FlushLimits {
   std::chrono::milliseconds commit_interval{10'000};
-  /// Rows that are held and not yet handed over, over all tables: at half of the budget a flush starts, so that the other
-  /// half is there for what arrives meanwhile.
+  /// Rows that are held and not yet handed over, over all tables: at half of the budget a flush starts, so that the
+  /// other half is there for what arrives meanwhile.
   size_t memory_bytes = 512 << 20;
 };
 
 struct BufferedState {
-  size_t open_bytes = 0;     ///< In open batches.
-  size_t flushing_bytes = 0; ///< Handed to the committer and not yet committed.
+  size_t open_bytes = 0;      ///< In open batches.
+  size_t flushing_bytes = 0;  ///< Handed to the committer and not yet committed.
   bool has_changes = false;
   std::chrono::steady_clock::time_point oldest_change;  ///< When has_changes.
 };

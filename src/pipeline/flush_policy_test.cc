@@ -23,9 +23,10 @@ TEST(FlushPolicy, CommitsWhenTheOldestChangeIsOldEnough) {
 TEST(FlushPolicy, SpillsWhenMemoryIsShort) {
   EXPECT_EQ(DecideFlush(kLimits, {.open_bytes = 500, .has_changes = true, .oldest_change = kStart}, kStart),
             FlushDecision::kSpill);
-  EXPECT_EQ(DecideFlush(kLimits, {.open_bytes = 400, .flushing_bytes = 600, .has_changes = true, .oldest_change = kStart},
-                        kStart),
-            FlushDecision::kSpill);
+  EXPECT_EQ(
+      DecideFlush(kLimits, {.open_bytes = 400, .flushing_bytes = 600, .has_changes = true, .oldest_change = kStart},
+                  kStart),
+      FlushDecision::kSpill);
 }
 
 }  // namespace

@@ -113,13 +113,17 @@ FoldedBatch Fold(std::span<const Change> changes, RowIdentity identity, const in
   KeyFolder folder(changes.size(), with_previous, row_keys.size());
   for (const Change& change : changes) {
     switch (change.kind) {
-      case ChangeKind::kInsert: folder.Insert(row_keys[change.row], change.row); break;
+      case ChangeKind::kInsert:
+        folder.Insert(row_keys[change.row], change.row);
+        break;
       case ChangeKind::kUpdate: {
         const std::string_view key = row_keys[change.row];
         folder.Update(change.old == kNone ? key : old_keys[change.old], key, change.row);
         break;
       }
-      case ChangeKind::kDelete: folder.Remove(old_keys[change.old]); break;
+      case ChangeKind::kDelete:
+        folder.Remove(old_keys[change.old]);
+        break;
     }
   }
   return std::move(folder).Finish();

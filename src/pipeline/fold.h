@@ -21,7 +21,8 @@ struct PreviousImage {
 struct FoldedBatch {
   /// Rows of the batch that are alive at its end, ascending.
   std::vector<int32_t> live_rows;
-  /// Keys whose row in the table, written before this batch, must be deleted. kWholeRow: a key may stand more than once.
+  /// Keys whose row in the table, written before this batch, must be deleted. kWholeRow: a key may stand more than
+  /// once.
   std::vector<std::string_view> removed_keys;
   /// By row of the batch; empty unless asked for.
   std::vector<PreviousImage> previous;

@@ -126,7 +126,8 @@ TEST(Fold, KeepsEveryRowOfATableWithoutIdentity) {
   EXPECT_THAT(FoldBatch(Batch().Insert(5).Insert(5), RowIdentity::kAppendOnly).live_rows, ElementsAre(0, 1));
 }
 
-/// Random valid histories against a set of keys: the table before, minus removed keys, plus live rows, is the table after.
+/// Random valid histories against a set of keys: the table before, minus removed keys, plus live rows, is the table
+/// after.
 TEST(Fold, AgreesWithAModelOnRandomHistories) {
   std::mt19937 random(20'240'101);
   for (int round = 0; round < 500; ++round) {

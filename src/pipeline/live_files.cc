@@ -13,10 +13,11 @@ Status LiveFiles::Load(const iceberg::TableMetadata& metadata, iceberg::Manifest
   TRY(auto files, iceberg::PlanFiles(store_, metadata, metadata.CurrentSnapshot(), manifests));
   for (iceberg::LiveDataFile& live : files) {
     if (!live.equality_deletes.empty() || live.position_deletes.size() > 1) {
-      return MakeError(ErrorKind::kUnsupported,
-                       "data file {} has {} position delete files and {} equality delete files of another writer; compact "
-                       "the table with its engine (Spark: rewrite_data_files) and start firn again",
-                       live.entry.file.file_path, live.position_deletes.size(), live.equality_deletes.size());
+      return MakeError(
+          ErrorKind::kUnsupported,
+          "data file {} has {} position delete files and {} equality delete files of another writer; compact "
+          "the table with its engine (Spark: rewrite_data_files) and start firn again",
+          live.entry.file.file_path, live.position_deletes.size(), live.equality_deletes.size());
     }
     Entry entry{.file = std::move(live.entry.file)};
     if (live.position_deletes.empty()) {
@@ -107,6 +108,25 @@ Result<iceberg::RowDelta> LiveFiles::MakeDelta(const std::function<std::string()
     delta.added_delete_files.push_back(*entry.next_delete_file);
   }
   return delta;
+}
+
+Status LiveFiles::CheckStillLive(const iceberg::TableMetadata& fresh, iceberg::ManifestCache& manifests) const {
+  TRY(const auto live, iceberg::PlanFiles(store_, fresh, fresh.CurrentSnapshot(), manifests));
+  std::unordered_map<std::string_view, const iceberg::LiveDataFile*> by_location;
+  for (const iceberg::LiveDataFile& file : live) by_location.emplace(file.entry.file.file_path, &file);
+  for (const std::string& location : touched_) {
+    const Entry& entry = entries_.at(location);
+    if (entry.added) continue;
+    const auto found = by_location.find(location);
+    const bool same_deletes =
+        found != by_location.end() && found->second->equality_deletes.empty() &&
+        found->second->position_deletes.size() == (entry.delete_file ? 1 : 0) &&
+        (!entry.delete_file || found->second->position_deletes.front().file.file_path == entry.delete_file->file_path);
+    if (!same_deletes) {
+      return MakeError(ErrorKind::kConflict, "another writer changed data file {} at the same time", location);
+    }
+  }
+  return {};
 }
 
 void LiveFiles::Committed() {

@@ -21,7 +21,8 @@ class LiveFiles {
  public:
   explicit LiveFiles(storage::FileStore& store) : store_(store) {}
 
-  /// The files of the table's current snapshot. kUnsupported when it holds equality deletes, which firn doesn't read yet.
+  /// The files of the table's current snapshot. kUnsupported when it holds equality deletes, which firn doesn't read
+  /// yet.
   Status Load(const iceberg::TableMetadata& metadata, iceberg::ManifestCache& manifests);
   bool loaded() const { return loaded_; }
   /// Another writer committed: Load again before the next use.
@@ -43,6 +44,9 @@ class LiveFiles {
   /// Writes a delete file for each data file of which rows were marked, merged with the one that it has; a data file
   /// without any row left goes instead. `name` gives the location of the next delete file.
   Result<iceberg::RowDelta> MakeDelta(const std::function<std::string()>& name, iceberg::Compression compression);
+  /// kConflict when another writer has removed or deleted from a file of the delta that MakeDelta gave: its rows lie
+  /// elsewhere now, or its deletes would be lost.
+  Status CheckStillLive(const iceberg::TableMetadata& fresh, iceberg::ManifestCache& manifests) const;
   /// The delta that MakeDelta gave is committed.
   void Committed();
 

@@ -33,8 +33,8 @@ bool SleepFor(milliseconds time, std::stop_token stop) {
   return !stop.stop_requested();
 }
 
-/// Where the WAL ends now, in a form that the stream reaches when nothing more is written: an insert position just behind
-/// a page header stands for the end of the page before.
+/// Where the WAL ends now, in a form that the stream reaches when nothing more is written: an insert position just
+/// behind a page header stands for the end of the page before.
 Result<Lsn> ReadTargetLsn(const SourceOptions& source) {
   constexpr uint64_t kWalPage = 8192, kLongestPageHeader = 40;
   TRY(postgres::Connection connection, postgres::Connection::Open(source.connection));
@@ -71,13 +71,14 @@ class PipelineRun {
   /// Tables that are there already; the others are made once the source has its slot.
   Status FindTargets(const SourceState& source, const PipelineIdentity& identity) {
     for (const SourceTable& table : source.tables) {
-      TRY(auto target, FindTargetTable(services_.catalog, table, options_.naming, identity)
-                           .Context("table {}", table.name));
+      TRY(auto target,
+          FindTargetTable(services_.catalog, table, options_.naming, identity).Context("table {}", table.name));
       if (target && target->progress && !source.slot) {
-        return MakeError(ErrorKind::kSourceLost, ErrorOrigin::kSource,
-                         "table {0} was copied before, but slot '{1}' is gone from PostgreSQL, and with it the changes since "
-                         "{2}; drop the table in the catalog to copy it anew, or give back the slot's name",
-                         ToString(table.name), options_.source.slot, ToString(target->progress->lsn));
+        return MakeError(
+            ErrorKind::kSourceLost, ErrorOrigin::kSource,
+            "table {0} was copied before, but slot '{1}' is gone from PostgreSQL, and with it the changes since "
+            "{2}; drop the table in the catalog to copy it anew, or give back the slot's name",
+            ToString(table.name), options_.source.slot, ToString(target->progress->lsn));
       }
       // Nobody would notice a column that can't be stored until the copy: say so before anything is made.
       if (!target) {

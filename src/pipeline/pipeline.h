@@ -30,8 +30,8 @@ struct PipelineOptions {
   bool until_caught_up = false;
 };
 
-/// Runs until caught up (where asked), a stop request, or an error that trying again doesn't heal. Blocks; everything but
-/// the stop token belongs to the calling thread.
+/// Runs until caught up (where asked), a stop request, or an error that trying again doesn't heal. Blocks; everything
+/// but the stop token belongs to the calling thread.
 Status RunPipeline(const PipelineOptions& options, ReplicatorServices services, std::stop_token stop);
 
 }  // namespace firn::pipeline

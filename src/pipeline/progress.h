@@ -1,5 +1,5 @@
-// How far a pipeline is: kept in each table's snapshot summary, in the same commit as the rows, and told to the slot only
-// after that commit.
+// How far a pipeline is: kept in each table's snapshot summary, in the same commit as the rows, and told to the slot
+// only after that commit.
 //
 //   acknowledged ≤ committed ≤ written ≤ assembled ≤ received
 #pragma once
@@ -28,7 +28,8 @@ struct PipelineIdentity {
 
 /// What a table's snapshots say of its last commit by firn.
 struct TableProgress {
-  Lsn lsn;  ///< All transactions whose commit record starts before it are in the table, none that starts at or after it.
+  Lsn lsn;  ///< All transactions whose commit record starts before it are in the table, none that starts at or after
+            ///< it.
   PipelineIdentity writer;
   std::string commit_id;
 };

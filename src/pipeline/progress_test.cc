@@ -21,7 +21,8 @@ TEST(Progress, IsNothingForATableThatFirnNeverCommitted) {
 
 TEST(Progress, ComesBackFromTheSummary) {
   const auto progress =
-      ReadProgress(WithSnapshots({{.snapshot_id = 1, .summary = ProgressSummary(kWriter, Lsn{0x1600000010}, "c")}})).value();
+      ReadProgress(WithSnapshots({{.snapshot_id = 1, .summary = ProgressSummary(kWriter, Lsn{0x1600000010}, "c")}}))
+          .value();
   ASSERT_TRUE(progress);
   EXPECT_EQ(progress->lsn, Lsn{0x1600000010});
   EXPECT_EQ(progress->writer, kWriter);
@@ -29,10 +30,11 @@ TEST(Progress, ComesBackFromTheSummary) {
 }
 
 TEST(Progress, LooksBehindTheSnapshotsOfOtherWriters) {
-  const auto progress = ReadProgress(WithSnapshots({{.snapshot_id = 1, .summary = ProgressSummary(kWriter, Lsn{7}, "c")},
-                                                    {.snapshot_id = 2, .parent_snapshot_id = 1},
-                                                    {.snapshot_id = 3, .parent_snapshot_id = 2}}))
-                            .value();
+  const auto progress =
+      ReadProgress(WithSnapshots({{.snapshot_id = 1, .summary = ProgressSummary(kWriter, Lsn{7}, "c")},
+                                  {.snapshot_id = 2, .parent_snapshot_id = 1},
+                                  {.snapshot_id = 3, .parent_snapshot_id = 2}}))
+          .value();
   ASSERT_TRUE(progress);
   EXPECT_EQ(progress->lsn, Lsn{7});
 }

@@ -70,7 +70,8 @@ Status Replicator::Run(postgres::ReplicationStream& stream, std::stop_token stop
 
     // As many messages as are there, then back to the clock.
     TRY(auto data, stream.Next(kPollInterval));
-    if (!data && options_.until && !reached_end) TRY_VOID(stream.SendStatus());  // The server answers with how far it is.
+    if (!data && options_.until && !reached_end)
+      TRY_VOID(stream.SendStatus());  // The server answers with how far it is.
     for (int i = 0; data && i < kChangesPerCheck; ++i) {
       TRY_VOID(assembler_.Handle(data->payload).Context("at LSN {}", ToString(data->start)));
       TRY(data, stream.Next(milliseconds(0)));

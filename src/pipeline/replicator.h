@@ -1,4 +1,5 @@
-// The streaming phase: transactions from the slot into the tables' lanes, flushes by policy, acknowledgements by receipt.
+// The streaming phase: transactions from the slot into the tables' lanes, flushes by policy, acknowledgements by
+// receipt.
 //
 //   ReplicationStream ──► TransactionAssembler ──► lanes ──(DecideFlush)──► Committer ──► CommitReceipt
 //          ▲                                                                                   │
@@ -76,7 +77,9 @@ class Replicator : private TransactionSink {
   Status TakeOutcomes();
   Status AcknowledgeIdle();
   Status Stop();
-  bool idle() const { return dirty_.empty() && !spilled_ && committer_.jobs_in_flight() == 0 && assembler_.between_transactions(); }
+  bool idle() const {
+    return dirty_.empty() && !spilled_ && committer_.jobs_in_flight() == 0 && assembler_.between_transactions();
+  }
   void PublishStatus();
   double LagSeconds() const;
 
@@ -89,15 +92,15 @@ class Replicator : private TransactionSink {
   postgres::ReplicationStream* stream_ = nullptr;  ///< During Run.
   std::unordered_map<uint32_t, Table> tables_;     ///< By OID.
   std::vector<Table*> dirty_;
-  Lsn transaction_commit_lsn_;     ///< Of the transaction that Begin named.
+  Lsn transaction_commit_lsn_;  ///< Of the transaction that Begin named.
   int64_t transaction_time_us_ = 0;
-  Lsn applied_;                    ///< End of the last whole transaction in the lanes.
-  bool spilled_ = false;           ///< Written without a commit: the middle of a large transaction.
+  Lsn applied_;           ///< End of the last whole transaction in the lanes.
+  bool spilled_ = false;  ///< Written without a commit: the middle of a large transaction.
   size_t flushing_bytes_ = 0;
   int changes_since_check_ = 0;
   std::chrono::steady_clock::time_point oldest_change_;
-  int64_t oldest_change_us_ = 0;   ///< Commit time of the oldest transaction not handed to the committer.
-  int64_t changes_ = 0;            ///< Since the last status.
+  int64_t oldest_change_us_ = 0;  ///< Commit time of the oldest transaction not handed to the committer.
+  int64_t changes_ = 0;           ///< Since the last status.
   int64_t bytes_reported_ = 0;
   std::chrono::steady_clock::time_point status_due_;
 };

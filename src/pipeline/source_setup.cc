@@ -27,10 +27,11 @@ void CheckServer(SourceState& state) {
                facts.version / 10000);
   }
   if (facts.wal_level != "logical") {
-    AddProblem(state, ErrorKind::kInvalidConfig,
-               "wal_level is '{}' but logical replication needs 'logical': run ALTER SYSTEM SET wal_level = logical and "
-               "restart PostgreSQL",
-               facts.wal_level);
+    AddProblem(
+        state, ErrorKind::kInvalidConfig,
+        "wal_level is '{}' but logical replication needs 'logical': run ALTER SYSTEM SET wal_level = logical and "
+        "restart PostgreSQL",
+        facts.wal_level);
   }
   if (!facts.can_replicate) {
     AddProblem(state, ErrorKind::kPermission,
@@ -38,10 +39,11 @@ void CheckServer(SourceState& state) {
                postgres::QuoteIdentifier(facts.user));
   }
   if (!state.slot && facts.used_replication_slots >= facts.max_replication_slots) {
-    AddProblem(state, ErrorKind::kInvalidConfig,
-               "all {} replication slots are taken: drop one that is not needed, or raise max_replication_slots and restart "
-               "PostgreSQL",
-               facts.max_replication_slots);
+    AddProblem(
+        state, ErrorKind::kInvalidConfig,
+        "all {} replication slots are taken: drop one that is not needed, or raise max_replication_slots and restart "
+        "PostgreSQL",
+        facts.max_replication_slots);
   }
 }
 
@@ -50,15 +52,16 @@ void CheckSlot(SourceState& state) {
   const postgres::SlotInfo& slot = *state.slot;
   if (slot.plugin != "pgoutput" || slot.database != state.facts.database) {
     AddProblem(state, ErrorKind::kInvalidConfig,
-               "slot '{}' belongs to something else (plugin {}, database {}): set source.slot to another name", slot.name,
-               slot.plugin, slot.database);
+               "slot '{}' belongs to something else (plugin {}, database {}): set source.slot to another name",
+               slot.name, slot.plugin, slot.database);
   }
   if (slot.wal_status == "lost") {
-    AddProblem(state, ErrorKind::kSourceLost,
-               "slot '{0}' is lost: PostgreSQL removed WAL that it still needed (max_slot_wal_keep_size). Changes are "
-               "missing, so the tables must be copied anew: drop the slot (SELECT pg_drop_replication_slot('{0}')), drop "
-               "the tables in the catalog, and start firn again",
-               slot.name);
+    AddProblem(
+        state, ErrorKind::kSourceLost,
+        "slot '{0}' is lost: PostgreSQL removed WAL that it still needed (max_slot_wal_keep_size). Changes are "
+        "missing, so the tables must be copied anew: drop the slot (SELECT pg_drop_replication_slot('{0}')), drop "
+        "the tables in the catalog, and start firn again",
+        slot.name);
   }
 }
 
@@ -82,19 +85,21 @@ void CheckTableChoice(const SourceOptions& options, SourceState& state) {
 
 void CheckPublication(const SourceOptions& options, SourceState& state) {
   if (!state.publication && !state.facts.can_create_in_database) {
-    AddProblem(state, ErrorKind::kPermission,
-               "publication '{0}' does not exist and role '{1}' may not make it: run GRANT CREATE ON DATABASE {2} TO {3} "
-               "(the role must own the tables, too), or have an owner run CREATE PUBLICATION {4} FOR TABLE …",
-               options.publication, state.facts.user, postgres::QuoteIdentifier(state.facts.database),
-               postgres::QuoteIdentifier(state.facts.user), postgres::QuoteIdentifier(options.publication));
+    AddProblem(
+        state, ErrorKind::kPermission,
+        "publication '{0}' does not exist and role '{1}' may not make it: run GRANT CREATE ON DATABASE {2} TO {3} "
+        "(the role must own the tables, too), or have an owner run CREATE PUBLICATION {4} FOR TABLE …",
+        options.publication, state.facts.user, postgres::QuoteIdentifier(state.facts.database),
+        postgres::QuoteIdentifier(state.facts.user), postgres::QuoteIdentifier(options.publication));
   }
   if (!state.publication) return;
   const postgres::Publication& publication = *state.publication;
   if (publication.has_row_filters || publication.has_column_lists) {
-    AddProblem(state, ErrorKind::kUnsupported,
-               "publication '{}' publishes only some rows or columns of a table (WHERE, or a column list), which the initial "
-               "copy does not follow: publish whole tables",
-               publication.name);
+    AddProblem(
+        state, ErrorKind::kUnsupported,
+        "publication '{}' publishes only some rows or columns of a table (WHERE, or a column list), which the initial "
+        "copy does not follow: publish whole tables",
+        publication.name);
   }
   if (!(publication.publishes_insert && publication.publishes_update && publication.publishes_delete &&
         publication.publishes_truncate)) {
@@ -111,16 +116,19 @@ void CheckIdentities(SourceState& state) {
   for (const SourceTable& table : state.tables) {
     if (table.HasReplicaIdentity() || !publishes_changes) continue;
     state.warnings.push_back(fmt::format(
-        "table {} has no primary key and no replica identity: its INSERTs are replicated, but PostgreSQL refuses UPDATE and "
+        "table {} has no primary key and no replica identity: its INSERTs are replicated, but PostgreSQL refuses "
+        "UPDATE and "
         "DELETE on it while it is published; run ALTER TABLE {}.{} REPLICA IDENTITY FULL, or add a primary key",
-        ToString(table.name), postgres::QuoteIdentifier(table.name.schema), postgres::QuoteIdentifier(table.name.name)));
+        ToString(table.name), postgres::QuoteIdentifier(table.name.schema),
+        postgres::QuoteIdentifier(table.name.name)));
   }
 }
 
 Status CheckReadable(Connection& connection, SourceState& state) {
   TRY(const auto unreadable,
-      connection.Query("SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN "
-                       "('r', 'p') AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))"));
+      connection.Query(
+          "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN "
+          "('r', 'p') AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))"));
   for (int row = 0; row < unreadable.rows(); ++row) {
     auto table = std::ranges::find_if(state.tables, [&](const SourceTable& candidate) {
       return fmt::to_string(candidate.oid.value) == unreadable.Get(row, 0);

@@ -27,15 +27,15 @@ struct SourceState {
   postgres::ServerFacts facts;
   std::optional<postgres::Publication> publication;
   std::optional<postgres::SlotInfo> slot;
-  std::vector<SourceTable> tables;           ///< Chosen ones.
-  std::vector<TableName> unpublished;        ///< Chosen ones that the publication lacks.
-  std::vector<Error> problems;               ///< What keeps a pipeline from running, each with its remedy.
-  std::vector<std::string> warnings;         ///< One line each, with a remedy.
+  std::vector<SourceTable> tables;     ///< Chosen ones.
+  std::vector<TableName> unpublished;  ///< Chosen ones that the publication lacks.
+  std::vector<Error> problems;         ///< What keeps a pipeline from running, each with its remedy.
+  std::vector<std::string> warnings;   ///< One line each, with a remedy.
 };
 
-/// Connects and looks, and makes nothing. Problems: wal_level, a role that can't replicate or read, no tables, a publication
-/// that is missing with no right to make it or that publishes rows in part, a slot of another database or plugin, or
-/// lost. An error only where it can't look on.
+/// Connects and looks, and makes nothing. Problems: wal_level, a role that can't replicate or read, no tables, a
+/// publication that is missing with no right to make it or that publishes rows in part, a slot of another database or
+/// plugin, or lost. An error only where it can't look on.
 Result<SourceState> InspectSource(const SourceOptions& options);
 
 /// Makes the publication, or adds the tables that it lacks.

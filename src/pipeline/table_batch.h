@@ -33,8 +33,8 @@ struct TableBatch {
 
 /// How the rows of a table are told apart.
 enum class RowIdentity : uint8_t {
-  kKey,         ///< By key columns: at most one row each.
-  kWholeRow,    ///< No key, REPLICA IDENTITY FULL: equal rows are interchangeable, an update or delete takes one of them.
+  kKey,       ///< By key columns: at most one row each.
+  kWholeRow,  ///< No key, REPLICA IDENTITY FULL: equal rows are interchangeable, an update or delete takes one of them.
   kAppendOnly,  ///< Nothing tells: only inserts and truncates can come.
 };
 

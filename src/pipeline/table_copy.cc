@@ -30,8 +30,13 @@ class CopyRun {
  public:
   CopyRun(const CopyOptions& options, catalog::Catalog& catalog, WriterContext context, std::span<TargetTable> targets,
           std::span<CopyProgress> progress)
-      : options_(options), catalog_(catalog), context_(context), targets_(targets), progress_(progress),
-        commit_id_(NewUuid()), tables_(targets.size()) {
+      : options_(options),
+        catalog_(catalog),
+        context_(context),
+        targets_(targets),
+        progress_(progress),
+        commit_id_(NewUuid()),
+        tables_(targets.size()) {
     for (size_t table = 0; table < targets.size(); ++table) {
       for (auto& request : PlanCopy(targets[table], options.split_tables ? kBlocksPerTask : INT64_MAX)) {
         tasks_.push_back({table, std::move(request)});
@@ -144,8 +149,7 @@ Status CopyRun::CopyTask(const Task& task, postgres::TableCopyReader& reader,
     TRY(const std::span<const WireValue> row, reader.Next());
     if (row.empty()) break;
     TRY_VOID(encoder->AppendRow(row));
-    if (encoder->rows() >= options_.batch_rows ||
-        static_cast<int64_t>(encoder->bytes()) >= batch_bytes_max) {
+    if (encoder->rows() >= options_.batch_rows || static_cast<int64_t>(encoder->bytes()) >= batch_bytes_max) {
       TRY_VOID(write_batch());
       if (stop.stop_requested()) return MakeError(ErrorKind::kCancelled, "stopped on request");
       if (failed_) return MakeError(ErrorKind::kCancelled, "another worker failed");
@@ -180,25 +184,29 @@ Status CopyRun::CommitIfDone(size_t table, std::stop_token stop) {
   TargetTable& target = targets_[table];
   const auto commit_start = std::chrono::steady_clock::now();
   const std::string commit_id = NewUuid();
-  const catalog::TableChange change = MakeCopyChange(context_, options_.writer.writer, target.table, std::move(files),
-                                                     options_.lsn, commit_id);
+  const catalog::TableChange change =
+      MakeCopyChange(context_, options_.writer.writer, target.table, std::move(files), options_.lsn, commit_id);
   auto receipt = catalog::CommitChanges(catalog_, std::span(&change, 1), commit_id, options_.lsn, options_.retry, stop);
   context_.metrics.RecordCommit(ToString(target.source.name), receipt.has_value(),
                                 std::chrono::steady_clock::now() - commit_start);
-  if (!receipt) return std::move(receipt.error()).WithContext(fmt::format("committing the copy of {}", target.source.name));
+  if (!receipt)
+    return std::move(receipt.error()).WithContext(fmt::format("committing the copy of {}", target.source.name));
   target.table = receipt->tables().front();
   TRY(target.progress, ReadProgress(*target.table.metadata));
-  LogInfo("copied table",
-          {{"table", ToString(target.source.name)},
-           {"rows", progress_[table].rows.load()},
-           {"lsn", ToString(options_.lsn)},
-           {"snapshot_id", target.table.metadata->current_snapshot_id.value_or(0)},
-           {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count()}});
+  LogInfo(
+      "copied table",
+      {{"table", ToString(target.source.name)},
+       {"rows", progress_[table].rows.load()},
+       {"lsn", ToString(options_.lsn)},
+       {"snapshot_id", target.table.metadata->current_snapshot_id.value_or(0)},
+       {"duration_ms",
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count()}});
   return {};
 }
 
-/// A column that is stored as text is read through its output function, as the stream sends it: a cast to text is another
-/// thing for some types (inet, char(n)). num_nulls looks at the value as a whole, IS NULL into a composite's fields.
+/// A column that is stored as text is read through its output function, as the stream sends it: a cast to text is
+/// another thing for some types (inet, char(n)). num_nulls looks at the value as a whole, IS NULL into a composite's
+/// fields.
 std::string SelectExpression(const encode::ColumnMapping& column) {
   const std::string name = postgres::QuoteIdentifier(column.source_name);
   if (column.has_binary_decoder) return name;

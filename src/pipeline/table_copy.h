@@ -2,7 +2,8 @@
 //
 //   tables ──► tasks (ranges of heap blocks) ──► worker 1: COPY → RowEncoder → data file ──┐
 //                                            ├─► worker 2: …                               ├─► table's last task done:
-//                                            └─► worker n: …                               ┘   one commit, LSN = snapshot's
+//                                            └─► worker n: …                               ┘   one commit, LSN =
+//                                            snapshot's
 //
 // A crash before a table's commit leaves an empty table and files that no snapshot names: the copy of that table starts
 // again. Finished tables keep their LSN and only take the changes after it.
@@ -44,9 +45,9 @@ struct CopyProgress {
   std::atomic<bool> done = false;
 };
 
-/// Copies `targets` (each without progress of its own) and commits each; on return `targets[i].table` and `.progress` are
-/// what was committed. `progress[i]` belongs to targets[i]. Stops at the first error, and with kCancelled on request:
-/// tables that were finished stay.
+/// Copies `targets` (each without progress of its own) and commits each; on return `targets[i].table` and `.progress`
+/// are what was committed. `progress[i]` belongs to targets[i]. Stops at the first error, and with kCancelled on
+/// request: tables that were finished stay.
 Status CopyTables(const CopyOptions& options, catalog::Catalog& catalog, WriterContext context,
                   std::span<TargetTable> targets, std::span<CopyProgress> progress, std::stop_token stop);
 

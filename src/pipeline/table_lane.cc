@@ -36,7 +36,8 @@ Result<RelationBinding> TableLane::Bind(const postgres::RelationMessage& relatio
     binding.relation_column.push_back(static_cast<int>(position - relation.columns.begin()));
   }
   for (const postgres::RelationColumn& column : relation.columns) {
-    if (std::ranges::find(mapping_.columns, column.name, &encode::ColumnMapping::source_name) == mapping_.columns.end()) {
+    if (std::ranges::find(mapping_.columns, column.name, &encode::ColumnMapping::source_name) ==
+        mapping_.columns.end()) {
       return mismatch(fmt::format("column '{}' is new", column.name));
     }
   }
@@ -61,8 +62,9 @@ Status TableLane::Update(const RelationBinding& binding, const postgres::UpdateM
       change.old = static_cast<int32_t>(old_keys_->rows() - 1);
     }
   } else if (identity_ == RowIdentity::kWholeRow) {
-    return MakeError(ErrorKind::kUnsupported,
-                     "an UPDATE came without the old row: the table's REPLICA IDENTITY is no longer FULL; set it again");
+    return MakeError(
+        ErrorKind::kUnsupported,
+        "an UPDATE came without the old row: the table's REPLICA IDENTITY is no longer FULL; set it again");
   }
   changes_.push_back(change);
   return {};
@@ -72,8 +74,9 @@ Status TableLane::Delete(const RelationBinding& binding, const postgres::DeleteM
   TRY_VOID(RequireIdentity("DELETE"));
   TRY_VOID(CheckWidth(binding, deletion.old_row));
   if (identity_ == RowIdentity::kWholeRow && deletion.old_is_key) {
-    return MakeError(ErrorKind::kUnsupported,
-                     "a DELETE came without the whole old row: the table's REPLICA IDENTITY is no longer FULL; set it again");
+    return MakeError(
+        ErrorKind::kUnsupported,
+        "a DELETE came without the whole old row: the table's REPLICA IDENTITY is no longer FULL; set it again");
   }
   TRY_VOID(AppendOldKey(binding, deletion.old_row));
   changes_.push_back({.kind = ChangeKind::kDelete, .old = static_cast<int32_t>(old_keys_->rows() - 1)});

@@ -50,10 +50,11 @@ Status CheckStillOurs(const iceberg::TableMetadata& base, const iceberg::TableMe
     return MakeError(ErrorKind::kSourceLost, "the Iceberg table was dropped and made again by somebody else");
   }
   if ((theirs ? theirs->commit_id : "") == our_commit) return {};
-  return MakeError(ErrorKind::kSourceLost,
-                   "another process committed to this table at {} as pipeline '{}'; only one firn may write a table: stop "
-                   "one of them",
-                   ToString(theirs ? theirs->lsn : Lsn{}), theirs ? theirs->writer.pipeline : "");
+  return MakeError(
+      ErrorKind::kSourceLost,
+      "another process committed to this table at {} as pipeline '{}'; only one firn may write a table: stop "
+      "one of them",
+      ToString(theirs ? theirs->lsn : Lsn{}), theirs ? theirs->writer.pipeline : "");
 }
 
 }  // namespace
@@ -96,8 +97,7 @@ Status TableWriter::Write(const std::string& commit_id, const TableBatch& batch)
       TRY(old_keys, index::EncodeKeys(*batch.old_keys.batch, all_key_columns));
     }
   }
-  const FoldedBatch folded =
-      Fold(batch.changes, layout_.identity, row_keys, old_keys, !batch.rows.unchanged.empty());
+  const FoldedBatch folded = Fold(batch.changes, layout_.identity, row_keys, old_keys, !batch.rows.unchanged.empty());
   TRY(const Positions removed, DeleteRemovedRows(folded));
 
   std::shared_ptr<arrow::RecordBatch> rows = batch.rows.batch;
@@ -291,23 +291,28 @@ Error TableWriter::DistrustIndex(const Error& why) {
 
 Result<catalog::TableChange> TableWriter::Prepare(Lsn lsn) {
   TRY_VOID(CloseDataFile());
-  TRY(pending_->delta,
-      files_.MakeDelta([this] { return NextLocation("-deletes"); }, options_.parquet.compression));
+  TRY(pending_->delta, files_.MakeDelta([this] { return NextLocation("-deletes"); }, options_.parquet.compression));
   pending_->delta.truncate = pending_->truncate;
   pending_->delta.summary = ProgressSummary(options_.writer, lsn, pending_->commit_id);
-  catalog::TableChange change{
-      .base = table_,
-      .build = [this](const catalog::LoadedTable& fresh) -> Result<iceberg::CommitRequest> {
-        TRY_VOID(CheckStillOurs(*table_.metadata, *fresh.metadata).Context("table {}", name_));
-        auto request = iceberg::BuildRowDelta(context_.store, table_.ident, *fresh.metadata, pending_->delta, manifests_,
-                                              UnixMillis());
-        if (!request && request.error().kind() == ErrorKind::kConflict) return DistrustIndex(request.error());
-        return request;
-      }};
+  catalog::TableChange change{.base = table_,
+                              .build = [this](const catalog::LoadedTable& fresh) -> Result<iceberg::CommitRequest> {
+                                TRY_VOID(CheckStillOurs(*table_.metadata, *fresh.metadata).Context("table {}", name_));
+                                auto request = BuildOn(*fresh.metadata);
+                                if (!request && request.error().kind() == ErrorKind::kConflict)
+                                  return DistrustIndex(request.error());
+                                return request;
+                              }};
   change.discard = [this](const catalog::LoadedTable& base, const iceberg::CommitRequest& lost) {
     iceberg::RemoveBuilt(context_.store, *base.metadata, lost);
   };
   return change;
+}
+
+Result<iceberg::CommitRequest> TableWriter::BuildOn(const iceberg::TableMetadata& fresh) {
+  if (fresh.current_snapshot_id != table_.metadata->current_snapshot_id && !pending_->truncate) {
+    TRY_VOID(files_.CheckStillLive(fresh, manifests_));
+  }
+  return iceberg::BuildRowDelta(context_.store, table_.ident, fresh, pending_->delta, manifests_, UnixMillis());
 }
 
 Status TableWriter::Committed(const catalog::LoadedTable& table) {
@@ -333,8 +338,8 @@ catalog::TableChange MakeCopyChange(WriterContext context, const PipelineIdentit
                                     const std::string& commit_id) {
   iceberg::RowDelta delta{.added_data_files = std::move(files), .summary = ProgressSummary(writer, lsn, commit_id)};
   return {.base = table,
-          .build = [context, table, delta = std::move(delta)](
-                       const catalog::LoadedTable& fresh) -> Result<iceberg::CommitRequest> {
+          .build = [context, table,
+                    delta = std::move(delta)](const catalog::LoadedTable& fresh) -> Result<iceberg::CommitRequest> {
             TRY_VOID(CheckStillOurs(*table.metadata, *fresh.metadata).Context("table {}", ToString(table.ident)));
             iceberg::ManifestCache manifests;
             return iceberg::BuildRowDelta(context.store, table.ident, *fresh.metadata, delta, manifests, UnixMillis());

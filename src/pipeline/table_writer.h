@@ -92,6 +92,7 @@ class TableWriter {
   Result<uint32_t> AppendRows(const arrow::RecordBatch& rows);
   Status UpdateIndex(const FoldedBatch& folded, const index::EncodedKeys& row_keys, const Positions& removed,
                      uint32_t first_row);
+  Result<iceberg::CommitRequest> BuildOn(const iceberg::TableMetadata& fresh);
   /// Another writer moved rows: makes sure that the index is built anew at the next start.
   Error DistrustIndex(const Error& why);
   Status OpenDataFile();

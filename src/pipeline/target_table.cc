@@ -58,9 +58,10 @@ Status CheckOrigin(const catalog::LoadedTable& table, const SourceTable& source,
                    const std::optional<TableProgress>& progress, const PipelineIdentity& writer) {
   const std::string made_from = PropertyOf(*table.metadata, kSourceTableProperty);
   if (made_from.empty()) {
-    return MakeError(ErrorKind::kAlreadyExists,
-                     "it exists in the catalog but was not made by firn; drop it there, or set destination.namespace or "
-                     "destination.table_prefix to write elsewhere");
+    return MakeError(
+        ErrorKind::kAlreadyExists,
+        "it exists in the catalog but was not made by firn; drop it there, or set destination.namespace or "
+        "destination.table_prefix to write elsewhere");
   }
   if (!progress) return {};
   if (progress->writer.pipeline != writer.pipeline) {
@@ -70,16 +71,18 @@ Status CheckOrigin(const catalog::LoadedTable& table, const SourceTable& source,
                      progress->writer.pipeline, writer.pipeline);
   }
   if (!writer.system_identifier.empty() && progress->writer.system_identifier != writer.system_identifier) {
-    return MakeError(ErrorKind::kSourceLost,
-                     "it was copied from another PostgreSQL cluster (system identifier {}, now {}); check source.url, or "
-                     "drop the table in the catalog to copy it anew",
-                     progress->writer.system_identifier, writer.system_identifier);
+    return MakeError(
+        ErrorKind::kSourceLost,
+        "it was copied from another PostgreSQL cluster (system identifier {}, now {}); check source.url, or "
+        "drop the table in the catalog to copy it anew",
+        progress->writer.system_identifier, writer.system_identifier);
   }
   if (PropertyOf(*table.metadata, kSourceOidProperty) != fmt::to_string(source.oid.value)) {
-    return MakeError(ErrorKind::kSourceLost,
-                     "{} has been dropped and made again in PostgreSQL since it was copied; drop the table in the catalog "
-                     "to copy it anew",
-                     made_from);
+    return MakeError(
+        ErrorKind::kSourceLost,
+        "{} has been dropped and made again in PostgreSQL since it was copied; drop the table in the catalog "
+        "to copy it anew",
+        made_from);
   }
   return {};
 }
@@ -108,14 +111,16 @@ Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, co
                                                    const TargetNaming& naming, const PipelineIdentity& writer) {
   const iceberg::TableIdent ident = naming.IdentOf(source.name);
   auto loaded = catalog.LoadTable(ident);
-  if (!loaded && (loaded.error().kind() == ErrorKind::kTableNotFound || loaded.error().kind() == ErrorKind::kNotFound)) {
+  if (!loaded &&
+      (loaded.error().kind() == ErrorKind::kTableNotFound || loaded.error().kind() == ErrorKind::kNotFound)) {
     return std::optional<TargetTable>();
   }
   TRY(catalog::LoadedTable table, std::move(loaded));
   const std::string where = fmt::format("Iceberg table {}", ToString(ident));
   TRY(auto progress, ReadProgress(*table.metadata).Context("{}", where));
   TRY_VOID(CheckOrigin(table, source, progress, writer).Context("{}", where));
-  TRY(const AttnumToField columns, ParseColumns(PropertyOf(*table.metadata, kSourceColumnsProperty)).Context("{}", where));
+  TRY(const AttnumToField columns,
+      ParseColumns(PropertyOf(*table.metadata, kSourceColumnsProperty)).Context("{}", where));
   TRY(auto mapping, encode::MapTableOnto(source, table.metadata->CurrentSchema(), columns).Context("{}", where));
   TargetTable target{.source = source, .mapping = std::move(mapping), .table = std::move(table), .progress = progress};
   target.layout = MakeLayout(target.mapping, IdentityOf(source));

@@ -34,14 +34,15 @@ struct TargetTable {
 
 RowIdentity IdentityOf(const SourceTable& source);
 
-/// The table that `source` replicates into, if it is there already. Errors: kAlreadyExists for a table that firn did not
-/// make or that another pipeline writes; kSourceLost for one that was copied from another PostgreSQL cluster or from a
-/// table that has since been dropped and made again; kSchemaMismatch when the columns changed while firn was down.
+/// The table that `source` replicates into, if it is there already. Errors: kAlreadyExists for a table that firn did
+/// not make or that another pipeline writes; kSourceLost for one that was copied from another PostgreSQL cluster or
+/// from a table that has since been dropped and made again; kSchemaMismatch when the columns changed while firn was
+/// down.
 Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, const SourceTable& source,
                                                    const TargetNaming& naming, const PipelineIdentity& writer);
 
-/// Makes namespace and table. `compression_codec` in Iceberg's words ("zstd", "uncompressed"). kUnsupported for a column
-/// that can't be stored.
+/// Makes namespace and table. `compression_codec` in Iceberg's words ("zstd", "uncompressed"). kUnsupported for a
+/// column that can't be stored.
 Result<TargetTable> CreateTargetTable(catalog::Catalog& catalog, const SourceTable& source, const TargetNaming& naming,
                                       const std::string& compression_codec);
 

@@ -27,7 +27,8 @@ Status TransactionAssembler::Start() {
   std::filesystem::remove_all(options_.directory, error);
   std::filesystem::create_directories(options_.directory, error);
   if (error) {
-    return MakeError(ErrorKind::kPermission, "making the spool folder {}: {}; set state_dir to a folder that firn may write",
+    return MakeError(ErrorKind::kPermission,
+                     "making the spool folder {}: {}; set state_dir to a folder that firn may write",
                      options_.directory, error.message());
   }
   return {};
@@ -47,43 +48,43 @@ Status TransactionAssembler::Handle(std::string_view payload) {
 }
 
 Status TransactionAssembler::HandleMessage(const postgres::Message& message) {
-  return std::visit(
-      Overloaded{
-          [&](const postgres::BeginMessage& begin) {
-            in_transaction_ = true;
-            return sink_.Begin(begin.commit_lsn, begin.committed_at_us);
-          },
-          [&](const postgres::CommitMessage& commit) {
-            in_transaction_ = false;
-            return sink_.End(commit.end_lsn);
-          },
-          [&](const postgres::StreamStartMessage& start) {
-            open_stream_ = start.xid;
-            Streamed& streamed = streamed_[start.xid];
-            if (!streamed.spool) {
-              streamed.spool = std::make_unique<TransactionSpool>(fmt::format("{}/{}", options_.directory, start.xid),
-                                                                  options_.memory_bytes_per_transaction);
-            }
-            return Status{};
-          },
-          [&](const postgres::StreamStopMessage&) {
-            open_stream_.reset();
-            return Status{};
-          },
-          [&](const postgres::StreamAbortMessage& abort) {
-            if (abort.subtransaction_xid == abort.xid) {
-              streamed_.erase(abort.xid);
-            } else if (auto position = streamed_.find(abort.xid); position != streamed_.end()) {
-              position->second.aborted.insert(abort.subtransaction_xid);
-            }
-            return Status{};
-          },
-          [&](const postgres::StreamCommitMessage& commit) { return Replay(commit); },
-          [&](const postgres::OriginMessage&) { return Status{}; },
-          [&](const postgres::LogicalMessage&) { return Status{}; },
-          [&](const auto&) { return sink_.Apply(message); },
-      },
-      message.body);
+  return std::visit(Overloaded{
+                        [&](const postgres::BeginMessage& begin) {
+                          in_transaction_ = true;
+                          return sink_.Begin(begin.commit_lsn, begin.committed_at_us);
+                        },
+                        [&](const postgres::CommitMessage& commit) {
+                          in_transaction_ = false;
+                          return sink_.End(commit.end_lsn);
+                        },
+                        [&](const postgres::StreamStartMessage& start) {
+                          open_stream_ = start.xid;
+                          Streamed& streamed = streamed_[start.xid];
+                          if (!streamed.spool) {
+                            streamed.spool =
+                                std::make_unique<TransactionSpool>(fmt::format("{}/{}", options_.directory, start.xid),
+                                                                   options_.memory_bytes_per_transaction);
+                          }
+                          return Status{};
+                        },
+                        [&](const postgres::StreamStopMessage&) {
+                          open_stream_.reset();
+                          return Status{};
+                        },
+                        [&](const postgres::StreamAbortMessage& abort) {
+                          if (abort.subtransaction_xid == abort.xid) {
+                            streamed_.erase(abort.xid);
+                          } else if (auto position = streamed_.find(abort.xid); position != streamed_.end()) {
+                            position->second.aborted.insert(abort.subtransaction_xid);
+                          }
+                          return Status{};
+                        },
+                        [&](const postgres::StreamCommitMessage& commit) { return Replay(commit); },
+                        [&](const postgres::OriginMessage&) { return Status{}; },
+                        [&](const postgres::LogicalMessage&) { return Status{}; },
+                        [&](const auto&) { return sink_.Apply(message); },
+                    },
+                    message.body);
 }
 
 Status TransactionAssembler::Replay(const postgres::StreamCommitMessage& commit) {

@@ -29,7 +29,7 @@ class TransactionSink {
 };
 
 struct SpoolOptions {
-  std::string directory;              ///< Made when missing; emptied when the assembler starts.
+  std::string directory;  ///< Made when missing; emptied when the assembler starts.
   size_t memory_bytes_per_transaction = 16 << 20;
 };
 

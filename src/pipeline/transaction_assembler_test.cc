@@ -65,7 +65,8 @@ class TransactionAssemblerTest : public testing::Test {
     }
   }
 
-  const std::string directory_ = testing::TempDir() + "spool-" + testing::UnitTest::GetInstance()->current_test_info()->name();
+  const std::string directory_ =
+      testing::TempDir() + "spool-" + testing::UnitTest::GetInstance()->current_test_info()->name();
   Recorder sink_;
   TransactionAssembler assembler_{sink_, {.directory = directory_, .memory_bytes_per_transaction = 64}};
 };

@@ -72,7 +72,8 @@ Status TransactionSpool::Replay(const std::function<Status(postgres::Xid, std::s
       offset += sizeof header;
       message.resize(header.length);
       TRY(const size_t body, ReadFully(descriptor_, message.data(), message.size(), offset, file_));
-      if (body < message.size()) return MakeError(ErrorKind::kCorrupt, "spool file {} is cut at byte {}", file_, offset);
+      if (body < message.size())
+        return MakeError(ErrorKind::kCorrupt, "spool file {} is cut at byte {}", file_, offset);
       offset += static_cast<off_t>(body);
       TRY_VOID(visit(header.xid, message));
     }

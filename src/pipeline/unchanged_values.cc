@@ -72,8 +72,8 @@ Result<std::shared_ptr<arrow::Table>> ReadRemovedRows(storage::FileStore& store,
 }  // namespace
 
 Result<std::shared_ptr<arrow::RecordBatch>> FillUnchangedValues(
-    storage::FileStore& store, const iceberg::Schema& schema, const encode::EncodedRows& rows, const FoldedBatch& folded,
-    std::span<const std::optional<index::RowPosition>> removed,
+    storage::FileStore& store, const iceberg::Schema& schema, const encode::EncodedRows& rows,
+    const FoldedBatch& folded, std::span<const std::optional<index::RowPosition>> removed,
     const std::function<Result<std::string>(uint32_t)>& location) {
   std::set<std::pair<int64_t, int>> unchanged;
   for (const encode::UnchangedValue& value : rows.unchanged) unchanged.emplace(value.row, value.column);
@@ -118,8 +118,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> FillUnchangedValues(
     chunks.insert(chunks.end(), fetched_chunks.begin(), fetched_chunks.end());
     TRY(auto all, storage::FromArrow(arrow::Concatenate(chunks), "{}", kDoing));
     TRY(auto taken, storage::FromArrow(arrow::compute::Take(*all, *index_array), "{}", kDoing));
-    TRY(filled, storage::FromArrow(filled->SetColumn(column, rows.batch->schema()->field(column), taken),
-                                  "{}", kDoing));
+    TRY(filled,
+        storage::FromArrow(filled->SetColumn(column, rows.batch->schema()->field(column), taken), "{}", kDoing));
   }
   return filled;
 }

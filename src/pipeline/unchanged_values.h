@@ -10,19 +10,19 @@
 #include <vector>
 
 #include "firn/result.h"
-#include "index/table_index.h"
 #include "iceberg/schema.h"
+#include "index/table_index.h"
 #include "pipeline/fold.h"
 #include "storage/file_store.h"
 
 namespace firn::pipeline {
 
-/// The batch's rows with every unchanged value of a live row filled in. `removed[i]` is where removed_keys[i]'s row lies;
-/// `location` names an index file number's data file. kCorrupt when a previous image can't be found: the value would be
-/// lost.
+/// The batch's rows with every unchanged value of a live row filled in. `removed[i]` is where removed_keys[i]'s row
+/// lies; `location` names an index file number's data file. kCorrupt when a previous image can't be found: the value
+/// would be lost.
 Result<std::shared_ptr<arrow::RecordBatch>> FillUnchangedValues(
-    storage::FileStore& store, const iceberg::Schema& schema, const encode::EncodedRows& rows, const FoldedBatch& folded,
-    std::span<const std::optional<index::RowPosition>> removed,
+    storage::FileStore& store, const iceberg::Schema& schema, const encode::EncodedRows& rows,
+    const FoldedBatch& folded, std::span<const std::optional<index::RowPosition>> removed,
     const std::function<Result<std::string>(uint32_t)>& location);
 
 }  // namespace firn::pipeline

@@ -1,0 +1,344 @@
+#include "pipeline/table_writer.h"
+
+#include <arrow/api.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+#include <random>
+#include <vector>
+
+#include "base/uuid.h"
+#include "iceberg/data_file_reader.h"
+#include "pipeline/batch_committer.h"
+#include "testing/memory_catalog.h"
+#include "testing/memory_file_store.h"
+
+namespace firn::pipeline {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+using ::testing::SizeIs;
+
+const iceberg::TableIdent kIdent{{"public"}, "t"};
+
+iceberg::Schema TestSchema() {
+  return {.fields = {{.id = 1, .name = "k", .required = true, .type = iceberg::Type::Primitive(iceberg::TypeId::kLong)},
+                     {.id = 2, .name = "v", .type = iceberg::Type::Primitive(iceberg::TypeId::kLong)}},
+          .identifier_field_ids = {1}};
+}
+
+encode::EncodedRows Rows(const std::vector<std::vector<std::optional<int64_t>>>& columns) {
+  arrow::FieldVector fields;
+  arrow::ArrayVector arrays;
+  for (const auto& column : columns) {
+    arrow::Int64Builder builder;
+    for (const auto& value : column) EXPECT_TRUE((value ? builder.Append(*value) : builder.AppendNull()).ok());
+    arrays.push_back(*builder.Finish());
+    fields.push_back(arrow::field("c" + std::to_string(fields.size()), arrow::int64()));
+  }
+  const int64_t rows = arrays.front()->length();
+  return {.batch = arrow::RecordBatch::Make(arrow::schema(fields), rows, arrays)};
+}
+
+/// Changes of a table (k, v) with key k.
+class BatchOf {
+ public:
+  BatchOf& Insert(int64_t k, int64_t v) { return Add({.kind = ChangeKind::kInsert}, k, v); }
+  BatchOf& Update(int64_t k, std::optional<int64_t> v) { return Add({.kind = ChangeKind::kUpdate}, k, v); }
+  /// An update that does not send v again.
+  BatchOf& UpdateKeepingValue(int64_t k) {
+    unchanged_.push_back({.row = static_cast<int64_t>(keys_.size()), .column = 1});
+    return Update(k, std::nullopt);
+  }
+  BatchOf& Move(int64_t old_k, int64_t k, int64_t v) {
+    old_.push_back(old_k);
+    return Add({.kind = ChangeKind::kUpdate, .old = static_cast<int32_t>(old_.size() - 1)}, k, v);
+  }
+  BatchOf& Delete(int64_t k) {
+    old_.push_back(k);
+    changes_.push_back({.kind = ChangeKind::kDelete, .old = static_cast<int32_t>(old_.size() - 1)});
+    return *this;
+  }
+  BatchOf& TruncateFirst() {
+    truncate_ = true;
+    return *this;
+  }
+  TableBatch Make() const {
+    TableBatch batch{.truncate_first = truncate_, .changes = changes_};
+    if (!keys_.empty()) batch.rows = Rows({keys_, values_});
+    batch.rows.unchanged = unchanged_;
+    if (!old_.empty()) batch.old_keys = Rows({old_});
+    return batch;
+  }
+
+ private:
+  BatchOf& Add(Change change, int64_t k, std::optional<int64_t> v) {
+    change.row = static_cast<int32_t>(keys_.size());
+    changes_.push_back(change);
+    keys_.push_back(k);
+    values_.push_back(v);
+    return *this;
+  }
+  bool truncate_ = false;
+  std::vector<std::optional<int64_t>> keys_, values_, old_;
+  std::vector<encode::UnchangedValue> unchanged_;
+  std::vector<Change> changes_;
+};
+
+class TableWriterTest : public ::testing::Test {
+ protected:
+  TableWriterTest() {
+    EXPECT_TRUE(catalog_.EnsureNamespace({"public"}).has_value());
+    EXPECT_TRUE(catalog_.CreateTable(kIdent, {.schema = TestSchema(), .location = "memory/t"}).has_value());
+    Open();
+  }
+  ~TableWriterTest() override {
+    writer_.reset();
+    index_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  /// As a new process would: everything but store, catalog and index folder is new.
+  void Open() {
+    committer_.emplace(catalog_, RetryPolicy{.base_delay = std::chrono::milliseconds(1)}, metrics_);
+    writer_.reset();
+    index_.reset();
+    index_ = index::Database::Open(directory_).value();
+    TableLayout layout{.schema = TestSchema(), .identity = RowIdentity::kKey, .key_columns = {0}};
+    writer_ = std::make_unique<TableWriter>(
+        WriterContext{.store = store_, .index = *index_, .metrics = metrics_},
+        TableWriterOptions{.target_file_size_bytes = target_file_size_, .writer = {.pipeline = "test"}},
+        catalog_.LoadTable(kIdent).value(), layout, "public.t");
+  }
+
+  Status Write(const BatchOf& batch) { return Do(batch, std::nullopt); }
+  Status Commit(const BatchOf& batch) { return Do(batch, Lsn{++lsn_}); }
+  Status Do(const BatchOf& batch, std::optional<Lsn> lsn) {
+    FlushJob job{.commit_lsn = lsn};
+    job.parts.push_back({.writer = writer_.get(), .batch = batch.Make()});
+    auto outcome = committer_->Do(job, {});
+    return outcome ? Status{} : Status(std::unexpected(outcome.error()));
+  }
+
+  /// A commit of another program.
+  void CommitElsewhere(const iceberg::RowDelta& delta) {
+    iceberg::ManifestCache cache;
+    const auto table = catalog_.LoadTable(kIdent).value();
+    const auto request = iceberg::BuildRowDelta(store_, kIdent, *table.metadata, delta, cache, 1).value();
+    ASSERT_TRUE(catalog_.CommitTables(std::span(&request, 1)).has_value());
+  }
+
+  std::vector<iceberg::LiveDataFile> LiveFilesNow() {
+    iceberg::ManifestCache cache;
+    const auto table = catalog_.LoadTable(kIdent).value();
+    return iceberg::PlanFiles(store_, *table.metadata, table.metadata->CurrentSnapshot(), cache).value();
+  }
+
+  /// The table's rows, by key, as its files and deletes say.
+  std::multimap<int64_t, int64_t> Table() {
+    std::multimap<int64_t, int64_t> rows;
+    for (const auto& live : LiveFilesNow()) {
+      EXPECT_LE(live.position_deletes.size(), 1u);
+      iceberg::RowPositions deleted;
+      for (const auto& deletes : live.position_deletes) {
+        deleted |= iceberg::ReadPositionDeletes(store_, deletes.file, live.entry.file.file_path).value();
+      }
+      auto reader = iceberg::DataFileReader::Open(store_, live.entry.file.file_path, TestSchema()).value();
+      uint64_t position = 0;
+      while (auto batch = reader->Next().value()) {
+        const auto& keys = static_cast<const arrow::Int64Array&>(*batch->column(0));
+        const auto& values = static_cast<const arrow::Int64Array&>(*batch->column(1));
+        for (int64_t i = 0; i < batch->num_rows(); ++i, ++position) {
+          if (!deleted.contains(position)) rows.emplace(keys.Value(i), values.Value(i));
+        }
+      }
+    }
+    return rows;
+  }
+
+  const std::string directory_ = ::testing::TempDir() + "index-" + NewUuid();
+  int64_t target_file_size_ = 1 << 30;
+  testing::MemoryFileStore store_;
+  testing::MemoryCatalog catalog_;
+  Metrics metrics_;
+  std::unique_ptr<index::Database> index_;
+  std::optional<BatchCommitter> committer_;
+  std::unique_ptr<TableWriter> writer_;
+  uint64_t lsn_ = 0;
+};
+
+TEST_F(TableWriterTest, FindsRowsOfEarlierCommits) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20).Insert(3, 30)));
+  ASSERT_TRUE(Commit(BatchOf().Update(2, 21).Delete(3)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 10), Pair(2, 21)));
+  EXPECT_EQ(ReadProgress(*catalog_.LoadTable(kIdent)->metadata)->value().lsn, Lsn{2});
+}
+
+TEST_F(TableWriterTest, MovesARowWhenItsKeyChanges) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10)));
+  ASSERT_TRUE(Commit(BatchOf().Move(1, 2, 20)));
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 11).Update(2, 21)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 11), Pair(2, 21)));
+}
+
+TEST_F(TableWriterTest, MergesADataFilesDeletesIntoOneFile) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20).Insert(3, 30)));
+  ASSERT_TRUE(Commit(BatchOf().Delete(1)));
+  ASSERT_TRUE(Commit(BatchOf().Delete(2)));
+  ASSERT_THAT(LiveFilesNow(), SizeIs(1));
+  EXPECT_THAT(LiveFilesNow()[0].position_deletes, SizeIs(1));
+  EXPECT_EQ(LiveFilesNow()[0].position_deletes[0].file.record_count, 2);
+  EXPECT_THAT(Table(), ElementsAre(Pair(3, 30)));
+}
+
+TEST_F(TableWriterTest, RemovesADataFileThatHasNoRowLeft) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20)));
+  ASSERT_TRUE(Commit(BatchOf().Delete(1)));
+  ASSERT_TRUE(Commit(BatchOf().Update(2, 21)));
+  EXPECT_THAT(LiveFilesNow(), SizeIs(1));
+  EXPECT_THAT(Table(), ElementsAre(Pair(2, 21)));
+}
+
+TEST_F(TableWriterTest, TruncatesWhatWasThereAndKeepsWhatFollows) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10)));
+  ASSERT_TRUE(Write(BatchOf().Insert(2, 20)));
+  ASSERT_TRUE(Commit(BatchOf().TruncateFirst().Insert(1, 11)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 11)));
+  ASSERT_TRUE(Commit(BatchOf().Update(1, 12)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 12)));
+  ASSERT_TRUE(Commit(BatchOf().TruncateFirst()));
+  EXPECT_THAT(Table(), IsEmpty());
+}
+
+TEST_F(TableWriterTest, ChangesRowsOfItsOwnPendingFiles) {
+  target_file_size_ = 1;  // Each batch closes its file.
+  Open();
+  ASSERT_TRUE(Write(BatchOf().Insert(1, 10).Insert(2, 20)));
+  ASSERT_TRUE(Write(BatchOf().Update(1, 11)));
+  ASSERT_TRUE(Commit(BatchOf().Update(1, 12).Delete(2)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 12)));
+}
+
+TEST_F(TableWriterTest, KeepsValuesThatWereNotSentAgain) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20).Insert(3, 30)));
+  ASSERT_TRUE(Commit(BatchOf().UpdateKeepingValue(1).Update(2, 21).UpdateKeepingValue(2).UpdateKeepingValue(2)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 10), Pair(2, 21), Pair(3, 30)));
+}
+
+TEST_F(TableWriterTest, KeepsValuesOfRowsThatTheSameCommitWrote) {
+  ASSERT_TRUE(Write(BatchOf().Insert(1, 10)));
+  ASSERT_TRUE(Commit(BatchOf().UpdateKeepingValue(1)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 10)));
+}
+
+TEST_F(TableWriterTest, RefusesToLoseAValueWhoseRowIsUnknown) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10)));
+  const Status status = Commit(BatchOf().UpdateKeepingValue(7));
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().kind(), ErrorKind::kCorrupt);
+}
+
+TEST_F(TableWriterTest, TrustsItsIndexAfterACommitThatItDidNotLiveToSee) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10)));
+  catalog_.FailCommits({testing::MemoryCatalog::Fault::kUnknownCommitted});
+  catalog_.FailLoads(1'000);
+  EXPECT_FALSE(Commit(BatchOf().Update(1, 11).Insert(2, 20)).has_value());
+  while (!catalog_.LoadTable(kIdent)) {
+  }
+  Open();
+  ASSERT_TRUE(Commit(BatchOf().Update(1, 12).Update(2, 21)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 12), Pair(2, 21)));
+}
+
+TEST_F(TableWriterTest, RebuildsTheIndexWhenItsCommitNeverCame) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20).Delete(2)));
+  ASSERT_TRUE(Write(BatchOf().Update(1, 11).Insert(2, 20)));
+  Open();
+  ASSERT_TRUE(Commit(BatchOf().Update(1, 11).Insert(2, 22)));
+  ASSERT_TRUE(Commit(BatchOf().Update(1, 12)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 12), Pair(2, 22)));
+}
+
+TEST_F(TableWriterTest, IsFencedOffByAnotherProcessThatWroteAsFirn) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10)));
+  CommitElsewhere({.summary = ProgressSummary({.pipeline = "test"}, Lsn{99}, "theirs")});
+  const Status status = Commit(BatchOf().Insert(2, 20));
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().kind(), ErrorKind::kSourceLost);
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 10)));
+}
+
+TEST_F(TableWriterTest, CommitsBesideAWriterThatLeavesItsRowsAlone) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10)));
+  CommitElsewhere({});
+  ASSERT_TRUE(Commit(BatchOf().Update(1, 11)));
+  ASSERT_TRUE(Commit(BatchOf().Update(1, 12)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 12)));
+}
+
+TEST_F(TableWriterTest, StartsAgainWhereAnotherWriterMovedItsRows) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10)));
+  ASSERT_TRUE(Write(BatchOf().Update(1, 11)));
+  CommitElsewhere({.removed_data_files = {LiveFilesNow()[0].entry.file.file_path}});
+  const Status status = Commit(BatchOf().Insert(2, 20));
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().kind(), ErrorKind::kConflict);
+  Open();
+  ASSERT_TRUE(Commit(BatchOf().Insert(2, 20)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(2, 20)));
+}
+
+/// Random histories with random commits, crashes and truncates against a map.
+TEST_F(TableWriterTest, AgreesWithAModelThroughRandomCrashes) {
+  std::mt19937 random(7);
+  target_file_size_ = 2'000;
+  Open();
+  std::map<int64_t, int64_t> committed;
+  for (int round = 0; round < 60; ++round) {
+    std::map<int64_t, int64_t> now = committed;
+    const int parts = 1 + static_cast<int>(random() % 3);
+    const bool crashes = random() % 4 == 0;
+    for (int part = 0; part < parts; ++part) {
+      BatchOf batch;
+      if (random() % 15 == 0) {
+        batch.TruncateFirst();
+        now.clear();
+      }
+      for (int step = 0; step < 20; ++step) {
+        const int64_t k = random() % 40, other = random() % 40, v = random() % 1000;
+        if (!now.contains(k)) {
+          batch.Insert(k, v);
+          now[k] = v;
+        } else if (random() % 4 == 0) {
+          batch.Delete(k);
+          now.erase(k);
+        } else if (!now.contains(other)) {
+          batch.Move(k, other, v);
+          now.erase(k);
+          now[other] = v;
+        } else if (random() % 3 == 0) {
+          batch.UpdateKeepingValue(k);
+        } else {
+          batch.Update(k, v);
+          now[k] = v;
+        }
+      }
+      const bool last = part + 1 == parts && !crashes;
+      const Status status = last ? Commit(batch) : Write(batch);
+      ASSERT_TRUE(status.has_value()) << status.error().message();
+    }
+    if (crashes) {
+      Open();
+    } else {
+      committed = now;
+    }
+    ASSERT_EQ(Table(), (std::multimap<int64_t, int64_t>(committed.begin(), committed.end()))) << "round " << round;
+  }
+}
+
+}  // namespace
+}  // namespace firn::pipeline

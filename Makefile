@@ -2,7 +2,7 @@
 # make test     everything that this machine can test
 # make demo     a small shop in PostgreSQL, replicated live into Iceberg tables below demo/
 # make bench    the end-to-end benchmark, beside the floors that PostgreSQL itself sets
-# make lint     formatting and clang-tidy, for what differs from main (make lint ALL=1: for all)
+# make lint     formatting and clang-tidy, for what differs from main (make lint ALL=1: for all, some ten minutes)
 # make clean    removes build/ and what the demo made
 #
 # Each installs what it lacks (scripts/install-dependencies).

@@ -8,31 +8,36 @@ namespace firn::pipeline {
 
 struct FlushLimits {
   std::chrono::milliseconds commit_interval{10'000};
-  /// Rows that are held and not yet handed over, over all tables: at half of the budget a flush starts, so that the
-  /// other half is there for what arrives meanwhile.
+  /// Rows that are held and not yet written, over all tables.
   size_t memory_bytes = 512 << 20;
+  /// Open batches of this size are worth writing while the stream goes on, so that a commit finds most work done.
+  size_t write_bytes = 16 << 20;
 };
 
 struct BufferedState {
   size_t open_bytes = 0;      ///< In open batches.
-  size_t flushing_bytes = 0;  ///< Handed to the committer and not yet committed.
-  bool has_changes = false;
+  size_t flushing_bytes = 0;  ///< Handed to the committer and not yet written.
+  bool has_changes = false;   ///< Open ones, or written ones that are not committed.
   std::chrono::steady_clock::time_point oldest_change;  ///< When has_changes.
+  bool between_transactions = true;                     ///< Only there can a commit be made.
 };
 
 enum class FlushDecision {
   kWait,
-  kCommit,  ///< Now, or at the end of the transaction that is open.
-  kSpill,   ///< Memory is short: write files now, also in the middle of a transaction; the commit comes at its end.
+  kWrite,     ///< Write files when the committer is free, without a commit; also in the middle of a transaction.
+  kWriteNow,  ///< The same, and wait for the committer: memory is short.
+  kCommit,    ///< Write and commit when the committer is free.
 };
 
 inline FlushDecision DecideFlush(const FlushLimits& limits, const BufferedState& state,
                                  std::chrono::steady_clock::time_point now) {
   if (!state.has_changes) return FlushDecision::kWait;
-  if (state.open_bytes + state.flushing_bytes >= limits.memory_bytes || state.open_bytes >= limits.memory_bytes / 2) {
-    return FlushDecision::kSpill;
-  }
-  if (now - state.oldest_change >= limits.commit_interval) return FlushDecision::kCommit;
+  // At half of the budget, so that the other half is there for what arrives while files are written.
+  const bool memory_is_short = state.open_bytes + state.flushing_bytes >= limits.memory_bytes ||
+                               state.open_bytes >= limits.memory_bytes / 2;
+  if (memory_is_short && state.open_bytes > 0) return FlushDecision::kWriteNow;
+  if (state.between_transactions && now - state.oldest_change >= limits.commit_interval) return FlushDecision::kCommit;
+  if (state.open_bytes >= limits.write_bytes) return FlushDecision::kWrite;
   return FlushDecision::kWait;
 }
 

@@ -7,7 +7,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr FlushLimits kLimits{.commit_interval = milliseconds(1000), .memory_bytes = 1000};
+constexpr FlushLimits kLimits{.commit_interval = milliseconds(1000), .memory_bytes = 1000, .write_bytes = 100};
 constexpr std::chrono::steady_clock::time_point kStart{};
 
 TEST(FlushPolicy, WaitsWithoutChanges) {
@@ -20,13 +20,24 @@ TEST(FlushPolicy, CommitsWhenTheOldestChangeIsOldEnough) {
   EXPECT_EQ(DecideFlush(kLimits, state, kStart + milliseconds(1000)), FlushDecision::kCommit);
 }
 
-TEST(FlushPolicy, SpillsWhenMemoryIsShort) {
+TEST(FlushPolicy, CommitsOnlyBetweenTransactions) {
+  const BufferedState state{.open_bytes = 10, .has_changes = true, .oldest_change = kStart, .between_transactions = false};
+  EXPECT_EQ(DecideFlush(kLimits, state, kStart + milliseconds(5000)), FlushDecision::kWait);
+}
+
+TEST(FlushPolicy, WritesLargeBatchesBeforeTheirCommit) {
+  BufferedState state{.open_bytes = 100, .has_changes = true, .oldest_change = kStart};
+  EXPECT_EQ(DecideFlush(kLimits, state, kStart), FlushDecision::kWrite);
+  state.between_transactions = false;
+  EXPECT_EQ(DecideFlush(kLimits, state, kStart + milliseconds(5000)), FlushDecision::kWrite);
+}
+
+TEST(FlushPolicy, WritesAtOnceWhenMemoryIsShort) {
   EXPECT_EQ(DecideFlush(kLimits, {.open_bytes = 500, .has_changes = true, .oldest_change = kStart}, kStart),
-            FlushDecision::kSpill);
-  EXPECT_EQ(
-      DecideFlush(kLimits, {.open_bytes = 400, .flushing_bytes = 600, .has_changes = true, .oldest_change = kStart},
-                  kStart),
-      FlushDecision::kSpill);
+            FlushDecision::kWriteNow);
+  EXPECT_EQ(DecideFlush(kLimits, {.open_bytes = 40, .flushing_bytes = 960, .has_changes = true, .oldest_change = kStart},
+                        kStart),
+            FlushDecision::kWriteNow);
 }
 
 }  // namespace

@@ -75,7 +75,8 @@ Status LiveFiles::MarkDeleted(const std::string& location, uint64_t row) {
                      location);
   }
   Entry& entry = position->second;
-  if (entry.marked.isEmpty() && !entry.added) touched_.push_back(location);
+  if (!entry.has_marks && !entry.added) touched_.push_back(location);
+  entry.has_marks = true;
   entry.marked.add(row);
   return {};
 }
@@ -103,7 +104,7 @@ Result<iceberg::RowDelta> LiveFiles::MakeDelta(const std::function<std::string()
       continue;
     }
     if (entry.added) delta.added_data_files.push_back(entry.file);
-    if (entry.marked.isEmpty()) continue;
+    if (!entry.has_marks) continue;
     TRY(entry.next_delete_file, iceberg::WritePositionDeletes(store_, name(), entry.file, deleted, compression));
     delta.added_delete_files.push_back(*entry.next_delete_file);
   }
@@ -140,6 +141,7 @@ void LiveFiles::Committed() {
     }
     if (entry.next_delete_file) entry.delete_file = std::exchange(entry.next_delete_file, std::nullopt);
     *entry.deleted |= std::exchange(entry.marked, {});
+    entry.has_marks = false;
     entry.added = false;
   }
 }

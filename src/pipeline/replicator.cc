@@ -89,8 +89,8 @@ Status Replicator::Stop() {
     TRY(const auto data, stream_->Next(kPollInterval));
     if (data) TRY_VOID(assembler_.Handle(data->payload));
   }
-  if (assembler_.between_transactions() && (!dirty_.empty() || spilled_)) {
-    TRY_VOID(Flush());
+  if (assembler_.between_transactions() && (!dirty_.empty() || written_)) {
+    TRY_VOID(Flush(/*commit=*/true));
   }
   while (committer_.jobs_in_flight() > 0) {
     TRY_VOID(stream_->KeepAlive(kPollInterval));
@@ -166,7 +166,7 @@ Status Replicator::ApplyToTable(TableOid oid, const postgres::Message& message) 
 
 void Replicator::MarkDirty(Table& table) {
   if (table.dirty) return;
-  if (dirty_.empty() && !spilled_) {
+  if (dirty_.empty() && !written_) {
     oldest_change_ = Clock::now();
     oldest_change_us_ = transaction_time_us_;
   }
@@ -177,21 +177,27 @@ void Replicator::MarkDirty(Table& table) {
 // --- Flushes ---
 
 Status Replicator::FlushWhereDue(bool now) {
-  BufferedState state{.open_bytes = assembler_.spooled_bytes_in_memory(),
-                      .flushing_bytes = flushing_bytes_,
-                      .has_changes = !dirty_.empty() || spilled_,
-                      .oldest_change = oldest_change_};
+  const size_t spooled_bytes = assembler_.spooled_bytes_in_memory();
+  BufferedState state{.flushing_bytes = flushing_bytes_ + spooled_bytes,
+                      .has_changes = !dirty_.empty() || written_,
+                      .oldest_change = oldest_change_,
+                      .between_transactions = assembler_.between_transactions()};
   for (const Table* table : dirty_) state.open_bytes += table->lane->bytes();
   services_.writer.metrics.SetBufferedBytes(static_cast<int64_t>(state.open_bytes + state.flushing_bytes));
 
-  const FlushDecision decision = DecideFlush(options_.flush, state, Clock::now());
-  const bool may_commit = assembler_.between_transactions() && committer_.jobs_in_flight() == 0;
-  if (decision == FlushDecision::kSpill || (decision == FlushDecision::kCommit && may_commit)) return Flush();
-  if (now && state.has_changes && may_commit) return Flush();
+  const bool committer_is_free = committer_.jobs_in_flight() == 0;
+  FlushDecision decision = DecideFlush(options_.flush, state, Clock::now());
+  if (now && state.has_changes && state.between_transactions) decision = FlushDecision::kCommit;
+  switch (decision) {
+    case FlushDecision::kWait: return {};
+    case FlushDecision::kWriteNow: return Flush(/*commit=*/false);
+    case FlushDecision::kWrite: return committer_is_free ? Flush(/*commit=*/false) : Status{};
+    case FlushDecision::kCommit: return committer_is_free ? Flush(/*commit=*/true) : Status{};
+  }
   return {};
 }
 
-Status Replicator::Flush() {
+Status Replicator::Flush(bool commit) {
   FlushJob job;
   for (Table* table : std::exchange(dirty_, {})) {
     table->dirty = false;
@@ -199,8 +205,8 @@ Status Replicator::Flush() {
     job.bytes += batch.bytes;
     job.parts.push_back({.writer = table->writer.get(), .batch = std::move(batch)});
   }
-  spilled_ = !assembler_.between_transactions();
-  if (!spilled_) job.commit_lsn = applied_;
+  if (commit) job.commit_lsn = applied_;
+  written_ = !commit;
   flushing_bytes_ += job.bytes;
   while (!committer_.TrySubmit(job)) {
     TRY_VOID(stream_->KeepAlive(kPollInterval));

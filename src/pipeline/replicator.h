@@ -73,12 +73,13 @@ class Replicator : private TransactionSink {
   void MarkDirty(Table& table);
 
   Status FlushWhereDue(bool now);
-  Status Flush();
+  /// Hands the open batches to the committer; waits for room there, keeping the stream alive.
+  Status Flush(bool commit);
   Status TakeOutcomes();
   Status AcknowledgeIdle();
   Status Stop();
   bool idle() const {
-    return dirty_.empty() && !spilled_ && committer_.jobs_in_flight() == 0 && assembler_.between_transactions();
+    return dirty_.empty() && !written_ && committer_.jobs_in_flight() == 0 && assembler_.between_transactions();
   }
   void PublishStatus();
   double LagSeconds() const;
@@ -95,7 +96,7 @@ class Replicator : private TransactionSink {
   Lsn transaction_commit_lsn_;  ///< Of the transaction that Begin named.
   int64_t transaction_time_us_ = 0;
   Lsn applied_;           ///< End of the last whole transaction in the lanes.
-  bool spilled_ = false;  ///< Written without a commit: the middle of a large transaction.
+  bool written_ = false;  ///< Handed over without a commit since the last one.
   size_t flushing_bytes_ = 0;
   int changes_since_check_ = 0;
   std::chrono::steady_clock::time_point oldest_change_;

@@ -255,6 +255,7 @@ Status TableWriter::RebuildIndex(const std::string& commit_id) {
   for (const std::string& location : files_.Locations()) {
     TRY(const uint32_t file, index_->AddFile(location));
     TRY(const iceberg::RowPositions deleted, files_.Deleted(location));
+    const bool has_deletes = !deleted.isEmpty();
     TRY(auto reader, iceberg::DataFileReader::Open(context_.store, location, projection));
     uint32_t row = 0;
     while (true) {
@@ -263,7 +264,7 @@ Status TableWriter::RebuildIndex(const std::string& commit_id) {
       TRY(auto keys, index::EncodeKeys(*batch, columns));
       run_keys.push_back(std::make_unique<index::EncodedKeys>(std::move(keys)));
       for (int64_t i = 0; i < batch->num_rows(); ++i, ++row) {
-        if (!deleted.isEmpty() && deleted.contains(uint64_t{row})) continue;
+        if (has_deletes && deleted.contains(uint64_t{row})) continue;
         run.push_back({.key = (*run_keys.back())[i], .position = {.file = file, .row = row}});
       }
       if (run.size() >= kRebuildRunEntries) {

@@ -1,5 +1,7 @@
 #include "pipeline/batch_committer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -19,41 +21,38 @@ Result<FlushOutcome> BatchCommitter::Do(FlushJob& job, std::stop_token stop) {
     part.batch = {};
   }
   FlushOutcome outcome{.bytes = job.bytes};
-  if (job.commit_lsn) {
-    TRY(outcome.receipt, Commit(*job.commit_lsn, stop));
-  }
+  if (job.commit_lsn) TRY_VOID(Commit(*job.commit_lsn, stop, outcome));
   return outcome;
 }
 
-Result<catalog::CommitReceipt> BatchCommitter::Commit(Lsn lsn, std::stop_token stop) {
+Status BatchCommitter::Commit(Lsn lsn, std::stop_token stop, FlushOutcome& outcome) {
   const auto start = Clock::now();
   std::vector<catalog::TableChange> changes;
-  std::vector<int64_t> rows;
   for (TableWriter* writer : writers_) {
-    rows.push_back(writer->pending_rows());
+    outcome.tables.push_back({.writer = writer, .rows = writer->pending_rows()});
     TRY(auto change, writer->Prepare(lsn).Context("table {}", writer->name()));
     changes.push_back(std::move(change));
   }
   auto receipt = catalog::CommitChanges(catalog_, changes, commit_id_, lsn, retry_, stop);
   const auto duration = Clock::now() - start;
-  for (TableWriter* writer : writers_) metrics_.RecordCommit(writer->name(), receipt.has_value(), duration);
-  TRY_VOID(receipt.has_value()
-               ? Status{}
-               : Status(std::unexpected(receipt.error())).Context("committing up to {}", ToString(lsn)));
+  for (const TableWriter* writer : writers_) metrics_.RecordCommit(writer->name(), receipt.has_value(), duration);
+  if (!receipt) return std::move(receipt.error()).WithContext(fmt::format("committing up to {}", lsn));
 
   for (size_t i = 0; i < writers_.size(); ++i) {
     const catalog::LoadedTable& table = receipt->tables()[i];
     TRY_VOID(writers_[i]->Committed(table));
+    outcome.tables[i].snapshot_id = table.metadata->current_snapshot_id.value_or(0);
     LogInfo("committed", {{"table", writers_[i]->name()},
                           {"lsn", ToString(lsn)},
-                          {"snapshot_id", table.metadata->current_snapshot_id.value_or(0)},
-                          {"rows", rows[i]},
+                          {"snapshot_id", outcome.tables[i].snapshot_id},
+                          {"rows", outcome.tables[i].rows},
                           {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()},
                           {"attempts", receipt->attempts()}});
   }
   writers_.clear();
   commit_id_.clear();
-  return receipt;
+  outcome.receipt = std::move(*receipt);
+  return {};
 }
 
 }  // namespace firn::pipeline

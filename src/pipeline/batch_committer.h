@@ -28,9 +28,17 @@ struct FlushJob {
   std::optional<Lsn> commit_lsn;
 };
 
+/// What a commit did to one table.
+struct TableCommit {
+  const TableWriter* writer = nullptr;
+  iceberg::SnapshotId snapshot_id = 0;
+  int64_t rows = 0;  ///< Written.
+};
+
 struct FlushOutcome {
   size_t bytes = 0;                               ///< Of the job.
   std::optional<catalog::CommitReceipt> receipt;  ///< Where the job was a commit.
+  std::vector<TableCommit> tables;                ///< Those that the commit changed.
 };
 
 /// Single-threaded. After an error it is unusable, and so are the writers that had something pending.
@@ -42,7 +50,7 @@ class BatchCommitter {
   Result<FlushOutcome> Do(FlushJob& job, std::stop_token stop);
 
  private:
-  Result<catalog::CommitReceipt> Commit(Lsn lsn, std::stop_token stop);
+  Status Commit(Lsn lsn, std::stop_token stop, FlushOutcome& outcome);
 
   catalog::Catalog& catalog_;
   RetryPolicy retry_;

@@ -15,9 +15,9 @@ struct FlushLimits {
 };
 
 struct BufferedState {
-  size_t open_bytes = 0;      ///< In open batches.
-  size_t flushing_bytes = 0;  ///< Handed to the committer and not yet written.
-  bool has_changes = false;   ///< Open ones, or written ones that are not committed.
+  size_t open_bytes = 0;                                ///< In open batches.
+  size_t flushing_bytes = 0;                            ///< Handed to the committer and not yet written.
+  bool has_changes = false;                             ///< Open ones, or written ones that are not committed.
   std::chrono::steady_clock::time_point oldest_change;  ///< When has_changes.
   bool between_transactions = true;                     ///< Only there can a commit be made.
 };
@@ -33,8 +33,8 @@ inline FlushDecision DecideFlush(const FlushLimits& limits, const BufferedState&
                                  std::chrono::steady_clock::time_point now) {
   if (!state.has_changes) return FlushDecision::kWait;
   // At half of the budget, so that the other half is there for what arrives while files are written.
-  const bool memory_is_short = state.open_bytes + state.flushing_bytes >= limits.memory_bytes ||
-                               state.open_bytes >= limits.memory_bytes / 2;
+  const bool memory_is_short =
+      state.open_bytes + state.flushing_bytes >= limits.memory_bytes || state.open_bytes >= limits.memory_bytes / 2;
   if (memory_is_short && state.open_bytes > 0) return FlushDecision::kWriteNow;
   if (state.between_transactions && now - state.oldest_change >= limits.commit_interval) return FlushDecision::kCommit;
   if (state.open_bytes >= limits.write_bytes) return FlushDecision::kWrite;

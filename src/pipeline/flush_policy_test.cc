@@ -21,7 +21,8 @@ TEST(FlushPolicy, CommitsWhenTheOldestChangeIsOldEnough) {
 }
 
 TEST(FlushPolicy, CommitsOnlyBetweenTransactions) {
-  const BufferedState state{.open_bytes = 10, .has_changes = true, .oldest_change = kStart, .between_transactions = false};
+  const BufferedState state{
+      .open_bytes = 10, .has_changes = true, .oldest_change = kStart, .between_transactions = false};
   EXPECT_EQ(DecideFlush(kLimits, state, kStart + milliseconds(5000)), FlushDecision::kWait);
 }
 
@@ -35,9 +36,10 @@ TEST(FlushPolicy, WritesLargeBatchesBeforeTheirCommit) {
 TEST(FlushPolicy, WritesAtOnceWhenMemoryIsShort) {
   EXPECT_EQ(DecideFlush(kLimits, {.open_bytes = 500, .has_changes = true, .oldest_change = kStart}, kStart),
             FlushDecision::kWriteNow);
-  EXPECT_EQ(DecideFlush(kLimits, {.open_bytes = 40, .flushing_bytes = 960, .has_changes = true, .oldest_change = kStart},
-                        kStart),
-            FlushDecision::kWriteNow);
+  EXPECT_EQ(
+      DecideFlush(kLimits, {.open_bytes = 40, .flushing_bytes = 960, .has_changes = true, .oldest_change = kStart},
+                  kStart),
+      FlushDecision::kWriteNow);
 }
 
 }  // namespace

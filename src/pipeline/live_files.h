@@ -55,8 +55,8 @@ class LiveFiles {
     iceberg::DataFile file;
     std::optional<iceberg::DataFile> delete_file;
     std::optional<iceberg::RowPositions> deleted;  ///< Committed; read when first needed.
-    iceberg::RowPositions marked;  ///< By the commit in the making; looked at only when has_marks.
-    bool has_marks = false;        ///< (Roaring64Map::isEmpty copies what it looks at.)
+    iceberg::RowPositions marked;                  ///< By the commit in the making; looked at only when has_marks.
+    bool has_marks = false;                        ///< (Roaring64Map::isEmpty copies what it looks at.)
     std::optional<iceberg::DataFile> next_delete_file;
     bool added = false;    ///< By the commit in the making.
     bool emptied = false;  ///< MakeDelta left it out or removes it.

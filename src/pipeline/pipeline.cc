@@ -46,8 +46,8 @@ Result<Lsn> ReadTargetLsn(const SourceOptions& source) {
 
 class PipelineRun {
  public:
-  PipelineRun(const PipelineOptions& options, ReplicatorServices services, std::optional<Lsn> until)
-      : options_(options), services_(services), until_(until) {
+  PipelineRun(const PipelineOptions& options, ReplicatorServices services, std::optional<Lsn> until, bool first)
+      : options_(options), services_(services), until_(until), first_(first) {
     status_.pipeline = options.source.slot;
     status_.state = "starting";
   }
@@ -102,6 +102,8 @@ class PipelineRun {
       if (!targets_[i] || !targets_[i]->progress) missing.push_back(i);
     }
     if (missing.empty()) return {};
+    LogInfo("making a snapshot: PostgreSQL waits for the transactions that are open now to end",
+            {{"tables", missing.size()}});
     TRY(const SourceSnapshot snapshot, OpenSnapshot(options_.source, source.slot.has_value()));
     std::vector<TargetTable> copies;
     for (const size_t i : missing) {
@@ -112,6 +114,7 @@ class PipelineRun {
       copies.push_back(*targets_[i]);
     }
     status_.state = "copying";
+    services_.status.Set(status_);
     std::vector<CopyProgress> progress(copies.size());
     const CopyOptions copy{.connection = options_.source.connection,
                            .snapshot_name = snapshot.slot.snapshot_name,
@@ -176,8 +179,9 @@ class PipelineRun {
       auto stream = postgres::ReplicationStream::Open(options);
       const bool in_use = !stream && stream.error().kind() == ErrorKind::kConflict;
       if (!in_use || Clock::now() >= deadline || !SleepFor(milliseconds(250), stop)) {
-        // Another firn holds the slot: a second one must not wait for its place.
-        if (in_use) return std::move(stream.error()).WithKind(ErrorKind::kSourceLost);
+        // Another firn holds the slot: a second one must not wait for its place. After a network failure it may be our
+        // own walsender, which the server has not given up yet.
+        if (in_use && first_) return std::move(stream.error()).WithKind(ErrorKind::kSourceLost);
         return stream;
       }
     }
@@ -186,6 +190,7 @@ class PipelineRun {
   const PipelineOptions& options_;
   ReplicatorServices services_;
   std::optional<Lsn> until_;
+  bool first_;  ///< Nothing has run yet: what is wrong is for the operator.
   PipelineStatus status_;
   TableWriterOptions writer_options_;
   std::vector<SourceTable> sources_;
@@ -203,11 +208,11 @@ Status RunPipeline(const PipelineOptions& options, ReplicatorServices services, 
   bool has_run = false;
   for (int retry = 0;; ++retry) {
     const auto start = Clock::now();
-    Status result = PipelineRun(options, services, until).Run(stop);
+    Status result = PipelineRun(options, services, until, !has_run).Run(stop);
     if (result || stop.stop_requested()) return result;
-    // What is wrong at the very first start is for the operator; later, a failure may pass.
-    const bool streamed = Clock::now() - start > kSlotWait;
-    has_run = has_run || streamed || services.status.Get().state == "streaming";
+    // What is wrong before anything ran is for the operator; later, a failure may pass.
+    const std::string reached = services.status.Get().state;
+    has_run = has_run || reached == "copying" || reached == "streaming";
     if (!has_run || !RetryPolicy::IsRetryable(result.error())) return result;
     if (Clock::now() - start > kHealthyRun) retry = 0;
     if (retry >= options.retry.max_retries) {

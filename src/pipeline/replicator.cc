@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 #include "base/try.h"
@@ -48,10 +47,11 @@ Result<std::unique_ptr<Replicator>> Replicator::Make(ReplicatorOptions options, 
   TRY_VOID(replicator->assembler_.Start());
   for (size_t i = 0; i < targets.size(); ++i) {
     TargetTable& target = targets[i];
-    Table table{.status_row = i};
+    Table table;
     TRY(table.lane, TableLane::Make(std::move(target.mapping), target.layout.identity, target.progress->lsn));
     table.writer = std::make_unique<TableWriter>(services.writer, replicator->options_.writer, std::move(target.table),
                                                  std::move(target.layout), ToString(target.source.name));
+    replicator->status_rows_.emplace(table.writer.get(), i);
     replicator->tables_.emplace(target.source.oid.value, std::move(table));
   }
   return replicator;
@@ -189,10 +189,14 @@ Status Replicator::FlushWhereDue(bool now) {
   FlushDecision decision = DecideFlush(options_.flush, state, Clock::now());
   if (now && state.has_changes && state.between_transactions) decision = FlushDecision::kCommit;
   switch (decision) {
-    case FlushDecision::kWait: return {};
-    case FlushDecision::kWriteNow: return Flush(/*commit=*/false);
-    case FlushDecision::kWrite: return committer_is_free ? Flush(/*commit=*/false) : Status{};
-    case FlushDecision::kCommit: return committer_is_free ? Flush(/*commit=*/true) : Status{};
+    case FlushDecision::kWait:
+      return {};
+    case FlushDecision::kWriteNow:
+      return Flush(/*commit=*/false);
+    case FlushDecision::kWrite:
+      return committer_is_free ? Flush(/*commit=*/false) : Status{};
+    case FlushDecision::kCommit:
+      return committer_is_free ? Flush(/*commit=*/true) : Status{};
   }
   return {};
 }
@@ -223,12 +227,10 @@ Status Replicator::TakeOutcomes() {
     if (!outcome->receipt) continue;
     progress_.Committed(*outcome->receipt);
     stream_->SetAcknowledged(progress_.committed());
-    for (Table& table : tables_ | std::views::values) {
-      const auto& tables = outcome->receipt->tables();
-      auto committed = std::ranges::find(tables, table.writer->table().ident, &catalog::LoadedTable::ident);
-      if (committed == tables.end()) continue;
-      TableStatus& row = status_.tables[table.status_row];
-      row.snapshot_id = committed->metadata->current_snapshot_id.value_or(0);
+    for (const TableCommit& commit : outcome->tables) {
+      TableStatus& row = status_.tables[status_rows_.at(commit.writer)];
+      row.snapshot_id = commit.snapshot_id;
+      row.rows_written += commit.rows;
       row.committed_lsn = ToString(outcome->receipt->lsn());
       row.last_commit_ms = UnixMillisNow();
     }

@@ -57,8 +57,7 @@ class Replicator : private TransactionSink {
     std::unique_ptr<TableLane> lane;
     std::unique_ptr<TableWriter> writer;
     std::optional<RelationBinding> binding;  ///< From the last Relation message.
-    size_t status_row = 0;
-    bool dirty = false;  ///< Has changes since the last flush.
+    bool dirty = false;                      ///< Has changes since the last flush.
   };
 
   Replicator(ReplicatorOptions options, ReplicatorServices services, PipelineStatus status);
@@ -90,8 +89,9 @@ class Replicator : private TransactionSink {
   TransactionAssembler assembler_;
   Progress progress_;
   PipelineStatus status_;
-  postgres::ReplicationStream* stream_ = nullptr;  ///< During Run.
-  std::unordered_map<uint32_t, Table> tables_;     ///< By OID.
+  postgres::ReplicationStream* stream_ = nullptr;               ///< During Run.
+  std::unordered_map<uint32_t, Table> tables_;                  ///< By OID.
+  std::unordered_map<const TableWriter*, size_t> status_rows_;  ///< Indexes into status_.tables.
   std::vector<Table*> dirty_;
   Lsn transaction_commit_lsn_;  ///< Of the transaction that Begin named.
   int64_t transaction_time_us_ = 0;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "base/unix_time.h"
 #include "observe/log.h"
 
 namespace firn::pipeline {
@@ -25,10 +26,6 @@ constexpr int64_t kPostgresEpochUnixSeconds = 946'684'800;
 int64_t PostgresMicrosNow() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::microseconds>(now).count() - kPostgresEpochUnixSeconds * 1'000'000;
-}
-
-int64_t UnixMillisNow() {
-  return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace

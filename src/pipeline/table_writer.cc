@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "base/unix_time.h"
 #include "iceberg/data_file_reader.h"
 #include "index/key_codec.h"
 #include "observe/log.h"
@@ -21,11 +22,6 @@ using Clock = std::chrono::steady_clock;
 
 /// Entries sorted and loaded in one run of an index rebuild: about 64 MB of them.
 constexpr size_t kRebuildRunEntries = 2'000'000;
-
-int64_t UnixMillis() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 index::KeyKind KindOf(RowIdentity identity) {
   return identity == RowIdentity::kWholeRow ? index::KeyKind::kDuplicates : index::KeyKind::kUnique;
@@ -313,7 +309,7 @@ Result<iceberg::CommitRequest> TableWriter::BuildOn(const iceberg::TableMetadata
   if (fresh.current_snapshot_id != table_.metadata->current_snapshot_id && !pending_->truncate) {
     TRY_VOID(files_.CheckStillLive(fresh, manifests_));
   }
-  return iceberg::BuildRowDelta(context_.store, table_.ident, fresh, pending_->delta, manifests_, UnixMillis());
+  return iceberg::BuildRowDelta(context_.store, table_.ident, fresh, pending_->delta, manifests_, UnixMillisNow());
 }
 
 Status TableWriter::Committed(const catalog::LoadedTable& table) {
@@ -343,7 +339,7 @@ catalog::TableChange MakeCopyChange(WriterContext context, const PipelineIdentit
                     delta = std::move(delta)](const catalog::LoadedTable& fresh) -> Result<iceberg::CommitRequest> {
             TRY_VOID(CheckStillOurs(*table.metadata, *fresh.metadata).Context("table {}", ToString(table.ident)));
             iceberg::ManifestCache manifests;
-            return iceberg::BuildRowDelta(context.store, table.ident, *fresh.metadata, delta, manifests, UnixMillis());
+            return iceberg::BuildRowDelta(context.store, table.ident, *fresh.metadata, delta, manifests, UnixMillisNow());
           }};
 }
 

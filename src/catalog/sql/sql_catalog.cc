@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -13,6 +12,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "base/unix_time.h"
 #include "base/uuid.h"
 #include "catalog/sql/sqlite.h"
 #include "iceberg/row_delta.h"
@@ -49,11 +49,6 @@ constexpr std::string_view kCreateNamespaces =
 constexpr size_t kCachedTablesMax = 4'096;
 /// How often a pointer may move between reading it and reading its file.
 constexpr int kLoadAttemptsMax = 5;
-
-int64_t NowMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 /// Levels joined by dots, as the JDBC catalog writes a namespace. A level with a dot in it looks like two to others.
 std::string NamespaceText(const std::vector<std::string>& levels) { return fmt::format("{}", fmt::join(levels, ".")); }
@@ -196,7 +191,7 @@ class SqlCatalog : public Catalog {
     if (placed.location.empty()) {
       TRY(placed.location, DefaultLocation(ident));
     }
-    TRY(TableMetadata metadata, iceberg::MakeTableMetadata(placed, NowMs()));
+    TRY(TableMetadata metadata, iceberg::MakeTableMetadata(placed, UnixMillisNow()));
     const std::string location = NewMetadataLocation(metadata, 0);
     WrittenFiles files(store_);
     TRY_VOID(files.Write(location, TableMetadataToText(metadata)).Context("creating table {}", ToString(ident)));
@@ -236,7 +231,7 @@ class SqlCatalog : public Catalog {
   bool CommitsTablesTogether() const override { return true; }
 
   Result<std::vector<LoadedTable>> CommitTables(std::span<const CommitRequest> requests) override {
-    const int64_t now_ms = NowMs();
+    const int64_t now_ms = UnixMillisNow();
     WrittenFiles files(store_);
     std::vector<LoadedTable> bases;
     std::vector<LoadedTable> committed;

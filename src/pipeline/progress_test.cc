@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <type_traits>
+
 namespace firn::pipeline {
 namespace {
 
@@ -13,6 +15,12 @@ iceberg::TableMetadata WithSnapshots(std::vector<iceberg::Snapshot> snapshots) {
 }
 
 const PipelineIdentity kWriter{.pipeline = "firn", .system_identifier = "42"};
+
+// Only the commit loop can make a receipt, and a receipt is all that moves Progress: acknowledging before a commit does
+// not compile.
+static_assert(!std::is_default_constructible_v<catalog::CommitReceipt>);
+static_assert(!std::is_copy_constructible_v<catalog::CommitReceipt>);
+static_assert(!std::is_constructible_v<catalog::CommitReceipt, Lsn, std::vector<catalog::LoadedTable>, int>);
 
 TEST(Progress, IsNothingForATableThatFirnNeverCommitted) {
   EXPECT_FALSE(ReadProgress(WithSnapshots({})).value().has_value());

@@ -4,6 +4,7 @@
 #include <arrow/util/decimal.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "base/try.h"
@@ -46,23 +47,21 @@ iceberg::Type TypeOf(const Column& column) {
   return {};
 }
 
-Result<std::string> ParseUuid(std::string_view text) {
-  std::string bytes;
-  int high = -1;
+Result<std::array<uint8_t, 16>> ParseUuid(std::string_view text) {
+  std::array<uint8_t, 16> bytes{};
+  size_t digits = 0;
   for (const char c : text) {
     if (c == '-') continue;
-    const int digit = c >= '0' && c <= '9'                     ? c - '0'
-                      : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                               : -1;
-    if (digit < 0) return MakeError(ErrorKind::kSchemaMismatch, "'{}' is not a uuid", text);
-    if (high < 0) {
-      high = digit;
-    } else {
-      bytes.push_back(static_cast<char>(high << 4 | digit));
-      high = -1;
+    const char lower = static_cast<char>(c | 0x20);
+    const bool is_digit = c >= '0' && c <= '9';
+    if ((!is_digit && (lower < 'a' || lower > 'f')) || digits == 32) {
+      return MakeError(ErrorKind::kSchemaMismatch, "'{}' is not a uuid", text);
     }
+    const int value = is_digit ? c - '0' : lower - 'a' + 10;
+    bytes[digits / 2] = static_cast<uint8_t>(bytes[digits / 2] << 4 | value);
+    ++digits;
   }
-  if (bytes.size() != 16 || high >= 0) return MakeError(ErrorKind::kSchemaMismatch, "'{}' is not a uuid", text);
+  if (digits != 32) return MakeError(ErrorKind::kSchemaMismatch, "'{}' is not a uuid", text);
   return bytes;
 }
 
@@ -95,8 +94,8 @@ Status AppendInteger(arrow::ArrayBuilder& builder, int64_t value) {
 Status AppendText(arrow::ArrayBuilder& builder, const std::string& text, const iceberg::Type& type) {
   switch (type.id) {
     case TypeId::kUuid: {
-      TRY(const std::string bytes, ParseUuid(text));
-      return storage::FromArrow(static_cast<arrow::FixedSizeBinaryBuilder&>(builder).Append(bytes),
+      TRY(const auto bytes, ParseUuid(text));
+      return storage::FromArrow(static_cast<arrow::FixedSizeBinaryBuilder&>(builder).Append(bytes.data()),
                                 "appending a uuid{}", "");
     }
     case TypeId::kDecimal: {

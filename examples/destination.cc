@@ -1,8 +1,8 @@
 // An application that writes its own data into Iceberg through the library: two tables, an initial load, then changes.
 //
 //   firn_example_destination /tmp/lake
-//   python -c "from pyiceberg.catalog.sql import SqlCatalog as C; \
-//              print(C('firn', uri='sqlite:////tmp/lake/catalog.db').load_table('app.users').scan().to_arrow())"
+//   python -c "from pyiceberg.catalog.sql import SqlCatalog
+//   print(SqlCatalog('firn', uri='sqlite:////tmp/lake/catalog.db').load_table('app.users').scan().to_arrow())"
 
 #include <firn/destination.h>
 

@@ -57,8 +57,8 @@ class DestinationTest : public ::testing::Test {
     const auto table = catalog->LoadTable({{"app"}, "users"}).value();
     iceberg::ManifestCache cache;
     std::vector<std::string> rows;
-    for (const auto& live :
-         iceberg::PlanFiles(*store, *table.metadata, table.metadata->CurrentSnapshot(), cache).value()) {
+    const auto files = iceberg::PlanFiles(*store, *table.metadata, table.metadata->CurrentSnapshot(), cache).value();
+    for (const auto& live : files) {
       iceberg::RowPositions deleted;
       for (const auto& deletes : live.position_deletes) {
         deleted |= iceberg::ReadPositionDeletes(*store, deletes.file, live.entry.file.file_path).value();

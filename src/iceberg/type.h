@@ -29,11 +29,9 @@ struct Type {
   bool is_primitive() const { return id < TypeId::kStruct; }
   bool operator==(const Type&) const = default;
 
-  static Type Primitive(TypeId id) { return Type{.id = id}; }
-  static Type Decimal(int32_t precision, int32_t scale) {
-    return Type{.id = TypeId::kDecimal, .precision = precision, .scale = scale};
-  }
-  static Type Fixed(int32_t length) { return Type{.id = TypeId::kFixed, .length = length}; }
+  static Type Primitive(TypeId id);
+  static Type Decimal(int32_t precision, int32_t scale);
+  static Type Fixed(int32_t length);
   static Type List(Field element);
   static Type Map(Field key, Field value);
   static Type Struct(std::vector<Field> fields);
@@ -51,6 +49,12 @@ struct Field {
 
   bool operator==(const Field&) const = default;
 };
+
+inline Type Type::Primitive(TypeId id) { return Type{.id = id}; }
+inline Type Type::Decimal(int32_t precision, int32_t scale) {
+  return Type{.id = TypeId::kDecimal, .precision = precision, .scale = scale};
+}
+inline Type Type::Fixed(int32_t length) { return Type{.id = TypeId::kFixed, .length = length}; }
 
 /// The spec's name of a type: "decimal(10,2)", "list<string>" for messages.
 std::string ToString(const Type& type);

@@ -25,7 +25,7 @@ enum class FileContent : int32_t { kData = 0, kPositionDeletes = 1, kEqualityDel
 
 struct DataFile {
   FileContent content = FileContent::kData;
-  std::string file_path;             ///< A full URI.
+  std::string file_path;  ///< A full URI.
   std::string file_format = "PARQUET";
   int32_t partition_spec_id = 0;
   PartitionValues partition;
@@ -54,15 +54,16 @@ enum class EntryStatus : int32_t { kExisting = 0, kAdded = 1, kDeleted = 2 };
 struct ManifestEntry {
   EntryStatus status = EntryStatus::kAdded;
   int64_t snapshot_id = 0;
-  int64_t sequence_number = 0;       ///< Data sequence number.
+  int64_t sequence_number = 0;  ///< Data sequence number.
   int64_t file_sequence_number = 0;
   DataFile file;
 
   bool operator==(const ManifestEntry&) const = default;
 };
 
-/// The one data file that a position delete file or deletion vector applies to, or nothing where it may apply to several
-/// (or is something else): its referenced_data_file, else its file_path column's bounds where they are one path.
+/// The one data file that a position delete file or deletion vector applies to, or nothing where it may apply to
+/// several (or is something else): its referenced_data_file, else its file_path column's bounds where they are one
+/// path.
 std::optional<std::string_view> ReferencedDataFile(const DataFile& file);
 
 /// A position delete "file" that is a blob of a Puffin file (v3).

@@ -21,8 +21,8 @@ class DataFileReader {
  public:
   virtual ~DataFileReader() = default;
 
-  /// `projection`: the columns to read, found in the file by field id; one that the file lacks is read as nulls. Batches
-  /// have ToArrowSchema(projection)'s columns (a narrower type of the file is widened).
+  /// `projection`: the columns to read, found in the file by field id; one that the file lacks is read as nulls.
+  /// Batches have ToArrowSchema(projection)'s columns (a narrower type of the file is widened).
   static Result<std::unique_ptr<DataFileReader>> Open(storage::FileStore& store, const std::string& location,
                                                       const Schema& projection);
 

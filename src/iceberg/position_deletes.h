@@ -17,9 +17,8 @@ namespace firn::iceberg {
 using RowPositions = Roaring64Map;
 
 /// Writes the delete file of `data_file` (its partition and spec are taken over, referenced_data_file is set).
-Result<DataFile> WritePositionDeletes(storage::FileStore& store, const std::string& location,
-                                      const DataFile& data_file, const RowPositions& positions,
-                                      Compression compression);
+Result<DataFile> WritePositionDeletes(storage::FileStore& store, const std::string& location, const DataFile& data_file,
+                                      const RowPositions& positions, Compression compression);
 
 /// The positions that `delete_file` deletes from `data_file_path` (a delete file of another writer may hold several
 /// data files' positions).

@@ -44,12 +44,12 @@ struct ManifestFile {
 
 /// Where the live entries of a manifest are, by location. Views and indexes into the entries that it was made of.
 struct ManifestIndex {
-  std::unordered_map<std::string_view, size_t> by_path;                   ///< Live files of any content.
+  std::unordered_map<std::string_view, size_t> by_path;                    ///< Live files of any content.
   std::unordered_multimap<std::string_view, size_t> deletes_by_data_file;  ///< Live deletes of one data file, by it.
 };
 
-/// Parsed manifests and manifest lists by path; they never change once written. Holds the ones used last, within a bound
-/// on entries (of about 1 kB each: one with metrics of many columns counts as several). Single-threaded.
+/// Parsed manifests and manifest lists by path; they never change once written. Holds the ones used last, within a
+/// bound on entries (of about 1 kB each: one with metrics of many columns counts as several). Single-threaded.
 class ManifestCache {
  public:
   explicit ManifestCache(size_t entries_max = 100'000);

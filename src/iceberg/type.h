@@ -13,18 +13,37 @@ namespace firn::iceberg {
 using FieldId = int32_t;
 
 enum class TypeId : uint8_t {
-  kBoolean, kInt, kLong, kFloat, kDouble, kDecimal, kDate, kTime, kTimestamp, kTimestampTz, kTimestampNs,
-  kTimestampTzNs, kString, kUuid, kFixed, kBinary, kVariant, kUnknown, kStruct, kList, kMap,
+  kBoolean,
+  kInt,
+  kLong,
+  kFloat,
+  kDouble,
+  kDecimal,
+  kDate,
+  kTime,
+  kTimestamp,
+  kTimestampTz,
+  kTimestampNs,
+  kTimestampTzNs,
+  kString,
+  kUuid,
+  kFixed,
+  kBinary,
+  kVariant,
+  kUnknown,
+  kStruct,
+  kList,
+  kMap,
 };
 
 struct Field;
 
 struct Type {
   TypeId id = TypeId::kUnknown;
-  int32_t precision = 0;       ///< kDecimal: 1 to 38
-  int32_t scale = 0;           ///< kDecimal
-  int32_t length = 0;          ///< kFixed: bytes
-  std::vector<Field> fields;   ///< kStruct: its fields; kList: [element]; kMap: [key, value]
+  int32_t precision = 0;      ///< kDecimal: 1 to 38
+  int32_t scale = 0;          ///< kDecimal
+  int32_t length = 0;         ///< kFixed: bytes
+  std::vector<Field> fields;  ///< kStruct: its fields; kList: [element]; kMap: [key, value]
 
   bool is_primitive() const { return id < TypeId::kStruct; }
   bool operator==(const Type&) const = default;

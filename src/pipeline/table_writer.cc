@@ -339,7 +339,8 @@ catalog::TableChange MakeCopyChange(WriterContext context, const PipelineIdentit
                     delta = std::move(delta)](const catalog::LoadedTable& fresh) -> Result<iceberg::CommitRequest> {
             TRY_VOID(CheckStillOurs(*table.metadata, *fresh.metadata).Context("table {}", ToString(table.ident)));
             iceberg::ManifestCache manifests;
-            return iceberg::BuildRowDelta(context.store, table.ident, *fresh.metadata, delta, manifests, UnixMillisNow());
+            return iceberg::BuildRowDelta(context.store, table.ident, *fresh.metadata, delta, manifests,
+                                          UnixMillisNow());
           }};
 }
 

@@ -361,9 +361,9 @@ Status CreatePublication(Connection& connection, const std::string& name, const 
   if (!tables.empty()) sql += " FOR TABLE " + TableList(tables);
   if (connection.server_version() >= 130000) sql += " WITH (publish_via_partition_root = true)";
   TRY_VOID(ChangePublication(connection, sql, tables).Context("creating publication {}", name));
-  TRY_VOID(connection
-               .Query(fmt::format("COMMENT ON PUBLICATION {} IS {}", QuoteIdentifier(name), QuoteLiteral(kMadeByFirn)))
-               .Context("marking publication {}", name));
+  TRY_VOID(
+      connection.Query(fmt::format("COMMENT ON PUBLICATION {} IS {}", QuoteIdentifier(name), QuoteLiteral(kMadeByFirn)))
+          .Context("marking publication {}", name));
   return {};
 }
 

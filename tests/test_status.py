@@ -27,6 +27,7 @@ def test_status_and_metrics_while_firn_runs(pipeline):
     assert sample(metrics, "iceberg_rows_written_total") == 600
     assert sample(metrics, "iceberg_table_count") == 1
     assert sample(metrics, "iceberg_commits_failed_total") == 0
+    assert sample(metrics, "iceberg_open_files") == 0
     assert re.search(r"^firn_\w+", metrics, re.MULTILINE)
 
     status = json.loads(pipeline.firn.get("/status"))

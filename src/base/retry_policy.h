@@ -1,4 +1,4 @@
-// How often and how fast to try again. A value: the loop that sleeps belongs to the caller (base/retry.h).
+// How often and how fast to try again. A value: the loop that sleeps belongs to the caller.
 #pragma once
 
 #include <algorithm>

@@ -94,7 +94,7 @@ void Metrics::RecordCommit(const std::string& table, bool success, std::chrono::
   state_->commit_duration.Add(labels, kSeconds).Observe(Seconds(duration));
 }
 
-void Metrics::SetOpenFiles(int64_t files) { state_->open_files.Set(static_cast<double>(files)); }
+void Metrics::AddOpenFiles(int64_t change) { state_->open_files.Increment(static_cast<double>(change)); }
 void Metrics::SetPendingCommits(int64_t commits) { state_->pending_commits.Set(static_cast<double>(commits)); }
 void Metrics::SetTableCount(int64_t tables) { state_->table_count.Set(static_cast<double>(tables)); }
 

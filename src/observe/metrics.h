@@ -17,7 +17,7 @@ class Metrics {
   void RecordWrite(const std::string& table, int64_t rows, int64_t bytes, std::chrono::nanoseconds duration);
   /// A table's commit ended: commits_successful or commits_failed, commit_duration.
   void RecordCommit(const std::string& table, bool success, std::chrono::nanoseconds duration);
-  void SetOpenFiles(int64_t files);
+  void AddOpenFiles(int64_t change);
   void SetPendingCommits(int64_t commits);
   void SetTableCount(int64_t tables);
 
@@ -33,6 +33,18 @@ class Metrics {
  private:
   struct State;
   std::unique_ptr<State> state_;
+};
+
+/// Counts a data file as being written for as long as it lives.
+class OpenFileCount {
+ public:
+  explicit OpenFileCount(Metrics& metrics) : metrics_(metrics) { metrics_.AddOpenFiles(1); }
+  ~OpenFileCount() { metrics_.AddOpenFiles(-1); }
+  OpenFileCount(const OpenFileCount&) = delete;
+  OpenFileCount& operator=(const OpenFileCount&) = delete;
+
+ private:
+  Metrics& metrics_;
 };
 
 }  // namespace firn

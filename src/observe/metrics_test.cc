@@ -52,7 +52,8 @@ TEST(Metrics, CountsCommitsByOutcome) {
 
 TEST(Metrics, KeepsGaugesAndCounters) {
   Metrics metrics;
-  metrics.SetOpenFiles(3);
+  metrics.AddOpenFiles(4);
+  metrics.AddOpenFiles(-1);
   metrics.SetPendingCommits(2);
   metrics.SetTableCount(7);
   metrics.AddReceived(100, 5);

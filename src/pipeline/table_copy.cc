@@ -25,6 +25,12 @@ struct Task {
   postgres::CopyRequest request;
 };
 
+/// The data file that a worker is writing, if any.
+struct OpenFile {
+  std::unique_ptr<iceberg::DataFileWriter> writer;
+  std::unique_ptr<OpenFileCount> counted;
+};
+
 /// One copy run: the tasks, and what the workers have made of them.
 class CopyRun {
  public:
@@ -75,9 +81,9 @@ class CopyRun {
   }
 
   Status Work(std::stop_token stop, int workers);
-  Status CopyTask(const Task& task, postgres::TableCopyReader& reader, std::unique_ptr<iceberg::DataFileWriter>& writer,
-                  int64_t batch_bytes_max, std::stop_token stop);
-  Status CloseFile(size_t table, std::unique_ptr<iceberg::DataFileWriter>& writer);
+  Status CopyTask(const Task& task, postgres::TableCopyReader& reader, OpenFile& open_file, int64_t batch_bytes_max,
+                  std::stop_token stop);
+  Status CloseFile(size_t table, OpenFile& open_file);
   Status CommitIfDone(size_t table, std::stop_token stop);
 
   const CopyOptions& options_;
@@ -98,49 +104,51 @@ class CopyRun {
 Status CopyRun::Work(std::stop_token stop, int workers) {
   TRY(auto reader, postgres::TableCopyReader::Open(options_.connection, options_.snapshot_name));
   const int64_t batch_bytes_max = static_cast<int64_t>(options_.memory_bytes) / (4 * workers);
-  std::unique_ptr<iceberg::DataFileWriter> writer;
+  OpenFile open_file;
   size_t table = 0;
   while (!failed_) {
     const size_t next = next_task_++;
     // A data file holds rows of one table: it is closed when the next task is of another, or there is none.
     const bool same_table = next < tasks_.size() && tasks_[next].table == table;
-    if (!same_table && writer) {
-      TRY_VOID(CloseFile(table, writer));
+    if (!same_table && open_file.writer) {
+      TRY_VOID(CloseFile(table, open_file));
       TRY_VOID(CommitIfDone(table, stop));
     }
     if (next >= tasks_.size()) return {};
     table = tasks_[next].table;
-    TRY_VOID(CopyTask(tasks_[next], *reader, writer, batch_bytes_max, stop)
+    TRY_VOID(CopyTask(tasks_[next], *reader, open_file, batch_bytes_max, stop)
                  .Context("copying table {}", targets_[table].source.name));
     {
       std::lock_guard lock(mutex_);
       --tables_[table].tasks_left;
     }
-    if (!writer) TRY_VOID(CommitIfDone(table, stop));
+    if (!open_file.writer) TRY_VOID(CommitIfDone(table, stop));
   }
   return {};
 }
 
-Status CopyRun::CopyTask(const Task& task, postgres::TableCopyReader& reader,
-                         std::unique_ptr<iceberg::DataFileWriter>& writer, int64_t batch_bytes_max,
-                         std::stop_token stop) {
+Status CopyRun::CopyTask(const Task& task, postgres::TableCopyReader& reader, OpenFile& open_file,
+                         int64_t batch_bytes_max, std::stop_token stop) {
   const TargetTable& target = targets_[task.table];
   progress_[task.table].started = true;
   TRY(auto encoder, encode::RowEncoder::Make(target.mapping));
   auto write_batch = [&]() -> Status {
     if (encoder->rows() == 0) return {};
     TRY(const encode::EncodedRows rows, encoder->Finish());
-    if (!writer) {
+    if (!open_file.writer) {
       const std::string name = fmt::format("{}-{:05}.parquet", commit_id_, files_named_++);
-      TRY(writer, iceberg::DataFileWriter::Open(context_.store, iceberg::DataLocation(*target.table.metadata, name),
-                                                target.layout.schema, options_.writer.parquet));
+      TRY(open_file.writer,
+          iceberg::DataFileWriter::Open(context_.store, iceberg::DataLocation(*target.table.metadata, name),
+                                        target.layout.schema, options_.writer.parquet));
+      open_file.counted = std::make_unique<OpenFileCount>(context_.metrics);
       std::lock_guard lock(mutex_);
       ++tables_[task.table].files_open;
     }
-    TRY_VOID(writer->Write(*rows.batch));
+    TRY_VOID(open_file.writer->Write(*rows.batch));
     progress_[task.table].rows += rows.batch->num_rows();
     context_.metrics.AddCopiedRows(ToString(target.source.name), rows.batch->num_rows());
-    if (writer->estimated_bytes() >= options_.writer.target_file_size_bytes) return CloseFile(task.table, writer);
+    if (open_file.writer->estimated_bytes() >= options_.writer.target_file_size_bytes)
+      return CloseFile(task.table, open_file);
     return {};
   };
 
@@ -158,10 +166,10 @@ Status CopyRun::CopyTask(const Task& task, postgres::TableCopyReader& reader,
   return write_batch();
 }
 
-Status CopyRun::CloseFile(size_t table, std::unique_ptr<iceberg::DataFileWriter>& writer) {
+Status CopyRun::CloseFile(size_t table, OpenFile& open_file) {
   const auto start = std::chrono::steady_clock::now();
-  TRY(iceberg::DataFile file, writer->Close());
-  writer.reset();
+  TRY(iceberg::DataFile file, open_file.writer->Close());
+  open_file = {};
   file.partition_spec_id = targets_[table].table.metadata->default_spec_id;
   context_.metrics.RecordWrite(ToString(targets_[table].source.name), file.record_count, file.file_size_in_bytes,
                                std::chrono::steady_clock::now() - start);

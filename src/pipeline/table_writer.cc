@@ -118,7 +118,8 @@ Status TableWriter::Write(const std::string& commit_id, const TableBatch& batch)
 }
 
 Status TableWriter::Truncate() {
-  if (pending_->open_file) pending_->open_file.reset();
+  pending_->open_file.reset();
+  pending_->open_file_counted.reset();
   files_.Truncate();
   pending_->truncate = true;
   pending_->rows = 0;
@@ -190,6 +191,7 @@ Status TableWriter::OpenDataFile() {
   pending_->open_file_ns = 0;
   TRY(pending_->open_file,
       iceberg::DataFileWriter::Open(context_.store, pending_->open_location, layout_.schema, options_.parquet));
+  pending_->open_file_counted = std::make_unique<OpenFileCount>(context_.metrics);
   files_.Add(pending_->open_location);
   if (layout_.identity != RowIdentity::kAppendOnly) {
     TRY(pending_->open_file_number, index_->AddFile(pending_->open_location));
@@ -203,6 +205,7 @@ Status TableWriter::CloseDataFile() {
   TRY(iceberg::DataFile file, pending_->open_file->Close().Context("closing {}", pending_->open_location));
   pending_->open_file_ns += (Clock::now() - start).count();
   pending_->open_file.reset();
+  pending_->open_file_counted.reset();
   context_.metrics.RecordWrite(name_, file.record_count, file.file_size_in_bytes,
                                std::chrono::nanoseconds(pending_->open_file_ns));
   file.partition_spec_id = table_.metadata->default_spec_id;

@@ -76,6 +76,7 @@ class TableWriter {
     int64_t rows = 0;
     int files_named = 0;
     std::unique_ptr<iceberg::DataFileWriter> open_file;
+    std::unique_ptr<OpenFileCount> open_file_counted;
     std::string open_location;
     uint32_t open_file_number = 0;
     int64_t open_file_ns = 0;  ///< Time spent writing it.

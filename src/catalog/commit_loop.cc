@@ -1,12 +1,11 @@
 #include "catalog/commit_loop.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <random>
 #include <utility>
 
+#include "base/interruptible_sleep.h"
 #include "base/try.h"
 #include "observe/log.h"
 
@@ -35,15 +34,6 @@ struct PendingTable {
     may_be_on_its_way = false;
   }
 };
-
-/// False when a stop was requested.
-bool Sleep(std::chrono::milliseconds duration, const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any woken;
-  std::unique_lock lock(mutex);
-  woken.wait_for(lock, stop, duration, [] { return false; });
-  return !stop.stop_requested();
-}
 
 /// Commits tables that become visible together (or a single one).
 class GroupCommit {
@@ -150,7 +140,7 @@ class GroupCommit {
                                         {"reason", error.message()},
                                         {"retry", retries + 1},
                                         {"delay_ms", delay.count()}});
-    if (Sleep(delay, stop_)) return {};
+    if (SleepFor(delay, stop_)) return {};
     return Abandon(MakeError(ErrorKind::kCancelled, error.origin(),
                              "stopped while committing {} was to be tried again: {}", Names(), error.message()));
   }

@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <random>
 #include <thread>
 #include <utility>
 
+#include "base/interruptible_sleep.h"
 #include "base/try.h"
 #include "observe/log.h"
 
@@ -23,15 +22,6 @@ constexpr milliseconds kStatusInterval{200};
 constexpr milliseconds kSlotWait{10'000};
 /// A run that streamed this long was healthy: the next failure starts with the first delay again.
 constexpr std::chrono::seconds kHealthyRun{60};
-
-/// False when a stop was requested meanwhile.
-bool SleepFor(milliseconds time, std::stop_token stop) {
-  std::mutex mutex;
-  std::condition_variable_any wake;
-  std::unique_lock lock(mutex);
-  wake.wait_for(lock, stop, time, [] { return false; });
-  return !stop.stop_requested();
-}
 
 /// Where the WAL ends now, in a form that the stream reaches when nothing more is written: an insert position just
 /// behind a page header stands for the end of the page before.

@@ -1,5 +1,6 @@
 # make          the release binary, build/release/firn
 # make test     everything that this machine can test
+# make conformance  tables of every kind, as Spark and every other engine reads them (some minutes; PYTEST_ARGUMENTS=…)
 # make demo     a small shop in PostgreSQL, replicated live into Iceberg tables below demo/
 # make bench    the end-to-end benchmark, beside the floors that PostgreSQL itself sets
 # make lint     formatting and clang-tidy, for what differs from main (make lint ALL=1: for all, some ten minutes)
@@ -7,7 +8,7 @@
 #
 # Each installs what it lacks (scripts/install-dependencies).
 .DEFAULT_GOAL := release
-.PHONY: release dev test demo bench lint clean
+.PHONY: release dev test conformance demo bench lint clean
 
 release:
 	@scripts/install-dependencies build
@@ -20,6 +21,11 @@ dev:
 test:
 	@scripts/install-dependencies test
 	@scripts/test
+
+conformance:
+	@scripts/install-dependencies conformance
+	@scripts/build release firn
+	@scripts/conformance $(PYTEST_ARGUMENTS)
 
 demo:
 	@scripts/install-dependencies demo

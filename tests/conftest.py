@@ -49,20 +49,21 @@ def java(tmp_path_factory):
 class Pipeline:
     """A source database, the firn that replicates it, and its lake."""
 
-    def __init__(self, postgres, database, directory, java):
+    def __init__(self, postgres, database, directory, java, spark=None):
         self.postgres = postgres
         self.database = database
         self.url = postgres.url(database)
         self.connection = postgres.connect(database)
         self.directory = directory
         self.java = java
+        self.spark = spark
         self.firn = None
         self.configure()
 
     def configure(self, **settings):
         """Makes the configuration file anew: `settings` are its sections."""
         self.firn = Firn(self.directory, self.url, slot=identifier(self.database), settings=settings)
-        self.lake = Lake(self.firn.warehouse, self.java)
+        self.lake = Lake(self.firn.warehouse, self.java, self.spark)
 
     def execute(self, statements, parameters=None):
         """Each call is one transaction, or as many as the text has where it has its own BEGIN and COMMIT."""
@@ -85,6 +86,8 @@ class Pipeline:
 
     def close(self):
         self.firn.kill()
+        if self.spark:
+            self.spark.forget(self.firn.warehouse)
         self.connection.close()
         self.postgres.drop_database(self.database)
 

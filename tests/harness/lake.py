@@ -23,9 +23,10 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 class Lake:
     """The warehouse of a pipeline with its embedded catalog."""
 
-    def __init__(self, warehouse, java):
+    def __init__(self, warehouse, java, spark=None):
         self.warehouse = pathlib.Path(warehouse)
         self._java = java
+        self._spark = spark
 
     def catalog(self):
         database = self.warehouse / "catalog.db"
@@ -41,6 +42,8 @@ class Lake:
 
     def rows(self, table, engine):
         """The table's rows at its current snapshot, as dicts of the engine's own Python values."""
+        if engine == "spark":
+            return self._spark.rows(self.warehouse, table.name())
         return {
             "pyiceberg": read_with_pyiceberg,
             "iceberg-rust": read_with_iceberg_rust,

@@ -6,6 +6,7 @@
 #include "base/try.h"
 #include "cli/commands.h"
 #include "cli/pipeline_services.h"
+#include "cli/table_settings.h"
 
 namespace firn::cli {
 namespace {
@@ -29,6 +30,13 @@ Status CheckWarehouse(const config::Config& config) {
   return CheckLocalWarehouse(location);
 }
 
+/// Whether each of its columns can be stored as the configuration asks.
+Status CheckTable(const config::Config& config, const SourceTable& table) {
+  TRY(const pipeline::TableSettings settings, TableSettingsOf(config, table.name));
+  TRY_VOID(encode::MapTable(table, settings.types));
+  return {};
+}
+
 }  // namespace
 
 Status Check(const config::Config& config) {
@@ -45,8 +53,8 @@ Status Check(const config::Config& config) {
     for (const Error& problem : source->problems) report(problem.message());
     for (const std::string& warning : source->warnings) fmt::print("warning: {}\n", warning);
     for (const SourceTable& table : source->tables) {
-      if (auto mapping = encode::MapTable(table); !mapping)
-        report(fmt::format("table {}: {}", table.name, mapping.error().message()));
+      if (Status usable = CheckTable(config, table); !usable)
+        report(fmt::format("table {}: {}", table.name, usable.error().message()));
     }
   }
   if (Status warehouse = CheckWarehouse(config); !warehouse) report(warehouse.error().message());

@@ -7,6 +7,7 @@
 #include "base/try.h"
 #include "base/uuid.h"
 #include "catalog/sql/sql_catalog.h"
+#include "cli/table_settings.h"
 #include "iceberg/data_file_writer.h"
 
 namespace firn::cli {
@@ -41,7 +42,7 @@ Result<pipeline::PipelineOptions> PipelineOptionsOf(const config::Config& config
                                     .copy_workers = config.source.copy_workers,
                                     .batch_rows = config.writer.batch_size,
                                     .state_dir = StateDirOf(config)};
-  options.compression_codec = config.writer.compression == "none" ? "uncompressed" : config.writer.compression;
+  options.settings_of = [&config](const TableName& table) { return TableSettingsOf(config, table); };
   options.writer.target_file_size_bytes = config.writer.target_file_size_bytes;
   TRY(options.writer.parquet.compression, iceberg::ParseCompression(config.writer.compression));
   options.flush = {.commit_interval = std::chrono::milliseconds(config.writer.commit_interval_ms),

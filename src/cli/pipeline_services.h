@@ -15,6 +15,7 @@ namespace firn::cli {
 
 pipeline::SourceOptions SourceOptionsOf(const config::Config& config);
 pipeline::TargetNaming TargetNamingOf(const config::Config& config);
+/// The options look into `config`, which outlives them.
 Result<pipeline::PipelineOptions> PipelineOptionsOf(const config::Config& config);
 
 /// The store of the warehouse. Makes nothing.

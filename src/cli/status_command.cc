@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/human_numbers.h"
 #include "cli/pipeline_services.h"
+#include "cli/table_settings.h"
 #include "cli/text_table.h"
 
 namespace firn::cli {
@@ -42,11 +43,18 @@ int64_t SummaryCount(const iceberg::Snapshot& snapshot, const char* key) {
   return count;
 }
 
-TableRow DescribeTable(const SourceTable& table, const pipeline::TargetNaming& naming,
+Result<std::optional<pipeline::TargetTable>> FindTarget(const config::Config& config, const SourceTable& table,
+                                                        const pipeline::PipelineIdentity& identity,
+                                                        catalog::Catalog& catalog) {
+  TRY(const pipeline::TableSettings settings, TableSettingsOf(config, table.name));
+  return pipeline::FindTargetTable(catalog, table, TargetNamingOf(config), settings, identity);
+}
+
+TableRow DescribeTable(const config::Config& config, const SourceTable& table,
                        const pipeline::PipelineIdentity& identity, catalog::Catalog* catalog) {
-  TableRow row{.source = ToString(table.name), .target = ToString(naming.IdentOf(table.name))};
+  TableRow row{.source = ToString(table.name), .target = ToString(TargetNamingOf(config).IdentOf(table.name))};
   if (catalog == nullptr) return row;
-  const auto target = pipeline::FindTargetTable(*catalog, table, naming, identity);
+  const auto target = FindTarget(config, table, identity, *catalog);
   if (!target) {
     row.state = "error";
     row.problem = target.error().message();
@@ -87,7 +95,7 @@ Result<Report> MakeReport(const config::Config& config) {
   const pipeline::PipelineIdentity identity{.pipeline = options.slot,
                                             .system_identifier = source.facts.system_identifier};
   for (const SourceTable& table : source.tables) {
-    report.tables.push_back(DescribeTable(table, TargetNamingOf(config), identity, catalog.get()));
+    report.tables.push_back(DescribeTable(config, table, identity, catalog.get()));
   }
   return report;
 }

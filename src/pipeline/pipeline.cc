@@ -61,8 +61,9 @@ class PipelineRun {
   /// Tables that are there already; the others are made once the source has its slot.
   Status FindTargets(const SourceState& source, const PipelineIdentity& identity) {
     for (const SourceTable& table : source.tables) {
-      TRY(auto target,
-          FindTargetTable(services_.catalog, table, options_.naming, identity).Context("table {}", table.name));
+      TRY(TableSettings settings, options_.settings_of(table.name));
+      TRY(auto target, FindTargetTable(services_.catalog, table, options_.naming, settings, identity)
+                           .Context("table {}", table.name));
       if (target && target->progress && !source.slot) {
         return MakeError(
             ErrorKind::kSourceLost, ErrorOrigin::kSource,
@@ -72,13 +73,14 @@ class PipelineRun {
       }
       // Nobody would notice a column that can't be stored until the copy: say so before anything is made.
       if (!target) {
-        TRY([[maybe_unused]] const auto mapping, encode::MapTable(table));
+        TRY([[maybe_unused]] const auto mapping, encode::MapTable(table, settings.types));
       }
       status_.tables.push_back({.source = ToString(table.name),
                                 .target = ToString(options_.naming.IdentOf(table.name)),
                                 .state = target && target->progress ? TableState::kStreaming : TableState::kPending,
                                 .rows_estimated = table.estimated_rows});
       sources_.push_back(table);
+      settings_.push_back(std::move(settings));
       targets_.push_back(std::move(target));
     }
     services_.writer.metrics.SetTableCount(static_cast<int64_t>(sources_.size()));
@@ -98,7 +100,7 @@ class PipelineRun {
     std::vector<TargetTable> copies;
     for (const size_t i : missing) {
       if (!targets_[i]) {
-        TRY(targets_[i], CreateTargetTable(services_.catalog, sources_[i], options_.naming, options_.compression_codec)
+        TRY(targets_[i], CreateTargetTable(services_.catalog, sources_[i], options_.naming, settings_[i])
                              .Context("table {}", sources_[i].name));
       }
       copies.push_back(*targets_[i]);
@@ -184,6 +186,7 @@ class PipelineRun {
   PipelineStatus status_;
   TableWriterOptions writer_options_;
   std::vector<SourceTable> sources_;
+  std::vector<TableSettings> settings_;              ///< Beside sources_.
   std::vector<std::optional<TargetTable>> targets_;  ///< Beside sources_.
 };
 

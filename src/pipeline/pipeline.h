@@ -12,6 +12,7 @@
 #include "pipeline/replicator.h"
 #include "pipeline/source_setup.h"
 #include "pipeline/table_copy.h"
+#include "pipeline/table_settings.h"
 #include "pipeline/target_table.h"
 
 namespace firn::pipeline {
@@ -19,8 +20,8 @@ namespace firn::pipeline {
 struct PipelineOptions {
   SourceOptions source;
   TargetNaming naming;
-  std::string compression_codec = "zstd";  ///< In Iceberg's words, for the table property.
-  TableWriterOptions writer;               ///< Its identity is filled in.
+  TableSettingsOf settings_of;
+  TableWriterOptions writer;  ///< Its identity is filled in.
   FlushLimits flush;
   RetryPolicy retry;
   int copy_workers = 4;

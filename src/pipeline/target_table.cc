@@ -108,7 +108,8 @@ RowIdentity IdentityOf(const SourceTable& source) {
 }
 
 Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, const SourceTable& source,
-                                                   const TargetNaming& naming, const PipelineIdentity& writer) {
+                                                   const TargetNaming& naming, const TableSettings& settings,
+                                                   const PipelineIdentity& writer) {
   const iceberg::TableIdent ident = naming.IdentOf(source.name);
   auto loaded = catalog.LoadTable(ident);
   if (!loaded &&
@@ -121,22 +122,27 @@ Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, co
   TRY_VOID(CheckOrigin(table, source, progress, writer).Context("{}", where));
   TRY(const AttnumToField columns,
       ParseColumns(PropertyOf(*table.metadata, kSourceColumnsProperty)).Context("{}", where));
-  TRY(auto mapping, encode::MapTableOnto(source, table.metadata->CurrentSchema(), columns).Context("{}", where));
-  TargetTable target{.source = source, .mapping = std::move(mapping), .table = std::move(table), .progress = progress};
+  TRY(auto mapping,
+      encode::MapTableOnto(source, table.metadata->CurrentSchema(), columns, settings.types).Context("{}", where));
+  TargetTable target{.source = source,
+                     .settings = settings,
+                     .mapping = std::move(mapping),
+                     .table = std::move(table),
+                     .progress = progress};
   target.layout = MakeLayout(target.mapping, IdentityOf(source));
   return std::optional<TargetTable>(std::move(target));
 }
 
 Result<TargetTable> CreateTargetTable(catalog::Catalog& catalog, const SourceTable& source, const TargetNaming& naming,
-                                      const std::string& compression_codec) {
+                                      const TableSettings& settings) {
   const iceberg::TableIdent ident = naming.IdentOf(source.name);
-  TRY(auto mapping, encode::MapTable(source));
+  TRY(auto mapping, encode::MapTable(source, settings.types));
   iceberg::NewTable table{.schema = mapping.schema};
   table.properties = {
       {kSourceTableProperty, ToString(source.name)},
       {kSourceOidProperty, fmt::to_string(source.oid.value)},
       {kSourceColumnsProperty, FormatColumns(mapping)},
-      {"write.parquet.compression-codec", compression_codec},
+      {"write.parquet.compression-codec", settings.compression_codec},
       // Other engines that change the table are asked to leave rows where they are, as firn does.
       {"write.delete.mode", "merge-on-read"},
       {"write.update.mode", "merge-on-read"},
@@ -144,7 +150,8 @@ Result<TargetTable> CreateTargetTable(catalog::Catalog& catalog, const SourceTab
   };
   TRY_VOID(catalog.EnsureNamespace(ident.namespace_levels));
   TRY(auto created, catalog.CreateTable(ident, table).Context("making Iceberg table {}", ToString(ident)));
-  TargetTable target{.source = source, .mapping = std::move(mapping), .table = std::move(created)};
+  TargetTable target{
+      .source = source, .settings = settings, .mapping = std::move(mapping), .table = std::move(created)};
   target.layout = MakeLayout(target.mapping, IdentityOf(source));
   return target;
 }

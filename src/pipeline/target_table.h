@@ -9,6 +9,7 @@
 #include "model/source_table.h"
 #include "pipeline/progress.h"
 #include "pipeline/table_batch.h"
+#include "pipeline/table_settings.h"
 
 namespace firn::pipeline {
 
@@ -26,6 +27,7 @@ struct TargetNaming {
 
 struct TargetTable {
   SourceTable source;
+  TableSettings settings;
   encode::TableMapping mapping;
   TableLayout layout;
   catalog::LoadedTable table;
@@ -39,11 +41,12 @@ RowIdentity IdentityOf(const SourceTable& source);
 /// from a table that has since been dropped and made again; kSchemaMismatch when the columns changed while firn was
 /// down.
 Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, const SourceTable& source,
-                                                   const TargetNaming& naming, const PipelineIdentity& writer);
+                                                   const TargetNaming& naming, const TableSettings& settings,
+                                                   const PipelineIdentity& writer);
 
-/// Makes namespace and table. `compression_codec` in Iceberg's words ("zstd", "uncompressed"). kUnsupported for a
-/// column that can't be stored.
+/// Makes namespace and table. kUnsupported for a column that can't be stored, kInvalidConfig for settings that don't
+/// fit the table.
 Result<TargetTable> CreateTargetTable(catalog::Catalog& catalog, const SourceTable& source, const TargetNaming& naming,
-                                      const std::string& compression_codec);
+                                      const TableSettings& settings);
 
 }  // namespace firn::pipeline

@@ -12,4 +12,10 @@ inline int64_t UnixMillisNow() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
+/// Microseconds since 1970-01-01 00:00 UTC, as Iceberg's timestamps count.
+inline int64_t UnixMicrosNow() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
+
 }  // namespace firn

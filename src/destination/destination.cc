@@ -175,7 +175,7 @@ class IcebergDestination : public Destination {
         return MakeError(ErrorKind::kSchemaMismatch, "table {} has no key: rows can only be appended",
                          table->writer->name());
       }
-      TRY(part.batch.rows, destination::EncodeCells(table->layout.schema.fields, events.rows)
+      TRY(part.batch.rows, destination::EncodeCells(table->layout.source_fields(), events.rows)
                                .Context("table {}", table->writer->name()));
       TRY(part.batch.old_keys,
           destination::EncodeCells(table->key_fields, events.keys).Context("keys of table {}", table->writer->name()));

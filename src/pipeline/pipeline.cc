@@ -111,6 +111,7 @@ class PipelineRun {
     const CopyOptions copy{.connection = options_.source.connection,
                            .snapshot_name = snapshot.slot.snapshot_name,
                            .lsn = snapshot.slot.consistent_point,
+                           .taken_at_us = snapshot.taken_at_us,
                            .workers = options_.copy_workers,
                            .split_tables = postgres::HasTidRangeScan(source.facts.version),
                            .batch_rows = options_.batch_rows,

@@ -21,12 +21,8 @@ constexpr milliseconds kStatusInterval{500};
 constexpr milliseconds kStopGrace{5'000};
 /// Changes between two looks at memory and clock, inside a transaction.
 constexpr int kChangesPerCheck = 1'024;
-constexpr int64_t kPostgresEpochUnixSeconds = 946'684'800;
-
-int64_t PostgresMicrosNow() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::microseconds>(now).count() - kPostgresEpochUnixSeconds * 1'000'000;
-}
+/// pgoutput counts from 2000-01-01.
+constexpr int64_t kPostgresEpochUnixMicros = 946'684'800'000'000;
 
 }  // namespace
 
@@ -101,7 +97,7 @@ Status Replicator::Stop() {
 
 Status Replicator::Begin(Lsn commit_lsn, int64_t committed_at_us) {
   transaction_commit_lsn_ = commit_lsn;
-  transaction_time_us_ = committed_at_us;
+  transaction_time_us_ = committed_at_us + kPostgresEpochUnixMicros;
   return {};
 }
 
@@ -148,6 +144,7 @@ Status Replicator::ApplyToTable(TableOid oid, const postgres::Message& message) 
   }
   MarkDirty(table);
   TableLane& lane = *table.lane;
+  lane.ContinueTransaction(transaction_commit_lsn_, transaction_time_us_);
   Status status;
   if (const auto* insert = std::get_if<postgres::InsertMessage>(&message.body)) {
     status = lane.Insert(*table.binding, insert->new_row);
@@ -247,7 +244,7 @@ Status Replicator::AcknowledgeIdle() {
 
 double Replicator::LagSeconds() const {
   if (idle()) return 0;
-  return std::max(0.0, static_cast<double>(PostgresMicrosNow() - oldest_change_us_) / 1e6);
+  return std::max(0.0, static_cast<double>(UnixMicrosNow() - oldest_change_us_) / 1e6);
 }
 
 void Replicator::PublishStatus() {

@@ -93,14 +93,14 @@ class Replicator : private TransactionSink {
   std::unordered_map<uint32_t, Table> tables_;                  ///< By OID.
   std::unordered_map<const TableWriter*, size_t> status_rows_;  ///< Indexes into status_.tables.
   std::vector<Table*> dirty_;
-  Lsn transaction_commit_lsn_;  ///< Of the transaction that Begin named.
-  int64_t transaction_time_us_ = 0;
-  Lsn applied_;           ///< End of the last whole transaction in the lanes.
-  bool written_ = false;  ///< Handed over without a commit since the last one.
+  Lsn transaction_commit_lsn_;       ///< Of the transaction that Begin named.
+  int64_t transaction_time_us_ = 0;  ///< Since 1970-01-01 00:00 UTC.
+  Lsn applied_;                      ///< End of the last whole transaction in the lanes.
+  bool written_ = false;             ///< Handed over without a commit since the last one.
   size_t flushing_bytes_ = 0;
   int changes_since_check_ = 0;
   std::chrono::steady_clock::time_point oldest_change_;
-  int64_t oldest_change_us_ = 0;  ///< Commit time of the oldest transaction not handed to the committer.
+  int64_t oldest_change_us_ = 0;  ///< Commit time (as above) of the oldest transaction not handed to the committer.
   int64_t changes_ = 0;           ///< Since the last status.
   int64_t bytes_reported_ = 0;
   std::chrono::steady_clock::time_point status_due_;

@@ -195,6 +195,7 @@ Result<SourceSnapshot> OpenSnapshot(const SourceOptions& options, bool slot_exis
   replication.replication = true;
   TRY(Connection connection, Connection::Open(replication));
   SourceSnapshot snapshot{.connection = std::make_unique<Connection>(std::move(connection))};
+  TRY(snapshot.taken_at_us, postgres::ReadClock(*snapshot.connection));
   const std::string name = slot_exists ? fmt::format("firn_copy_{}", ::getpid()) : options.slot;
   TRY(snapshot.slot, postgres::CreateSlot(*snapshot.connection, name, /*temporary=*/slot_exists));
   return snapshot;

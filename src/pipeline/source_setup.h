@@ -45,6 +45,9 @@ Status PreparePublication(const SourceOptions& options, const SourceState& state
 struct SourceSnapshot {
   std::unique_ptr<postgres::Connection> connection;  ///< Keeps the snapshot exported.
   postgres::CreatedSlot slot;
+  /// When it was asked for, by PostgreSQL's clock since 1970-01-01 00:00 UTC: no later than the commit of any
+  /// transaction that it doesn't see.
+  int64_t taken_at_us = 0;
 };
 /// Makes the pipeline's slot where it is missing, with its snapshot; else a temporary slot for a snapshot of now.
 Result<SourceSnapshot> OpenSnapshot(const SourceOptions& options, bool slot_exists);

@@ -1,6 +1,6 @@
 // The changes of one table between two flushes, as values: rows, the keys that changes name, and the order of it all.
 //
-//   rows      new row images, every column            changes   kInsert row 0
+//   rows      new row images, every source column     changes   kInsert row 0
 //   old_keys  key columns of old rows that an                    kUpdate row 1, old 0     (key changed)
 //             UPDATE or DELETE named                            kUpdate row 2            (same key)
 //                                                               kDelete        old 1
@@ -10,7 +10,8 @@
 #include <vector>
 
 #include "encode/row_encoder.h"
-#include "iceberg/schema.h"
+#include "model/lsn.h"
+#include "pipeline/table_layout.h"
 
 namespace firn::pipeline {
 
@@ -22,27 +23,22 @@ struct Change {
   int32_t old = -1;  ///< In `old_keys`; -1 for an insert, and for an update that keeps its key.
 };
 
+/// The changes from `first_change` on, up to the next run, are of one transaction.
+struct TransactionRun {
+  int32_t first_change = 0;
+  Lsn commit_lsn;               ///< Start of the commit record.
+  int64_t committed_at_us = 0;  ///< Since 1970-01-01 00:00 UTC.
+};
+
 struct TableBatch {
   /// A TRUNCATE came before the first of these changes: nothing that the table held before is left.
   bool truncate_first = false;
   encode::EncodedRows rows;
   encode::EncodedRows old_keys;
   std::vector<Change> changes;
+  /// Ascending; the first run starts with the first change. Empty where nobody needs it.
+  std::vector<TransactionRun> transactions;
   size_t bytes = 0;  ///< Memory that rows and old_keys held when the batch was sealed.
-};
-
-/// How the rows of a table are told apart.
-enum class RowIdentity : uint8_t {
-  kKey,       ///< By key columns: at most one row each.
-  kWholeRow,  ///< No key, REPLICA IDENTITY FULL: equal rows are interchangeable, an update or delete takes one of them.
-  kAppendOnly,  ///< Nothing tells: only inserts and truncates can come.
-};
-
-struct TableLayout {
-  iceberg::Schema schema;
-  RowIdentity identity = RowIdentity::kAppendOnly;
-  /// Indexes into the schema's fields: the key columns, or all columns for kWholeRow. Empty for kAppendOnly.
-  std::vector<int> key_columns;
 };
 
 }  // namespace firn::pipeline

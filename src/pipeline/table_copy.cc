@@ -13,6 +13,7 @@
 #include "encode/row_encoder.h"
 #include "iceberg/data_file_writer.h"
 #include "observe/log.h"
+#include "pipeline/added_columns.h"
 
 namespace firn::pipeline {
 namespace {
@@ -132,9 +133,11 @@ Status CopyRun::CopyTask(const Task& task, postgres::TableCopyReader& reader, Op
   const TargetTable& target = targets_[task.table];
   progress_[task.table].started = true;
   TRY(auto encoder, encode::RowEncoder::Make(target.mapping));
+  const RowFacts facts{.operation = RowOperation::kCopy, .lsn = options_.lsn, .committed_at_us = options_.taken_at_us};
   auto write_batch = [&]() -> Status {
     if (encoder->rows() == 0) return {};
-    TRY(const encode::EncodedRows rows, encoder->Finish());
+    TRY(const encode::EncodedRows encoded, encoder->Finish());
+    TRY(const auto rows, AddColumns(target.layout, encoded.batch, std::span(&facts, 1)));
     if (!open_file.writer) {
       const std::string name = fmt::format("{}-{:05}.parquet", commit_id_, files_named_++);
       TRY(open_file.writer,
@@ -144,9 +147,9 @@ Status CopyRun::CopyTask(const Task& task, postgres::TableCopyReader& reader, Op
       std::lock_guard lock(mutex_);
       ++tables_[task.table].files_open;
     }
-    TRY_VOID(open_file.writer->Write(*rows.batch));
-    progress_[task.table].rows += rows.batch->num_rows();
-    context_.metrics.AddCopiedRows(ToString(target.source.name), rows.batch->num_rows());
+    TRY_VOID(open_file.writer->Write(*rows));
+    progress_[task.table].rows += rows->num_rows();
+    context_.metrics.AddCopiedRows(ToString(target.source.name), rows->num_rows());
     if (open_file.writer->estimated_bytes() >= options_.writer.target_file_size_bytes)
       return CloseFile(task.table, open_file);
     return {};

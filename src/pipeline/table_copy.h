@@ -29,7 +29,8 @@ namespace firn::pipeline {
 struct CopyOptions {
   postgres::ConnectionOptions connection;
   std::string snapshot_name;
-  Lsn lsn;  ///< The snapshot's consistent point.
+  Lsn lsn;                  ///< The snapshot's consistent point.
+  int64_t taken_at_us = 0;  ///< When the snapshot was asked for, since 1970-01-01 00:00 UTC by PostgreSQL's clock.
   int workers = 4;
   bool split_tables = true;  ///< Whether the server reads block ranges well (postgres::HasTidRangeScan).
   int64_t batch_rows = 1000;

@@ -138,6 +138,7 @@ bool TableLane::SameKey(const RelationBinding& binding, postgres::Tuple a, postg
 Result<TableBatch> TableLane::Seal() {
   TableBatch batch{.truncate_first = std::exchange(truncated_, false), .bytes = bytes()};
   batch.changes = std::exchange(changes_, {});
+  batch.transactions = std::exchange(transactions_, {});
   if (rows_->rows() > 0) {
     TRY(batch.rows, rows_->Finish());
   }

@@ -30,13 +30,23 @@ class TableLane {
   /// kSchemaMismatch when the message's columns are not those that the mapping was made for.
   Result<RelationBinding> Bind(const postgres::RelationMessage& relation) const;
 
+  /// The changes that follow are of this transaction. Cheap enough to say before each one.
+  void ContinueTransaction(Lsn commit_lsn, int64_t committed_at_us) {
+    if (!transactions_.empty() && transactions_.back().commit_lsn == commit_lsn) return;
+    transactions_.push_back({.first_change = static_cast<int32_t>(changes_.size()),
+                             .commit_lsn = commit_lsn,
+                             .committed_at_us = committed_at_us});
+  }
   Status Insert(const RelationBinding& binding, postgres::Tuple new_row);
   Status Update(const RelationBinding& binding, const postgres::UpdateMessage& update);
   Status Delete(const RelationBinding& binding, const postgres::DeleteMessage& deletion);
   Status Truncate();
 
   bool empty() const { return changes_.empty() && !truncated_; }
-  size_t bytes() const { return rows_->bytes() + old_keys_->bytes() + changes_.capacity() * sizeof(Change); }
+  size_t bytes() const {
+    return rows_->bytes() + old_keys_->bytes() + changes_.capacity() * sizeof(Change) +
+           transactions_.capacity() * sizeof(TransactionRun);
+  }
   Lsn start() const { return start_; }
   const encode::TableMapping& mapping() const { return mapping_; }
   const TableName& name() const { return mapping_.source; }
@@ -62,6 +72,7 @@ class TableLane {
   std::unique_ptr<encode::RowEncoder> rows_;
   std::unique_ptr<encode::RowEncoder> old_keys_;
   std::vector<Change> changes_;
+  std::vector<TransactionRun> transactions_;
   std::vector<WireValue> scratch_;
   bool truncated_ = false;
 };

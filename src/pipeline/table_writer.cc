@@ -12,6 +12,7 @@
 #include "iceberg/data_file_reader.h"
 #include "index/key_codec.h"
 #include "observe/log.h"
+#include "pipeline/added_columns.h"
 #include "pipeline/unchanged_values.h"
 #include "storage/arrow_error.h"
 
@@ -106,6 +107,9 @@ Status TableWriter::Write(const std::string& commit_id, const TableBatch& batch)
   uint32_t first_row = 0;
   if (!folded.live_rows.empty()) {
     TRY(rows, TakeRows(rows, folded.live_rows));
+    if (layout_.HasAddedColumns()) {
+      TRY(rows, AddColumns(layout_, rows, FactsOfRows(batch, folded.live_rows)));
+    }
     TRY(first_row, AppendRows(*rows));
   }
   if (layout_.identity != RowIdentity::kAppendOnly) {

@@ -199,6 +199,12 @@ Result<ServerFacts> ReadServerFacts(Connection& connection) {
   return facts;
 }
 
+Result<int64_t> ReadClock(Connection& connection) {
+  TRY(const auto row, connection.Query("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+                          .Context("reading the server's clock"));
+  return ToInt(row.Get(0, 0));
+}
+
 Result<SystemIdentity> IdentifySystem(Connection& replication_connection) {
   TRY(const auto row, replication_connection.Query("IDENTIFY_SYSTEM").Context("reading the system identifier"));
   return SystemIdentity{.system_identifier = std::string(row.Get(0, 0)),

@@ -26,6 +26,9 @@ struct ServerFacts {
 };
 Result<ServerFacts> ReadServerFacts(Connection& connection);
 
+/// The server's clock: microseconds since 1970-01-01 00:00 UTC.
+Result<int64_t> ReadClock(Connection& connection);
+
 /// IDENTIFY_SYSTEM: the same identifier and timeline, for any role that may replicate.
 struct SystemIdentity {
   std::string system_identifier;

@@ -1,0 +1,32 @@
+// From a batch of source columns to rows of the Iceberg table: the computed columns and firn's own are added.
+//
+//   source columns (COPY, stream, application) ──► │ source │ computed │ own │ ──► data file
+//                              facts of each row ────────────────────────┘
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "firn/result.h"
+#include "pipeline/row_facts.h"
+#include "pipeline/table_layout.h"
+
+namespace arrow {
+class Array;
+class DataType;
+class RecordBatch;
+}  // namespace arrow
+
+namespace firn::pipeline {
+
+/// One of firn's own columns for `rows` rows; `facts` as for AddColumns.
+Result<std::shared_ptr<arrow::Array>> MakeOwnColumn(OwnColumn column, const std::shared_ptr<arrow::DataType>& type,
+                                                    int64_t rows, std::span<const RowFacts> facts);
+
+/// The batch with all columns of layout.schema. `rows` has the source columns, in order; `facts` has an element a row,
+/// or one that holds for every row. A layout without added columns gives `rows` itself. Thread-safety: pure.
+Result<std::shared_ptr<arrow::RecordBatch>> AddColumns(const TableLayout& layout,
+                                                       const std::shared_ptr<arrow::RecordBatch>& rows,
+                                                       std::span<const RowFacts> facts);
+
+}  // namespace firn::pipeline

@@ -33,6 +33,8 @@ Result<std::unique_ptr<arrow::util::Codec>> MakeCodec(BlockCodec codec) {
       return storage::FromArrow(arrow::util::Codec::Create(arrow::Compression::SNAPPY), "snappy");
     case BlockCodec::kZstandard:
       return storage::FromArrow(arrow::util::Codec::Create(arrow::Compression::ZSTD), "zstandard");
+    case BlockCodec::kLz4Frame:
+      return storage::FromArrow(arrow::util::Codec::Create(arrow::Compression::LZ4_FRAME), "lz4");
   }
   return MakeError(ErrorKind::kInternal, "no codec");
 }

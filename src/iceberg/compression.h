@@ -1,4 +1,4 @@
-// Whole buffers through the codecs of Avro files and gzipped metadata, by Arrow's codecs.
+// Whole buffers through the codecs of Avro and Puffin files and gzipped metadata, by Arrow's codecs.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace firn::iceberg {
 
-enum class BlockCodec : uint8_t { kNone, kDeflate, kGzip, kSnappy, kZstandard };  ///< kDeflate: raw, with no header.
+enum class BlockCodec : uint8_t { kNone, kDeflate, kGzip, kSnappy, kZstandard, kLz4Frame };  ///< kDeflate: raw.
 
 Result<std::string> Compress(BlockCodec codec, std::string_view bytes);
 

@@ -13,6 +13,7 @@
 
 #include "base/try.h"
 #include "iceberg/data_file_reader.h"
+#include "iceberg/deletion_vector.h"
 #include "iceberg/parquet_file_writer.h"
 #include "storage/arrow_error.h"
 
@@ -107,6 +108,7 @@ Result<DataFile> WritePositionDeletes(storage::FileStore& store, const std::stri
 
 Result<RowPositions> ReadPositionDeletes(storage::FileStore& store, const DataFile& delete_file,
                                          const std::string& data_file_path) {
+  if (IsDeletionVector(delete_file)) return ReadDeletionVector(store, delete_file);
   const bool scoped = IsScopedTo(delete_file, data_file_path);
   Schema projection{.fields = {PosField()}};
   if (!scoped) projection.fields.push_back(FilePathField());

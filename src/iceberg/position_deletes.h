@@ -3,25 +3,22 @@
 //   file_path (id 2147483546) | pos (id 2147483545)      sorted by pos; file_path is the same in every row
 #pragma once
 
-#include <roaring/roaring64map.hh>
 #include <string>
 
 #include "firn/result.h"
 #include "iceberg/data_file.h"
 #include "iceberg/data_file_writer.h"
+#include "iceberg/row_positions.h"
 #include "storage/file_store.h"
 
 namespace firn::iceberg {
-
-/// Positions of rows in a data file, from 0.
-using RowPositions = Roaring64Map;
 
 /// Writes the delete file of `data_file` (its partition and spec are taken over, referenced_data_file is set).
 Result<DataFile> WritePositionDeletes(storage::FileStore& store, const std::string& location, const DataFile& data_file,
                                       const RowPositions& positions, Compression compression);
 
-/// The positions that `delete_file` deletes from `data_file_path` (a delete file of another writer may hold several
-/// data files' positions).
+/// The positions that `delete_file` deletes from `data_file_path`: a deletion vector, or a position delete file (one of
+/// another writer may hold several data files' positions).
 Result<RowPositions> ReadPositionDeletes(storage::FileStore& store, const DataFile& delete_file,
                                          const std::string& data_file_path);
 

@@ -1,0 +1,49 @@
+// Deletion vectors (v3): the deleted positions of one data file as a blob "deletion-vector-v1" of a Puffin file.
+//
+//   length (uint32 BE) of what follows up to the CRC | D1 D3 39 64 | bitmap | CRC-32 (uint32 BE) of magic and bitmap
+//
+//   bitmap: count (uint64 LE), then for each high half of the positions, ascending: half (uint32 LE), and the low
+//   halves as a 32-bit Roaring bitmap in its portable format
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "firn/result.h"
+#include "iceberg/data_file.h"
+#include "iceberg/puffin.h"
+#include "iceberg/row_positions.h"
+#include "storage/file_store.h"
+
+namespace firn::iceberg {
+
+inline constexpr char kDeletionVectorBlob[] = "deletion-vector-v1";
+
+std::string EncodeDeletionVector(RowPositions positions);
+/// kCorrupt for bytes that are none; each length, the CRC and the bitmap's own order are checked.
+Result<RowPositions> DecodeDeletionVector(std::string_view blob);
+
+/// Reads the vector that `vector` (a delete file of a manifest) names by its offset and size.
+Result<RowPositions> ReadDeletionVector(storage::FileStore& store, const DataFile& vector);
+
+/// Writes the vectors of a commit into one Puffin file. Single-threaded.
+class DeletionVectorWriter {
+ public:
+  static Result<DeletionVectorWriter> Open(storage::FileStore& store, std::string location);
+
+  /// The vector of `data_file`, whose partition and spec are taken over.
+  Status Add(const DataFile& data_file, RowPositions positions);
+  /// Finishes the file: the vectors' delete files, in the order they were added.
+  Result<std::vector<DataFile>> Close();
+
+ private:
+  explicit DeletionVectorWriter(PuffinWriter puffin) : puffin_(std::move(puffin)) {}
+
+  PuffinWriter puffin_;
+  std::vector<DataFile> vectors_;
+};
+
+}  // namespace firn::iceberg

@@ -46,7 +46,6 @@ std::span<const UnavailableFeature> UnavailableFeatures() {
       {"destination.deletes", {"position"}},
       {"cdc.mode", {"mirror"}},
       {"cdc.enable_deletes", {"true"}},
-      {"cdc.track_changes", {"false"}},
       {"tables.*.partition_by", {}},
       {"tables.*.columns", {}},
       {"maintenance.compact", {"auto"}},

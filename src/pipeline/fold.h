@@ -1,5 +1,5 @@
 // Many changes of one key become its last state: what remains to be written, and which rows of the table must go.
-// Pure and single-threaded.
+// This is the mirror's way; fold_soft_delete and fold_history keep what it forgets. Pure and single-threaded.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "index/key_codec.h"
+#include "pipeline/row_facts.h"
 #include "pipeline/table_batch.h"
 
 namespace firn::pipeline {
@@ -18,15 +19,27 @@ struct PreviousImage {
   int32_t removed = -1;  ///< the table's row that removed_keys[removed] finds.
 };
 
+/// The table's row that removed_keys[removed] finds is written again, with other facts.
+struct RewrittenRow {
+  int32_t removed = -1;
+  RowFacts facts;
+  bool operator==(const RewrittenRow&) const = default;
+};
+
 struct FoldedBatch {
-  /// Rows of the batch that are alive at its end, ascending.
+  /// Rows of the batch that are to be written, ascending. In a mirror: those that are alive at its end.
   std::vector<int32_t> live_rows;
-  /// Keys whose row in the table, written before this batch, must be deleted. kWholeRow: a key may stand more than
-  /// once.
+  /// Beside live_rows; empty in a mirror, where FactsOfRows tells.
+  std::vector<RowFacts> facts;
+  /// Keys whose row in the table, written before this batch, must go from its place. kWholeRow: a key may stand more
+  /// than once.
   std::vector<std::string_view> removed_keys;
+  /// Beside removed_keys: the table need not have such a row. Empty: it has each.
+  std::vector<bool> maybe_absent;
+  std::vector<RewrittenRow> rewritten;
   /// By row of the batch; empty unless asked for.
   std::vector<PreviousImage> previous;
-  /// kKey: keys that the table held and that no live row has any more. Views into the keys given to Fold.
+  /// kKey: keys that the table held and that no row has any more by which it is to be found.
   std::vector<std::string_view> vanished_keys;
 };
 

@@ -45,6 +45,16 @@ std::string_view DocOf(OwnColumn column) {
 
 }  // namespace
 
+std::vector<OwnColumn> OwnColumnsOf(ChangeMode mode, bool track_changes) {
+  std::vector<OwnColumn> columns;
+  if (mode == ChangeMode::kSoftDelete) columns = {OwnColumn::kDeleted};
+  if (mode == ChangeMode::kHistory) columns = {OwnColumn::kValidFrom, OwnColumn::kValidTo, OwnColumn::kCurrent};
+  if (track_changes || mode == ChangeMode::kAppend) {
+    columns.insert(columns.end(), {OwnColumn::kOperation, OwnColumn::kLsn, OwnColumn::kCommittedAt});
+  }
+  return columns;
+}
+
 std::string_view NameOf(OwnColumn column) {
   switch (column) {
     case OwnColumn::kOperation:

@@ -3,12 +3,16 @@
 
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "firn/result.h"
 #include "iceberg/schema.h"
 #include "pipeline/table_layout.h"
 
 namespace firn::pipeline {
+
+/// Those of a table with this mode, in order.
+std::vector<OwnColumn> OwnColumnsOf(ChangeMode mode, bool track_changes);
 
 std::string_view NameOf(OwnColumn column);
 

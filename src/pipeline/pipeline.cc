@@ -75,6 +75,7 @@ class PipelineRun {
       if (!target) {
         TRY([[maybe_unused]] const auto mapping, encode::MapTable(table, settings.types));
       }
+      if (target) TRY_VOID(AdoptSettings(services_.catalog, *target).Context("table {}", table.name));
       status_.tables.push_back({.source = ToString(table.name),
                                 .target = ToString(options_.naming.IdentOf(table.name)),
                                 .state = target && target->progress ? TableState::kStreaming : TableState::kPending,

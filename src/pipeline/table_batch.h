@@ -23,6 +23,12 @@ struct Change {
   int32_t old = -1;  ///< In `old_keys`; -1 for an insert, and for an update that keeps its key.
 };
 
+/// Some changes of a batch: [first, end).
+struct ChangeRange {
+  int32_t first = 0;
+  int32_t end = 0;
+};
+
 /// The changes from `first_change` on, up to the next run, are of one transaction.
 struct TransactionRun {
   int32_t first_change = 0;

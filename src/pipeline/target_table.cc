@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/try.h"
+#include "pipeline/own_columns.h"
 
 namespace firn::pipeline {
 namespace {
@@ -44,13 +45,46 @@ std::string PropertyOf(const iceberg::TableMetadata& metadata, const char* key) 
   return position == metadata.properties.end() ? std::string() : position->second;
 }
 
-TableLayout MakeLayout(const encode::TableMapping& mapping, RowIdentity identity) {
-  TableLayout layout{.schema = mapping.schema, .identity = identity};
+std::string_view ToString(ChangeMode mode) {
+  switch (mode) {
+    case ChangeMode::kMirror:
+      return "mirror";
+    case ChangeMode::kSoftDelete:
+      return "soft-delete";
+    case ChangeMode::kHistory:
+      return "history";
+    case ChangeMode::kAppend:
+      return "append";
+  }
+  std::unreachable();
+}
+
+/// Whether a row of the source has at most one row of the table.
+bool KeepsKeysUnique(ChangeMode mode) { return mode == ChangeMode::kMirror || mode == ChangeMode::kSoftDelete; }
+
+/// The columns that firn fills in a table whose whole schema is `existing`: the source's, then firn's own.
+Result<TableLayout> MakeLayout(const encode::TableMapping& mapping, RowIdentity identity, const TableSettings& settings,
+                               const iceberg::Schema& existing, iceberg::FieldId last_column_id) {
+  TableLayout layout{.schema = mapping.schema, .mode = settings.mode, .identity = identity};
   if (identity == RowIdentity::kKey) layout.key_columns = mapping.key_columns;
   if (identity == RowIdentity::kWholeRow) {
     for (size_t i = 0; i < mapping.columns.size(); ++i) layout.key_columns.push_back(static_cast<int>(i));
   }
+  const auto own = OwnColumnsOf(settings.mode, settings.track_changes);
+  TRY_VOID(AddOwnColumns(own, existing, last_column_id, layout));
   return layout;
+}
+
+/// A mirror can be told to keep deleted rows from now on; what any other change would need is gone.
+Status CheckMode(const iceberg::TableMetadata& metadata, ChangeMode mode) {
+  const std::string written = PropertyOf(metadata, kChangeModeProperty);
+  const std::string_view before = written.empty() ? ToString(ChangeMode::kMirror) : std::string_view(written);
+  if (before == ToString(mode)) return {};
+  if (before == ToString(ChangeMode::kMirror) && mode == ChangeMode::kSoftDelete) return {};
+  return MakeError(ErrorKind::kInvalidConfig,
+                   "it has been written in the change mode '{}' and can't go on as '{}'; set cdc.mode (and "
+                   "cdc.enable_deletes) as they were, or drop the table in the catalog to copy it anew",
+                   before, ToString(mode));
 }
 
 /// Whether the table is this pipeline's, from this cluster and this very source table.
@@ -107,6 +141,15 @@ RowIdentity IdentityOf(const SourceTable& source) {
   return source.key_columns.empty() ? RowIdentity::kWholeRow : RowIdentity::kKey;
 }
 
+Result<encode::TableMapping> MapSource(const SourceTable& source, const TableSettings& settings) {
+  TRY(auto mapping, encode::MapTable(source, settings.types));
+  if (KeepsKeysUnique(settings.mode)) return mapping;
+  mapping.schema.identifier_field_ids.clear();
+  for (iceberg::Field& field : mapping.schema.fields) field.required = false;
+  for (encode::ColumnMapping& column : mapping.columns) column.field.required = false;
+  return mapping;
+}
+
 Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, const SourceTable& source,
                                                    const TargetNaming& naming, const TableSettings& settings,
                                                    const PipelineIdentity& writer) {
@@ -129,19 +172,25 @@ Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, co
                      .mapping = std::move(mapping),
                      .table = std::move(table),
                      .progress = progress};
-  target.layout = MakeLayout(target.mapping, IdentityOf(source));
+  const iceberg::TableMetadata& metadata = *target.table.metadata;
+  TRY_VOID(CheckMode(metadata, settings.mode).Context("{}", where));
+  TRY(target.layout,
+      MakeLayout(target.mapping, IdentityOf(source), settings, metadata.CurrentSchema(), metadata.last_column_id)
+          .Context("{}", where));
   return std::optional<TargetTable>(std::move(target));
 }
 
 Result<TargetTable> CreateTargetTable(catalog::Catalog& catalog, const SourceTable& source, const TargetNaming& naming,
                                       const TableSettings& settings) {
   const iceberg::TableIdent ident = naming.IdentOf(source.name);
-  TRY(auto mapping, encode::MapTable(source, settings.types));
-  iceberg::NewTable table{.schema = mapping.schema};
+  TRY(auto mapping, MapSource(source, settings));
+  TRY(TableLayout layout, MakeLayout(mapping, IdentityOf(source), settings, {}, mapping.schema.HighestFieldId()));
+  iceberg::NewTable table{.schema = layout.schema};
   table.properties = {
       {kSourceTableProperty, ToString(source.name)},
       {kSourceOidProperty, fmt::to_string(source.oid.value)},
       {kSourceColumnsProperty, FormatColumns(mapping)},
+      {kChangeModeProperty, std::string(ToString(settings.mode))},
       {"write.parquet.compression-codec", settings.compression_codec},
       // Other engines that change the table are asked to leave rows where they are, as firn does.
       {"write.delete.mode", "merge-on-read"},
@@ -150,10 +199,35 @@ Result<TargetTable> CreateTargetTable(catalog::Catalog& catalog, const SourceTab
   };
   TRY_VOID(catalog.EnsureNamespace(ident.namespace_levels));
   TRY(auto created, catalog.CreateTable(ident, table).Context("making Iceberg table {}", ToString(ident)));
-  TargetTable target{
-      .source = source, .settings = settings, .mapping = std::move(mapping), .table = std::move(created)};
-  target.layout = MakeLayout(target.mapping, IdentityOf(source));
-  return target;
+  return TargetTable{.source = source,
+                     .settings = settings,
+                     .mapping = std::move(mapping),
+                     .layout = std::move(layout),
+                     .table = std::move(created)};
+}
+
+Status AdoptSettings(catalog::Catalog& catalog, TargetTable& target) {
+  const iceberg::TableMetadata& metadata = *target.table.metadata;
+  iceberg::Schema schema = metadata.CurrentSchema();
+  for (const iceberg::Field& field : target.layout.schema.fields) {
+    if (schema.FindField(field.id) == nullptr) schema.fields.push_back(field);
+  }
+  iceberg::CommitRequest request{.table = target.table.ident};
+  if (schema.fields.size() != metadata.CurrentSchema().fields.size()) {
+    request.requirements = {iceberg::AssertCurrentSchemaId{metadata.current_schema_id},
+                            iceberg::AssertLastAssignedFieldId{metadata.last_column_id}};
+    request.updates = {iceberg::AddSchema{std::move(schema)}, iceberg::SetCurrentSchema{-1}};
+  }
+  const std::string mode(ToString(target.settings.mode));
+  if (target.settings.mode != ChangeMode::kMirror && PropertyOf(metadata, kChangeModeProperty) != mode) {
+    request.updates.push_back(iceberg::SetProperties{{{kChangeModeProperty, mode}}});
+  }
+  if (request.updates.empty()) return {};
+  request.requirements.push_back(iceberg::AssertTableUuid{metadata.table_uuid});
+  TRY(auto tables, catalog.CommitTables(std::span(&request, 1))
+                       .Context("changing the columns of Iceberg table {}", ToString(target.table.ident)));
+  target.table = std::move(tables.front());
+  return {};
 }
 
 }  // namespace firn::pipeline

@@ -17,6 +17,7 @@ namespace firn::pipeline {
 inline constexpr char kSourceTableProperty[] = "firn.source.table";      ///< "public.orders"
 inline constexpr char kSourceOidProperty[] = "firn.source.oid";          ///< pg_class.oid
 inline constexpr char kSourceColumnsProperty[] = "firn.source.columns";  ///< attnum to field id: "1:1,2:2,5:3"
+inline constexpr char kChangeModeProperty[] = "firn.cdc.mode";           ///< "mirror" where there is none.
 
 struct TargetNaming {
   std::string name_space = "{schema}";  ///< "{schema}" stands for the source schema; dots part levels.
@@ -36,13 +37,21 @@ struct TargetTable {
 
 RowIdentity IdentityOf(const SourceTable& source);
 
+/// How the source's columns are stored in a new table: encode::MapTable, without required and identifier fields where
+/// the change mode lets a key stand more than once.
+Result<encode::TableMapping> MapSource(const SourceTable& source, const TableSettings& settings);
+
 /// The table that `source` replicates into, if it is there already. Errors: kAlreadyExists for a table that firn did
 /// not make or that another pipeline writes; kSourceLost for one that was copied from another PostgreSQL cluster or
 /// from a table that has since been dropped and made again; kSchemaMismatch when the columns changed while firn was
-/// down.
+/// down; kInvalidConfig when the table has been written in another change mode.
 Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, const SourceTable& source,
                                                    const TargetNaming& naming, const TableSettings& settings,
                                                    const PipelineIdentity& writer);
+
+/// Gives the table what its settings ask for and it lacks: firn's own columns (null in the rows that it has), the mark
+/// of its change mode. Nothing to do is the usual case. kConflict when somebody changed the table since it was loaded.
+Status AdoptSettings(catalog::Catalog& catalog, TargetTable& target);
 
 /// Makes namespace and table. kUnsupported for a column that can't be stored, kInvalidConfig for settings that don't
 /// fit the table.

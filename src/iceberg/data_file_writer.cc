@@ -268,6 +268,14 @@ class ParquetFileWriter : public DataFileWriter {
     for (const std::string& column : details_.delta_columns) {
       properties.disable_dictionary(column)->encoding(column, parquet::Encoding::DELTA_BINARY_PACKED);
     }
+    // Java orders uuids by their halves as signed numbers, both in Iceberg's bounds and in Parquet's: given any, it
+    // would leave out files and row groups that hold the uuid looked for. So there are none, here and in the manifest.
+    parquet::SchemaDescriptor leaves;
+    leaves.Init(parquet_schema_);
+    for (int i = 0; i < leaves.num_columns(); ++i) {
+      const auto* leaf = leaves.Column(i);
+      if (leaf->logical_type()->is_UUID()) properties.disable_statistics(leaf->path());
+    }
     parquet::ArrowWriterProperties::Builder arrow_properties;
     arrow_properties.set_use_threads(false);
     arrow::KeyValueMetadata key_values;

@@ -144,8 +144,10 @@ TEST(ManifestAvro, KeepsPartitionValuesOfEveryType) {
   for (size_t i = 0; i < values.size(); ++i) {
     const ManifestFile::FieldSummary& summary = written.manifest.partitions[i];
     EXPECT_TRUE(summary.contains_null);
-    EXPECT_EQ(summary.lower_bound, SingleValue(values[i].second)) << i;
-    EXPECT_EQ(summary.upper_bound, SingleValue(values[i].second)) << i;
+    // Java orders uuids in its own way.
+    const auto bound = types[i].id == TypeId::kUuid ? std::nullopt : SingleValue(values[i].second);
+    EXPECT_EQ(summary.lower_bound, bound) << i;
+    EXPECT_EQ(summary.upper_bound, bound) << i;
   }
 }
 

@@ -21,6 +21,8 @@ class Limit:
 
 LIMITS = (
     Limit("spark", "time", "Spark does not support time fields: a table with one can't be read at all"),
+    Limit("pyiceberg", "equality deletes", "PyIceberg refuses tables with equality deletes"),
+    Limit("duckdb", "equality deletes", "DuckDB gives rows that equality deletes have deleted"),
 )
 
 

@@ -15,10 +15,9 @@ class SparkReader:
         self._spark = None
         self._sessions = {}
 
-    def rows(self, warehouse, table, where=None, columns=("*",)):
-        """The rows of `table` = (namespace, name) as dicts; `where` and `columns` are Spark's SQL."""
-        selected = self.session(warehouse).table(quoted("firn", *table)).selectExpr(*columns)
-        return (selected.where(where) if where else selected).toArrow().to_pylist()
+    def rows(self, warehouse, table):
+        """The rows of `table` = (namespace, name) as dicts."""
+        return self.session(warehouse).table(quoted("firn", *table)).toArrow().to_pylist()
 
     def session(self, warehouse):
         """A session whose catalog `firn` is the embedded one of this warehouse."""

@@ -80,7 +80,7 @@ std::optional<std::string> SingleValue(const Literal& literal) {
       literal);
 }
 
-std::string DecimalSingleValue(std::string_view big_endian) {
+std::string_view FewestBytes(std::string_view big_endian) {
   // A leading byte may go while it only repeats the sign of the byte after it.
   while (big_endian.size() > 1) {
     const auto first = static_cast<uint8_t>(big_endian[0]);
@@ -88,8 +88,10 @@ std::string DecimalSingleValue(std::string_view big_endian) {
     if (first != (next_is_negative ? 0xFF : 0x00)) break;
     big_endian.remove_prefix(1);
   }
-  return std::string(big_endian);
+  return big_endian;
 }
+
+std::string DecimalSingleValue(std::string_view big_endian) { return std::string(FewestBytes(big_endian)); }
 
 std::string DecimalSingleValue(int64_t unscaled) {
   std::string big_endian(8, '\0');
@@ -97,8 +99,12 @@ std::string DecimalSingleValue(int64_t unscaled) {
   return DecimalSingleValue(big_endian);
 }
 
+std::string_view PrefixOfString(std::string_view value, size_t code_points) {
+  return value.substr(0, PrefixBytes(value, code_points));
+}
+
 std::string LowerBoundOfString(std::string_view value, size_t code_points) {
-  return std::string(value.substr(0, PrefixBytes(value, code_points)));
+  return std::string(PrefixOfString(value, code_points));
 }
 
 std::optional<std::string> UpperBoundOfString(std::string_view value, size_t code_points) {

@@ -26,9 +26,13 @@ std::optional<std::string> SingleValue(const Literal& literal);
 
 /// A decimal's unscaled value, from a big-endian two's complement number of any length or from an integer.
 std::string DecimalSingleValue(std::string_view big_endian);
+/// The end of a big-endian two's complement number that says it all.
+std::string_view FewestBytes(std::string_view big_endian);
 std::string DecimalSingleValue(int64_t unscaled);
 
-/// The first `code_points` of a UTF-8 string: at most `value` in order.
+/// The first `code_points` of a UTF-8 string.
+std::string_view PrefixOfString(std::string_view value, size_t code_points);
+/// The same as a bound: at most `value` in order.
 std::string LowerBoundOfString(std::string_view value, size_t code_points);
 /// The least string of at most `code_points` that no string with `value`'s start exceeds: the cut string with its last
 /// code point that can be raised raised by one. Nothing where none can.

@@ -43,10 +43,14 @@ Result<pipeline::PipelineOptions> PipelineOptionsOf(const config::Config& config
                                     .batch_rows = config.writer.batch_size,
                                     .state_dir = StateDirOf(config)};
   options.settings_of = [&config](const TableName& table) { return TableSettingsOf(config, table); };
-  options.writer.target_file_size_bytes = config.writer.target_file_size_bytes;
-  TRY(options.writer.parquet.compression, iceberg::ParseCompression(config.writer.compression));
+  // Half of the memory is for rows that wait to be written, half for rows that files hold until they are row groups.
+  const int64_t memory_bytes = config.writer.memory_limit_bytes / 2;
+  options.writer.files = {.target_file_size_bytes = config.writer.target_file_size_bytes,
+                          .max_open_files = config.writer.max_open_files,
+                          .memory = std::make_shared<pipeline::RowMemory>(memory_bytes)};
+  TRY(options.writer.files.parquet.compression, iceberg::ParseCompression(config.writer.compression));
   options.flush = {.commit_interval = std::chrono::milliseconds(config.writer.commit_interval_ms),
-                   .memory_bytes = static_cast<size_t>(config.writer.memory_limit_bytes)};
+                   .memory_bytes = static_cast<size_t>(memory_bytes)};
   options.retry = {.max_retries = config.retry.max_retries,
                    .base_delay = std::chrono::milliseconds(config.retry.base_delay_ms),
                    .max_delay = std::chrono::milliseconds(config.retry.max_delay_ms)};

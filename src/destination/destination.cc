@@ -71,9 +71,9 @@ class IcebergDestination : public Destination {
         catalog::OpenSqlCatalog({.uri = options.catalog_uri, .name = options.catalog_name, .warehouse = warehouse},
                                 *destination->store_));
     TRY(destination->index_, index::Database::Open(state + "/index"));
-    destination->writer_options_ = {.target_file_size_bytes = options.target_file_size_bytes,
+    destination->writer_options_ = {.files = {.target_file_size_bytes = options.target_file_size_bytes},
                                     .writer = {.pipeline = options.pipeline}};
-    TRY(destination->writer_options_.parquet.compression, iceberg::ParseCompression(options.compression));
+    TRY(destination->writer_options_.files.parquet.compression, iceberg::ParseCompression(options.compression));
     RetryPolicy retry;
     retry.max_retries = options.max_retries;
     destination->committer_.emplace(*destination->catalog_, retry, destination->metrics_);

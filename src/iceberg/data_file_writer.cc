@@ -33,6 +33,8 @@ namespace {
 /// Rows are held until they are a row group, then written column by column: a fifth faster than letting Parquet buffer
 /// the pages of all columns at once. So this, in Arrow's form, bounds an open file's memory.
 constexpr int64_t kRowGroupBytesMax = 64 << 20;
+/// What a batch takes beside its values, by column: array, buffers and their padding.
+constexpr int64_t kBatchOverheadBytes = 512;
 
 parquet::Compression::type ToParquet(Compression compression) {
   switch (compression) {
@@ -198,7 +200,6 @@ class ParquetFileWriter : public DataFileWriter {
       holds_floats_.push_back(HoldsFloats(field.type));
       check_required_.push_back(field.required || HoldsRequired(field.type));
     }
-    TRY(stream_, store_.OpenOutput(location_));
     return {};
   }
 
@@ -220,11 +221,20 @@ class ParquetFileWriter : public DataFileWriter {
   int64_t rows() const override { return written_rows_ + held_rows_; }
 
   int64_t estimated_bytes() const override {
-    const int64_t written = stream_->Tell().ValueOr(0);
+    const int64_t written = stream_ ? stream_->Tell().ValueOr(0) : 0;
     // The rows of whole row groups tell how many bytes a row takes; until there is one, Arrow's bytes stand for them.
     if (written_rows_ == 0) return written + held_bytes_;
     return written + held_rows_ * written / written_rows_;
   }
+
+  int64_t held_bytes() const override {
+    const auto columns = static_cast<int64_t>(schema_.fields.size());
+    return held_bytes_ + static_cast<int64_t>(held_.size()) * columns * kBatchOverheadBytes;
+  }
+
+  bool is_open() const override { return stream_ != nullptr; }
+
+  Status Flush() override { return WriteRowGroup(); }
 
   Result<DataFile> Close() override {
     TRY_VOID(WriteRowGroup());
@@ -252,8 +262,9 @@ class ParquetFileWriter : public DataFileWriter {
     return storage::FromArrow(status, "writing {}", location_);
   }
 
-  /// Opens the Parquet writer: once the first row group is there, which tells what columns to write with a dictionary.
+  /// Opens the file: once the first row group is there, which tells what columns to write with a dictionary.
   Status Begin() {
+    TRY(stream_, store_.OpenOutput(location_));
     parquet::WriterProperties::Builder properties;
     properties.version(parquet::ParquetVersion::PARQUET_2_6)
         ->data_page_version(parquet::ParquetDataPageVersion::V1)

@@ -24,7 +24,8 @@ struct ParquetOptions {
   int64_t row_group_rows = 1 << 20;
 };
 
-/// Single-threaded. A file that was not closed is deleted by the destructor, as far as the store can.
+/// Single-threaded. Rows are held in memory until they are a row group; the file is there from the first one on. A file
+/// that was not closed is deleted by the destructor, as far as the store can.
 class DataFileWriter {
  public:
   virtual ~DataFileWriter() = default;
@@ -39,6 +40,12 @@ class DataFileWriter {
   virtual int64_t rows() const = 0;
   /// Bytes in the file so far plus an estimate of those still buffered: for rolling files by size.
   virtual int64_t estimated_bytes() const = 0;
+  /// Memory that the held rows take.
+  virtual int64_t held_bytes() const = 0;
+  /// Whether the file has been opened in the store.
+  virtual bool is_open() const = 0;
+  /// Makes a row group of the held rows now.
+  virtual Status Flush() = 0;
   /// Finishes the file. Metrics and bounds are those that Java writes by default: counts for every column, bounds of
   /// primitive columns, strings and binaries cut to 16 characters or bytes (upper bounds rounded up).
   virtual Result<DataFile> Close() = 0;

@@ -261,6 +261,7 @@ TEST_F(DataFileWriterTest, TakesAFileAwayThatWasNotClosed) {
   const Schema schema{.fields = {Column(1, "id", TypeId::kLong)}};
   auto writer = DataFileWriter::Open(*store_, Location("x.parquet"), schema, {}).value();
   ASSERT_TRUE(writer->Write(*Rows(schema, "[[1]]")).has_value());
+  ASSERT_TRUE(writer->Flush().has_value());
   ASSERT_TRUE(store_->Stat(Location("x.parquet")).has_value());
   writer.reset();
   EXPECT_EQ(store_->Stat(Location("x.parquet")).error().kind(), ErrorKind::kNotFound);

@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <mutex>
 #include <thread>
 
 #include "base/try.h"
 #include "base/uuid.h"
 #include "encode/row_encoder.h"
-#include "iceberg/data_file_writer.h"
 #include "observe/log.h"
 #include "pipeline/added_columns.h"
 
@@ -26,11 +26,8 @@ struct Task {
   postgres::CopyRequest request;
 };
 
-/// The data file that a worker is writing, if any.
-struct OpenFile {
-  std::unique_ptr<iceberg::DataFileWriter> writer;
-  std::unique_ptr<OpenFileCount> counted;
-};
+/// Rows of a partitioned table are gathered into larger batches: each is divided into many small ones.
+constexpr int64_t kPartitionedBatchRows = 64 << 10;
 
 /// One copy run: the tasks, and what the workers have made of them.
 class CopyRun {
@@ -70,7 +67,7 @@ class CopyRun {
  private:
   struct TableState {
     int tasks_left = 0;
-    int files_open = 0;
+    int writers_open = 0;
     std::vector<iceberg::DataFile> files;
     std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   };
@@ -82,9 +79,10 @@ class CopyRun {
   }
 
   Status Work(std::stop_token stop, int workers);
-  Status CopyTask(const Task& task, postgres::TableCopyReader& reader, OpenFile& open_file, int64_t batch_bytes_max,
-                  std::stop_token stop);
-  Status CloseFile(size_t table, OpenFile& open_file);
+  Status CopyTask(const Task& task, postgres::TableCopyReader& reader, PartitionedWriter& files,
+                  int64_t batch_bytes_max, std::stop_token stop);
+  Result<std::unique_ptr<PartitionedWriter>> OpenFiles(size_t table, int workers);
+  Status CloseFiles(size_t table, PartitionedWriter& files);
   Status CommitIfDone(size_t table, std::stop_token stop);
 
   const CopyOptions& options_;
@@ -105,30 +103,44 @@ class CopyRun {
 Status CopyRun::Work(std::stop_token stop, int workers) {
   TRY(auto reader, postgres::TableCopyReader::Open(options_.connection, options_.snapshot_name));
   const int64_t batch_bytes_max = static_cast<int64_t>(options_.memory_bytes) / (4 * workers);
-  OpenFile open_file;
+  std::unique_ptr<PartitionedWriter> files;
   size_t table = 0;
   while (!failed_) {
     const size_t next = next_task_++;
     // A data file holds rows of one table: it is closed when the next task is of another, or there is none.
     const bool same_table = next < tasks_.size() && tasks_[next].table == table;
-    if (!same_table && open_file.writer) {
-      TRY_VOID(CloseFile(table, open_file));
+    if (!same_table && files) {
+      TRY_VOID(CloseFiles(table, *files));
+      files.reset();
       TRY_VOID(CommitIfDone(table, stop));
     }
     if (next >= tasks_.size()) return {};
     table = tasks_[next].table;
-    TRY_VOID(CopyTask(tasks_[next], *reader, open_file, batch_bytes_max, stop)
-                 .Context("copying table {}", targets_[table].source.name));
-    {
-      std::lock_guard lock(mutex_);
-      --tables_[table].tasks_left;
+    const std::string doing = fmt::format("copying table {}", targets_[table].source.name);
+    if (!files) {
+      TRY(files, OpenFiles(table, workers).Context("{}", doing));
     }
-    if (!open_file.writer) TRY_VOID(CommitIfDone(table, stop));
+    TRY_VOID(CopyTask(tasks_[next], *reader, *files, batch_bytes_max, stop).Context("{}", doing));
+    std::lock_guard lock(mutex_);
+    --tables_[table].tasks_left;
   }
   return {};
 }
 
-Status CopyRun::CopyTask(const Task& task, postgres::TableCopyReader& reader, OpenFile& open_file,
+Result<std::unique_ptr<PartitionedWriter>> CopyRun::OpenFiles(size_t table, int workers) {
+  const TargetTable& target = targets_[table];
+  DataFileOptions options = options_.writer.files;
+  options.max_open_files = std::max(1, options.max_open_files / workers);
+  TRY(auto files, PartitionedWriter::Make(context_.store, context_.metrics, target.table.metadata, target.layout.schema,
+                                          std::move(options), ToString(target.source.name), [this] {
+                                            return fmt::format("{}-{:05}.parquet", commit_id_, files_named_++);
+                                          }));
+  std::lock_guard lock(mutex_);
+  ++tables_[table].writers_open;
+  return files;
+}
+
+Status CopyRun::CopyTask(const Task& task, postgres::TableCopyReader& reader, PartitionedWriter& files,
                          int64_t batch_bytes_max, std::stop_token stop) {
   const TargetTable& target = targets_[task.table];
   progress_[task.table].started = true;
@@ -138,29 +150,21 @@ Status CopyRun::CopyTask(const Task& task, postgres::TableCopyReader& reader, Op
     if (encoder->rows() == 0) return {};
     TRY(const encode::EncodedRows encoded, encoder->Finish());
     TRY(const auto rows, AddColumns(target.layout, encoded.batch, std::span(&facts, 1)));
-    if (!open_file.writer) {
-      const std::string name = fmt::format("{}-{:05}.parquet", commit_id_, files_named_++);
-      TRY(open_file.writer,
-          iceberg::DataFileWriter::Open(context_.store, iceberg::DataLocation(*target.table.metadata, name),
-                                        target.layout.schema, options_.writer.parquet));
-      open_file.counted = std::make_unique<OpenFileCount>(context_.metrics);
-      std::lock_guard lock(mutex_);
-      ++tables_[task.table].files_open;
-    }
-    TRY_VOID(open_file.writer->Write(*rows));
+    TRY([[maybe_unused]] const auto placed, files.Write(rows));
     progress_[task.table].rows += rows->num_rows();
     context_.metrics.AddCopiedRows(ToString(target.source.name), rows->num_rows());
-    if (open_file.writer->estimated_bytes() >= options_.writer.target_file_size_bytes)
-      return CloseFile(task.table, open_file);
     return {};
   };
 
+  const bool is_partitioned = !target.table.metadata->DefaultSpec().fields.empty();
+  const int64_t batch_rows =
+      is_partitioned ? std::max(options_.batch_rows, kPartitionedBatchRows) : options_.batch_rows;
   TRY_VOID(reader.Start(task.request));
   while (true) {
     TRY(const std::span<const WireValue> row, reader.Next());
     if (row.empty()) break;
     TRY_VOID(encoder->AppendRow(row));
-    if (encoder->rows() >= options_.batch_rows || static_cast<int64_t>(encoder->bytes()) >= batch_bytes_max) {
+    if (encoder->rows() >= batch_rows || static_cast<int64_t>(encoder->bytes()) >= batch_bytes_max) {
       TRY_VOID(write_batch());
       if (stop.stop_requested()) return MakeError(ErrorKind::kCancelled, "stopped on request");
       if (failed_) return MakeError(ErrorKind::kCancelled, "another worker failed");
@@ -169,16 +173,11 @@ Status CopyRun::CopyTask(const Task& task, postgres::TableCopyReader& reader, Op
   return write_batch();
 }
 
-Status CopyRun::CloseFile(size_t table, OpenFile& open_file) {
-  const auto start = std::chrono::steady_clock::now();
-  TRY(iceberg::DataFile file, open_file.writer->Close());
-  open_file = {};
-  file.partition_spec_id = targets_[table].table.metadata->default_spec_id;
-  context_.metrics.RecordWrite(ToString(targets_[table].source.name), file.record_count, file.file_size_in_bytes,
-                               std::chrono::steady_clock::now() - start);
+Status CopyRun::CloseFiles(size_t table, PartitionedWriter& files) {
+  TRY_VOID(files.CloseAll());
   std::lock_guard lock(mutex_);
-  --tables_[table].files_open;
-  tables_[table].files.push_back(std::move(file));
+  --tables_[table].writers_open;
+  std::ranges::move(files.TakeClosed(), std::back_inserter(tables_[table].files));
   return {};
 }
 
@@ -188,7 +187,7 @@ Status CopyRun::CommitIfDone(size_t table, std::stop_token stop) {
   {
     std::lock_guard lock(mutex_);
     TableState& state = tables_[table];
-    if (state.tasks_left > 0 || state.files_open > 0 || progress_[table].done.exchange(true)) return {};
+    if (state.tasks_left > 0 || state.writers_open > 0 || progress_[table].done.exchange(true)) return {};
     files = std::move(state.files);
     started = state.started;
   }

@@ -1,10 +1,10 @@
 #include "pipeline/table_writer.h"
 
 #include <arrow/api.h>
-#include <arrow/compute/api.h>
 #include <fmt/format.h>
 
 #include <chrono>
+#include <unordered_map>
 #include <utility>
 
 #include "base/try.h"
@@ -13,8 +13,8 @@
 #include "index/key_codec.h"
 #include "observe/log.h"
 #include "pipeline/added_columns.h"
+#include "pipeline/take_rows.h"
 #include "pipeline/unchanged_values.h"
-#include "storage/arrow_error.h"
 
 namespace firn::pipeline {
 namespace {
@@ -26,16 +26,6 @@ constexpr size_t kRebuildRunEntries = 2'000'000;
 
 index::KeyKind KindOf(RowIdentity identity) {
   return identity == RowIdentity::kWholeRow ? index::KeyKind::kDuplicates : index::KeyKind::kUnique;
-}
-
-Result<std::shared_ptr<arrow::RecordBatch>> TakeRows(const std::shared_ptr<arrow::RecordBatch>& batch,
-                                                     const std::vector<int32_t>& rows) {
-  if (static_cast<int64_t>(rows.size()) == batch->num_rows()) return batch;
-  const arrow::Int32Array indices(static_cast<int64_t>(rows.size()), arrow::Buffer::Wrap(rows));
-  TRY(const arrow::Datum taken,
-      storage::FromArrow(arrow::compute::Take(batch, indices, arrow::compute::TakeOptions::NoBoundsCheck()),
-                         "taking {} rows", rows.size()));
-  return taken.record_batch();
 }
 
 /// Fencing: only the writer that made the table's last firn commit may make the next one.
@@ -65,9 +55,8 @@ TableWriter::TableWriter(WriterContext context, TableWriterOptions options, cata
       name_(std::move(name)),
       files_(context.store) {}
 
-std::string TableWriter::NextLocation(std::string_view suffix) {
-  return iceberg::DataLocation(*table_.metadata,
-                               fmt::format("{}-{:05}{}.parquet", pending_->commit_id, pending_->files_named++, suffix));
+std::string TableWriter::NextName(std::string_view suffix) {
+  return fmt::format("{}-{:05}{}.parquet", pending_->commit_id, pending_->files_named++, suffix);
 }
 
 Status TableWriter::Begin(const std::string& commit_id) {
@@ -99,31 +88,23 @@ Status TableWriter::Write(const std::string& commit_id, const TableBatch& batch)
 
   std::shared_ptr<arrow::RecordBatch> rows = batch.rows.batch;
   if (!batch.rows.unchanged.empty()) {
-    // A previous image may lie in the file that is being written: only a closed one can be read.
-    TRY_VOID(CloseDataFile());
     TRY(rows, FillUnchangedValues(context_.store, layout_.schema, batch.rows, folded, removed,
-                                  [this](uint32_t file) { return index_->FileLocation(file); }));
+                                  [this](uint32_t file) { return ReadableFile(file); }));
   }
-  uint32_t first_row = 0;
+  std::vector<PlacedRows> placed;
   if (!folded.live_rows.empty()) {
     TRY(rows, TakeRows(rows, folded.live_rows));
     if (layout_.HasAddedColumns()) {
       TRY(rows, AddColumns(layout_, rows, FactsOfRows(batch, folded.live_rows)));
     }
-    TRY(first_row, AppendRows(*rows));
+    TRY(placed, AppendRows(rows));
   }
-  if (layout_.identity != RowIdentity::kAppendOnly) {
-    TRY_VOID(UpdateIndex(folded, row_keys, removed, first_row).Context("index of {}", name_));
-  }
-  if (pending_->open_file && pending_->open_file->estimated_bytes() >= options_.target_file_size_bytes) {
-    return CloseDataFile();
-  }
-  return {};
+  if (layout_.identity == RowIdentity::kAppendOnly) return {};
+  return UpdateIndex(folded, row_keys, removed, placed).Context("index of {}", name_);
 }
 
 Status TableWriter::Truncate() {
-  pending_->open_file.reset();
-  pending_->open_file_counted.reset();
+  pending_->data_files.reset();
   files_.Truncate();
   pending_->truncate = true;
   pending_->rows = 0;
@@ -140,16 +121,15 @@ Result<TableWriter::Positions> TableWriter::DeleteRemovedRows(const FoldedBatch&
   if (folded.removed_keys.empty()) return Positions{};
   TRY(Positions positions, index_->Lookup(folded.removed_keys));
   int64_t missing = 0;
-  uint32_t last_file = UINT32_MAX;
-  std::string location;
+  std::unordered_map<uint32_t, std::string> locations;
   for (const auto& position : positions) {
     if (!position) {
       ++missing;
       continue;
     }
-    if (position->file != last_file) {
+    std::string& location = locations[position->file];
+    if (location.empty()) {
       TRY(location, index_->FileLocation(position->file));
-      last_file = position->file;
     }
     if (Status marked = files_.MarkDeleted(location, position->row); !marked) return DistrustIndex(marked.error());
   }
@@ -160,18 +140,35 @@ Result<TableWriter::Positions> TableWriter::DeleteRemovedRows(const FoldedBatch&
   return positions;
 }
 
-Result<uint32_t> TableWriter::AppendRows(const arrow::RecordBatch& rows) {
-  if (!pending_->open_file) TRY_VOID(OpenDataFile());
-  const auto first_row = static_cast<uint32_t>(pending_->open_file->rows());
-  const auto start = Clock::now();
-  TRY_VOID(pending_->open_file->Write(rows).Context("writing {}", pending_->open_location));
-  pending_->open_file_ns += (Clock::now() - start).count();
-  pending_->rows += rows.num_rows();
-  return first_row;
+Result<std::vector<PlacedRows>> TableWriter::AppendRows(const std::shared_ptr<arrow::RecordBatch>& rows) {
+  if (!pending_->data_files) {
+    TRY(pending_->data_files, PartitionedWriter::Make(context_.store, context_.metrics, table_.metadata, layout_.schema,
+                                                      options_.files, name_, [this] { return NextName(""); }));
+  }
+  TRY(auto placed, pending_->data_files->Write(rows));
+  for (const PlacedRows& part : placed) {
+    if (part.is_new_file) files_.Add(part.location);
+  }
+  TakeClosedFiles();
+  pending_->rows += rows->num_rows();
+  return placed;
+}
+
+void TableWriter::TakeClosedFiles() {
+  for (iceberg::DataFile& file : pending_->data_files->TakeClosed()) files_.Close(std::move(file));
+}
+
+Result<std::string> TableWriter::ReadableFile(uint32_t number) {
+  TRY(std::string location, index_->FileLocation(number));
+  if (pending_->data_files) {
+    TRY_VOID(pending_->data_files->CloseFile(location));
+    TakeClosedFiles();
+  }
+  return location;
 }
 
 Status TableWriter::UpdateIndex(const FoldedBatch& folded, const index::EncodedKeys& row_keys, const Positions& removed,
-                                uint32_t first_row) {
+                                std::span<const PlacedRows> placed) {
   std::vector<index::TableIndex::Change> changes;
   changes.reserve(folded.live_rows.size() + folded.removed_keys.size());
   if (layout_.identity == RowIdentity::kKey) {
@@ -183,38 +180,15 @@ Status TableWriter::UpdateIndex(const FoldedBatch& folded, const index::EncodedK
       if (removed[i]) changes.push_back({.key = folded.removed_keys[i], .erase = removed[i]});
     }
   }
-  for (size_t i = 0; i < folded.live_rows.size(); ++i) {
-    const index::RowPosition position{.file = pending_->open_file_number, .row = first_row + static_cast<uint32_t>(i)};
-    changes.push_back({.key = row_keys[folded.live_rows[i]], .put = position});
+  for (const PlacedRows& part : placed) {
+    TRY(const uint32_t file, index_->AddFile(part.location));
+    index::RowPosition position{.file = file, .row = static_cast<uint32_t>(part.first_position)};
+    for (const int32_t row : part.rows) {
+      changes.push_back({.key = row_keys[folded.live_rows[static_cast<size_t>(row)]], .put = position});
+      ++position.row;
+    }
   }
   return changes.empty() ? Status{} : index_->Apply(changes);
-}
-
-Status TableWriter::OpenDataFile() {
-  pending_->open_location = NextLocation("");
-  pending_->open_file_ns = 0;
-  TRY(pending_->open_file,
-      iceberg::DataFileWriter::Open(context_.store, pending_->open_location, layout_.schema, options_.parquet));
-  pending_->open_file_counted = std::make_unique<OpenFileCount>(context_.metrics);
-  files_.Add(pending_->open_location);
-  if (layout_.identity != RowIdentity::kAppendOnly) {
-    TRY(pending_->open_file_number, index_->AddFile(pending_->open_location));
-  }
-  return {};
-}
-
-Status TableWriter::CloseDataFile() {
-  if (!pending_->open_file) return {};
-  const auto start = Clock::now();
-  TRY(iceberg::DataFile file, pending_->open_file->Close().Context("closing {}", pending_->open_location));
-  pending_->open_file_ns += (Clock::now() - start).count();
-  pending_->open_file.reset();
-  pending_->open_file_counted.reset();
-  context_.metrics.RecordWrite(name_, file.record_count, file.file_size_in_bytes,
-                               std::chrono::nanoseconds(pending_->open_file_ns));
-  file.partition_spec_id = table_.metadata->default_spec_id;
-  files_.Close(std::move(file));
-  return {};
 }
 
 Status TableWriter::EnsureIndex(const std::string& commit_id) {
@@ -294,8 +268,13 @@ Error TableWriter::DistrustIndex(const Error& why) {
 }
 
 Result<catalog::TableChange> TableWriter::Prepare(Lsn lsn) {
-  TRY_VOID(CloseDataFile());
-  TRY(pending_->delta, files_.MakeDelta([this] { return NextLocation("-deletes"); }, options_.parquet.compression));
+  if (pending_->data_files) {
+    TRY_VOID(pending_->data_files->CloseAll());
+    TakeClosedFiles();
+  }
+  TRY(pending_->delta,
+      files_.MakeDelta([this] { return iceberg::DataLocation(*table_.metadata, NextName("-deletes")); },
+                       options_.files.parquet.compression));
   pending_->delta.truncate = pending_->truncate;
   pending_->delta.summary = ProgressSummary(options_.writer, lsn, pending_->commit_id);
   catalog::TableChange change{.base = table_,

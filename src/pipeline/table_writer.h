@@ -1,7 +1,7 @@
 // One Iceberg table as firn writes it: batches of changes become data files, position deletes and, with Prepare, a
 // commit. Shared by the replicator (through the committer) and the public Destination.
 //
-//   TableBatch ──fold──► live rows ──────────────► data file (open until the commit, rolled by size)
+//   TableBatch ──fold──► live rows ──► PartitionedWriter: a data file for each partition
 //                │                                     │ positions
 //                └─► removed keys ──index lookup──► positions in older files ──► delete files, merged per data file
 //                                                      ▲
@@ -14,16 +14,17 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "catalog/commit_loop.h"
-#include "iceberg/data_file_writer.h"
 #include "iceberg/row_delta.h"
 #include "index/table_index.h"
 #include "observe/metrics.h"
 #include "pipeline/fold.h"
 #include "pipeline/live_files.h"
+#include "pipeline/partitioned_writer.h"
 #include "pipeline/progress.h"
 #include "pipeline/table_batch.h"
 #include "storage/file_store.h"
@@ -31,8 +32,7 @@
 namespace firn::pipeline {
 
 struct TableWriterOptions {
-  int64_t target_file_size_bytes = 512 << 20;
-  iceberg::ParquetOptions parquet;
+  DataFileOptions files;
   PipelineIdentity writer;
 };
 
@@ -75,12 +75,8 @@ class TableWriter {
     bool truncate = false;
     int64_t rows = 0;
     int files_named = 0;
-    std::unique_ptr<iceberg::DataFileWriter> open_file;
-    std::unique_ptr<OpenFileCount> open_file_counted;
-    std::string open_location;
-    uint32_t open_file_number = 0;
-    int64_t open_file_ns = 0;  ///< Time spent writing it.
-    iceberg::RowDelta delta;   ///< From Prepare on.
+    std::unique_ptr<PartitionedWriter> data_files;  ///< Once there are rows.
+    iceberg::RowDelta delta;                        ///< From Prepare on.
   };
   using Positions = std::vector<std::optional<index::RowPosition>>;
 
@@ -89,16 +85,18 @@ class TableWriter {
   Status EnsureIndex(const std::string& commit_id);
   Status RebuildIndex(const std::string& commit_id);
   Result<Positions> DeleteRemovedRows(const FoldedBatch& folded);
-  /// Gives the position of the first of the rows in the open data file.
-  Result<uint32_t> AppendRows(const arrow::RecordBatch& rows);
+  /// Where the rows went.
+  Result<std::vector<PlacedRows>> AppendRows(const std::shared_ptr<arrow::RecordBatch>& rows);
+  /// `placed`: of the batch's live rows.
   Status UpdateIndex(const FoldedBatch& folded, const index::EncodedKeys& row_keys, const Positions& removed,
-                     uint32_t first_row);
+                     std::span<const PlacedRows> placed);
   Result<iceberg::CommitRequest> BuildOn(const iceberg::TableMetadata& fresh);
   /// Another writer moved rows: makes sure that the index is built anew at the next start.
   Error DistrustIndex(const Error& why);
-  Status OpenDataFile();
-  Status CloseDataFile();
-  std::string NextLocation(std::string_view suffix);
+  /// The location of a numbered file of the index, which is closed first where it is being written.
+  Result<std::string> ReadableFile(uint32_t number);
+  void TakeClosedFiles();
+  std::string NextName(std::string_view suffix);
 
   WriterContext context_;
   TableWriterOptions options_;

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <random>
+#include <set>
 #include <vector>
 
 #include "base/uuid.h"
@@ -96,6 +97,18 @@ class TableWriterTest : public ::testing::Test {
     EXPECT_TRUE(catalog_.CreateTable(kIdent, {.schema = TestSchema(), .location = "memory/t"}).has_value());
     Open();
   }
+  /// The table anew, partitioned by its value's hundreds: an update of the value may move a row.
+  void Partition() {
+    EXPECT_TRUE(catalog_.DropTable(kIdent).has_value());
+    const iceberg::PartitionSpec spec{
+        .fields = {{.source_id = 2,
+                    .field_id = 1000,
+                    .name = "v_trunc",
+                    .transform = {.kind = iceberg::TransformKind::kTruncate, .parameter = 100}}}};
+    EXPECT_TRUE(
+        catalog_.CreateTable(kIdent, {.schema = TestSchema(), .spec = spec, .location = "memory/t"}).has_value());
+    Open();
+  }
   ~TableWriterTest() override {
     writer_.reset();
     index_.reset();
@@ -111,7 +124,8 @@ class TableWriterTest : public ::testing::Test {
     TableLayout layout{.schema = TestSchema(), .identity = RowIdentity::kKey, .key_columns = {0}};
     writer_ = std::make_unique<TableWriter>(
         WriterContext{.store = store_, .index = *index_, .metrics = metrics_},
-        TableWriterOptions{.target_file_size_bytes = target_file_size_, .writer = {.pipeline = "test"}},
+        TableWriterOptions{.files = {.target_file_size_bytes = target_file_size_, .max_open_files = max_open_files_},
+                           .writer = {.pipeline = "test"}},
         catalog_.LoadTable(kIdent).value(), layout, "public.t");
   }
 
@@ -145,6 +159,8 @@ class TableWriterTest : public ::testing::Test {
       EXPECT_LE(live.position_deletes.size(), 1u);
       iceberg::RowPositions deleted;
       for (const auto& deletes : live.position_deletes) {
+        EXPECT_EQ(deletes.file.partition, live.entry.file.partition);
+        EXPECT_EQ(deletes.file.partition_spec_id, live.entry.file.partition_spec_id);
         deleted |= iceberg::ReadPositionDeletes(store_, deletes.file, live.entry.file.file_path).value();
       }
       auto reader = iceberg::DataFileReader::Open(store_, live.entry.file.file_path, TestSchema()).value();
@@ -153,6 +169,9 @@ class TableWriterTest : public ::testing::Test {
         const auto& keys = static_cast<const arrow::Int64Array&>(*batch->column(0));
         const auto& values = static_cast<const arrow::Int64Array&>(*batch->column(1));
         for (int64_t i = 0; i < batch->num_rows(); ++i, ++position) {
+          if (!live.entry.file.partition.empty()) {
+            EXPECT_THAT(live.entry.file.partition, ElementsAre(iceberg::Literal(values.Value(i) / 100 * 100)));
+          }
           if (!deleted.contains(position)) rows.emplace(keys.Value(i), values.Value(i));
         }
       }
@@ -160,8 +179,11 @@ class TableWriterTest : public ::testing::Test {
     return rows;
   }
 
+  void CompareWithModel();
+
   const std::string directory_ = ::testing::TempDir() + "index-" + NewUuid();
   int64_t target_file_size_ = 1 << 30;
+  int max_open_files_ = 10;
   testing::MemoryFileStore store_;
   testing::MemoryCatalog catalog_;
   Metrics metrics_;
@@ -293,10 +315,8 @@ TEST_F(TableWriterTest, StartsAgainWhereAnotherWriterMovedItsRows) {
 }
 
 /// Random histories with random commits, crashes and truncates against a map.
-TEST_F(TableWriterTest, AgreesWithAModelThroughRandomCrashes) {
+void TableWriterTest::CompareWithModel() {
   std::mt19937 random(7);
-  target_file_size_ = 2'000;
-  Open();
   std::map<int64_t, int64_t> committed;
   for (int round = 0; round < 60; ++round) {
     std::map<int64_t, int64_t> now = committed;
@@ -338,6 +358,62 @@ TEST_F(TableWriterTest, AgreesWithAModelThroughRandomCrashes) {
     }
     ASSERT_EQ(Table(), (std::multimap<int64_t, int64_t>(committed.begin(), committed.end()))) << "round " << round;
   }
+}
+
+TEST_F(TableWriterTest, AgreesWithAModelThroughRandomCrashes) {
+  target_file_size_ = 2'000;
+  Open();
+  CompareWithModel();
+}
+
+TEST_F(TableWriterTest, AgreesWithAModelWhereRowsMoveBetweenPartitions) {
+  target_file_size_ = 2'000;
+  max_open_files_ = 2;
+  Partition();
+  CompareWithModel();
+}
+
+TEST_F(TableWriterTest, WritesEachPartitionIntoAFileOfItsOwn) {
+  Partition();
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 120).Insert(3, 30).Insert(4, 240)));
+  EXPECT_THAT(LiveFilesNow(), SizeIs(3));
+  for (const auto& live : LiveFilesNow()) {
+    const auto& file = live.entry.file;
+    const std::string folder = "memory/t/data/v_trunc=" + std::to_string(std::get<int64_t>(file.partition.at(0))) + "/";
+    EXPECT_TRUE(file.file_path.starts_with(folder)) << file.file_path;
+  }
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 10), Pair(2, 120), Pair(3, 30), Pair(4, 240)));
+}
+
+TEST_F(TableWriterTest, DeletesFromTheOldPartitionWhenARowMoves) {
+  Partition();
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20).Insert(3, 130)));
+  ASSERT_TRUE(Commit(BatchOf().Update(1, 110)));
+  ASSERT_TRUE(Write(BatchOf().Update(1, 210)));
+  ASSERT_TRUE(Commit(BatchOf().Update(2, 220).Update(1, 15)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 15), Pair(2, 220), Pair(3, 130)));
+}
+
+TEST_F(TableWriterTest, KeepsUnsentValuesInTheirPartitions) {
+  Partition();
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 120)));
+  ASSERT_TRUE(Write(BatchOf().Insert(3, 330)));
+  ASSERT_TRUE(Commit(BatchOf().UpdateKeepingValue(1).UpdateKeepingValue(3).UpdateKeepingValue(2)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 10), Pair(2, 120), Pair(3, 330)));
+}
+
+TEST_F(TableWriterTest, KeepsTheSpecOfFilesFromBeforeAnEvolution) {
+  Partition();
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20).Insert(3, 130)));
+  const iceberg::CommitRequest evolution{.table = kIdent,
+                                         .updates = {iceberg::AddPartitionSpec{}, iceberg::SetDefaultSpec{-1}}};
+  ASSERT_TRUE(catalog_.CommitTables(std::span(&evolution, 1)).has_value());
+  Open();
+  ASSERT_TRUE(Commit(BatchOf().Update(1, 110).Insert(4, 40)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 110), Pair(2, 20), Pair(3, 130), Pair(4, 40)));
+  std::multiset<int32_t> specs;
+  for (const auto& live : LiveFilesNow()) specs.insert(live.entry.file.partition_spec_id);
+  EXPECT_THAT(specs, ElementsAre(0, 0, 1));
 }
 
 }  // namespace

@@ -30,11 +30,10 @@ Status CheckWarehouse(const config::Config& config) {
   return CheckLocalWarehouse(location);
 }
 
-/// Whether each of its columns can be stored as the configuration asks.
+/// Whether each of its columns can be stored, and the table partitioned, as the configuration asks.
 Status CheckTable(const config::Config& config, const SourceTable& table) {
   TRY(const pipeline::TableSettings settings, TableSettingsOf(config, table.name));
-  TRY_VOID(encode::MapTable(table, settings.types));
-  return {};
+  return pipeline::CheckNewTargetTable(table, settings);
 }
 
 }  // namespace

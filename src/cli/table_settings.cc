@@ -20,11 +20,21 @@ Result<pipeline::ChangeMode> ChangeModeOf(const config::CdcConfig& cdc) {
 
 }  // namespace
 
-Result<pipeline::TableSettings> TableSettingsOf(const config::Config& config, const TableName&) {
+Result<pipeline::TableSettings> TableSettingsOf(const config::Config& config, const TableName& table) {
   pipeline::TableSettings settings;
   settings.compression_codec = config.writer.compression == "none" ? "uncompressed" : config.writer.compression;
   TRY(settings.mode, ChangeModeOf(config.cdc));
   settings.track_changes = config.cdc.track_changes;
+  const std::string name = ToString(table);
+  const auto own = config.tables.find(name);
+  if (own == config.tables.end()) return settings;
+  if (own->second.partition_by) {
+    settings.partition_by.emplace();
+    for (const std::string& text : *own->second.partition_by) {
+      TRY(settings.partition_by->emplace_back(),
+          pipeline::ParsePartitionTerm(text).Context("tables.{}.partition_by", name));
+    }
+  }
   return settings;
 }
 

@@ -48,7 +48,7 @@ struct CdcConfig {
   bool track_changes = false;
 };
 struct TableConfig {
-  std::vector<std::string> partition_by;
+  std::optional<std::vector<std::string>> partition_by;  ///< Nothing where the key is not there; an empty list may be.
   std::map<std::string, std::string> columns;
 };
 struct RetryConfig {

@@ -145,7 +145,7 @@ std::vector<ConfigKey> MakeKeys() {
       {.path = "writer.max_open_files",
        .type = kInteger,
        .field = kAt<&Config::writer, &WriterConfig::max_open_files>,
-       .doc = "Data files written at once.",
+       .doc = "Data files of a table that are written at once.",
        .min = 1,
        .max = 10'000},
       {.path = "writer.compression",
@@ -189,8 +189,12 @@ std::vector<ConfigKey> MakeKeys() {
       {.path = "tables.*.partition_by",
        .type = kTextList,
        .field = kInTable<&TableConfig::partition_by>,
-       .doc = "The partition fields: a column, or `year`, `month`, `day`, `hour` of one, `bucket(n, column)`, "
-              "`truncate(n, column)`."},
+       .doc =
+           "How the table's files are divided: a column, or `year`, `month`, `day`, `hour` of one, `bucket(n, "
+           "column)`, "
+           "`truncate(n, column)`, as in `[\"day(created_at)\", \"bucket(16, customer_id)\"]` (docs/partitions.md). A "
+           "change holds for new files; `[]` ends partitioning.",
+       .default_note = "as the table is; a new one is not partitioned"},
       {.path = "tables.*.columns",
        .type = kTextMap,
        .field = kInTable<&TableConfig::columns>,
@@ -322,7 +326,7 @@ std::string DefaultText(const ConfigKey& key) {
     std::string operator()(ConfigField<bool> field) const { return field(config) ? "true" : "false"; }
     std::string operator()(ConfigField<TextList>) const { return ""; }
     std::string operator()(ConfigField<TextMap>) const { return ""; }
-    std::string operator()(TableField<TextList>) const { return ""; }
+    std::string operator()(TableField<std::optional<TextList>>) const { return ""; }
     std::string operator()(TableField<TextMap>) const { return ""; }
     std::string operator()(CatalogOption) const { return ""; }
     std::string operator()(StorageOption) const { return ""; }

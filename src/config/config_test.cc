@@ -317,7 +317,6 @@ TEST(ParseConfig, RefusesWhatThisVersionLacks) {
             "firn.yaml:11: destination.deletes: 'vector' is not available in this version\n"
             "firn.yaml:13: cdc.mode: 'append' is not available in this version\n"
             "firn.yaml:14: cdc.enable_deletes: 'false' is not available in this version\n"
-            "firn.yaml:18: tables.public.orders.partition_by: not available in this version\n"
             "firn.yaml:19: tables.public.orders.columns: not available in this version\n"
             "firn.yaml:20: maintenance.snapshot_retention: '1d' is not available in this version");
 }

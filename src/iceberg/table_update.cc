@@ -53,6 +53,10 @@ Status Check(const TableMetadata* base, const Requirement& requirement) {
           [&](const AssertCurrentSchemaId& wanted) {
             return must_equal("the current schema id", wanted.current_schema_id, base->current_schema_id);
           },
+          [&](const AssertLastAssignedPartitionId& wanted) {
+            return must_equal("the last assigned partition field id", wanted.last_assigned_partition_id,
+                              base->last_partition_id);
+          },
           [&](const AssertDefaultSpecId& wanted) {
             return must_equal("the default partition spec id", wanted.default_spec_id, base->default_spec_id);
           },

@@ -36,11 +36,14 @@ struct AssertLastAssignedFieldId {
 struct AssertCurrentSchemaId {
   int32_t current_schema_id;
 };
+struct AssertLastAssignedPartitionId {
+  int32_t last_assigned_partition_id;
+};
 struct AssertDefaultSpecId {
   int32_t default_spec_id;
 };
 using Requirement = std::variant<AssertCreate, AssertTableUuid, AssertRefSnapshotId, AssertLastAssignedFieldId,
-                                 AssertCurrentSchemaId, AssertDefaultSpecId>;
+                                 AssertCurrentSchemaId, AssertLastAssignedPartitionId, AssertDefaultSpecId>;
 
 // --- Updates ---
 struct AssignUuid {

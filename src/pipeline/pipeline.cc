@@ -72,9 +72,7 @@ class PipelineRun {
             ToString(table.name), options_.source.slot, ToString(target->progress->lsn));
       }
       // Nobody would notice a column that can't be stored until the copy: say so before anything is made.
-      if (!target) {
-        TRY([[maybe_unused]] const auto mapping, encode::MapTable(table, settings.types));
-      }
+      if (!target) TRY_VOID(CheckNewTargetTable(table, settings).Context("table {}", table.name));
       if (target) TRY_VOID(AdoptSettings(services_.catalog, *target).Context("table {}", table.name));
       status_.tables.push_back({.source = ToString(table.name),
                                 .target = ToString(options_.naming.IdentOf(table.name)),

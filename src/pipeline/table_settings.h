@@ -3,10 +3,13 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "encode/type_mapping.h"
 #include "model/source_table.h"
+#include "pipeline/partition_by.h"
 #include "pipeline/table_layout.h"
 
 namespace firn::pipeline {
@@ -16,6 +19,8 @@ struct TableSettings {
   encode::TypeOverrides types;             ///< Columns that are stored as another type than their own.
   ChangeMode mode = ChangeMode::kMirror;
   bool track_changes = false;  ///< Each row tells its operation, LSN and commit time, in every mode (kAppend: always).
+  /// How the table's files are divided from now on; nothing: as it is, which is not at all for a new table.
+  std::optional<std::vector<PartitionTerm>> partition_by;
 };
 
 /// Gives the settings of a table; kInvalidConfig names the key that can't be used for it. Thread-safe.

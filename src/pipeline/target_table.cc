@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/try.h"
+#include "observe/log.h"
 #include "pipeline/own_columns.h"
 
 namespace firn::pipeline {
@@ -121,6 +122,33 @@ Status CheckOrigin(const catalog::LoadedTable& table, const SourceTable& source,
   return {};
 }
 
+/// How the source's columns are stored in a new table: without required and identifier fields where the change mode
+/// lets a key stand more than once.
+Result<encode::TableMapping> MapSource(const SourceTable& source, const TableSettings& settings) {
+  TRY(auto mapping, encode::MapTable(source, settings.types));
+  if (KeepsKeysUnique(settings.mode)) return mapping;
+  mapping.schema.identifier_field_ids.clear();
+  for (iceberg::Field& field : mapping.schema.fields) field.required = false;
+  for (encode::ColumnMapping& column : mapping.columns) column.field.required = false;
+  return mapping;
+}
+
+struct NewTablePlan {
+  encode::TableMapping mapping;
+  TableLayout layout;
+  iceberg::PartitionSpec spec;
+};
+
+Result<NewTablePlan> PlanNewTable(const SourceTable& source, const TableSettings& settings) {
+  NewTablePlan plan;
+  TRY(plan.mapping, MapSource(source, settings));
+  TRY(plan.layout, MakeLayout(plan.mapping, IdentityOf(source), settings, {}, plan.mapping.schema.HighestFieldId()));
+  if (settings.partition_by) {
+    TRY(plan.spec, MakePartitionSpec(*settings.partition_by, plan.layout.schema));
+  }
+  return plan;
+}
+
 }  // namespace
 
 iceberg::TableIdent TargetNaming::IdentOf(const TableName& source) const {
@@ -139,15 +167,6 @@ iceberg::TableIdent TargetNaming::IdentOf(const TableName& source) const {
 RowIdentity IdentityOf(const SourceTable& source) {
   if (!source.HasReplicaIdentity()) return RowIdentity::kAppendOnly;
   return source.key_columns.empty() ? RowIdentity::kWholeRow : RowIdentity::kKey;
-}
-
-Result<encode::TableMapping> MapSource(const SourceTable& source, const TableSettings& settings) {
-  TRY(auto mapping, encode::MapTable(source, settings.types));
-  if (KeepsKeysUnique(settings.mode)) return mapping;
-  mapping.schema.identifier_field_ids.clear();
-  for (iceberg::Field& field : mapping.schema.fields) field.required = false;
-  for (encode::ColumnMapping& column : mapping.columns) column.field.required = false;
-  return mapping;
 }
 
 Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, const SourceTable& source,
@@ -180,16 +199,20 @@ Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, co
   return std::optional<TargetTable>(std::move(target));
 }
 
+Status CheckNewTargetTable(const SourceTable& source, const TableSettings& settings) {
+  TRY([[maybe_unused]] const auto plan, PlanNewTable(source, settings));
+  return {};
+}
+
 Result<TargetTable> CreateTargetTable(catalog::Catalog& catalog, const SourceTable& source, const TargetNaming& naming,
                                       const TableSettings& settings) {
   const iceberg::TableIdent ident = naming.IdentOf(source.name);
-  TRY(auto mapping, MapSource(source, settings));
-  TRY(TableLayout layout, MakeLayout(mapping, IdentityOf(source), settings, {}, mapping.schema.HighestFieldId()));
-  iceberg::NewTable table{.schema = layout.schema};
+  TRY(NewTablePlan plan, PlanNewTable(source, settings));
+  iceberg::NewTable table{.schema = plan.layout.schema, .spec = std::move(plan.spec)};
   table.properties = {
       {kSourceTableProperty, ToString(source.name)},
       {kSourceOidProperty, fmt::to_string(source.oid.value)},
-      {kSourceColumnsProperty, FormatColumns(mapping)},
+      {kSourceColumnsProperty, FormatColumns(plan.mapping)},
       {kChangeModeProperty, std::string(ToString(settings.mode))},
       {"write.parquet.compression-codec", settings.compression_codec},
       // Other engines that change the table are asked to leave rows where they are, as firn does.
@@ -201,8 +224,8 @@ Result<TargetTable> CreateTargetTable(catalog::Catalog& catalog, const SourceTab
   TRY(auto created, catalog.CreateTable(ident, table).Context("making Iceberg table {}", ToString(ident)));
   return TargetTable{.source = source,
                      .settings = settings,
-                     .mapping = std::move(mapping),
-                     .layout = std::move(layout),
+                     .mapping = std::move(plan.mapping),
+                     .layout = std::move(plan.layout),
                      .table = std::move(created)};
 }
 
@@ -213,10 +236,20 @@ Status AdoptSettings(catalog::Catalog& catalog, TargetTable& target) {
     if (schema.FindField(field.id) == nullptr) schema.fields.push_back(field);
   }
   iceberg::CommitRequest request{.table = target.table.ident};
+  std::optional<iceberg::PartitionSpec> spec;
+  if (target.settings.partition_by) {
+    TRY(spec, EvolvePartitionSpec(*target.settings.partition_by, schema, metadata));
+  }
   if (schema.fields.size() != metadata.CurrentSchema().fields.size()) {
     request.requirements = {iceberg::AssertCurrentSchemaId{metadata.current_schema_id},
                             iceberg::AssertLastAssignedFieldId{metadata.last_column_id}};
     request.updates = {iceberg::AddSchema{std::move(schema)}, iceberg::SetCurrentSchema{-1}};
+  }
+  if (spec) {
+    request.requirements.push_back(iceberg::AssertDefaultSpecId{metadata.default_spec_id});
+    request.requirements.push_back(iceberg::AssertLastAssignedPartitionId{metadata.last_partition_id});
+    request.updates.push_back(iceberg::AddPartitionSpec{std::move(*spec)});
+    request.updates.push_back(iceberg::SetDefaultSpec{-1});
   }
   const std::string mode(ToString(target.settings.mode));
   if (target.settings.mode != ChangeMode::kMirror && PropertyOf(metadata, kChangeModeProperty) != mode) {
@@ -224,9 +257,14 @@ Status AdoptSettings(catalog::Catalog& catalog, TargetTable& target) {
   }
   if (request.updates.empty()) return {};
   request.requirements.push_back(iceberg::AssertTableUuid{metadata.table_uuid});
+  const int32_t spec_id = metadata.default_spec_id;
   TRY(auto tables, catalog.CommitTables(std::span(&request, 1))
-                       .Context("changing the columns of Iceberg table {}", ToString(target.table.ident)));
+                       .Context("adopting the settings of Iceberg table {}", ToString(target.table.ident)));
   target.table = std::move(tables.front());
+  if (target.table.metadata->default_spec_id != spec_id) {
+    LogInfo("changed how new files of the table are partitioned; the files that it has stay as they are",
+            {{"table", ToString(target.source.name)}, {"spec_id", target.table.metadata->default_spec_id}});
+  }
   return {};
 }
 

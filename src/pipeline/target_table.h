@@ -37,10 +37,6 @@ struct TargetTable {
 
 RowIdentity IdentityOf(const SourceTable& source);
 
-/// How the source's columns are stored in a new table: encode::MapTable, without required and identifier fields where
-/// the change mode lets a key stand more than once.
-Result<encode::TableMapping> MapSource(const SourceTable& source, const TableSettings& settings);
-
 /// The table that `source` replicates into, if it is there already. Errors: kAlreadyExists for a table that firn did
 /// not make or that another pipeline writes; kSourceLost for one that was copied from another PostgreSQL cluster or
 /// from a table that has since been dropped and made again; kSchemaMismatch when the columns changed while firn was
@@ -50,8 +46,12 @@ Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, co
                                                    const PipelineIdentity& writer);
 
 /// Gives the table what its settings ask for and it lacks: firn's own columns (null in the rows that it has), the mark
-/// of its change mode. Nothing to do is the usual case. kConflict when somebody changed the table since it was loaded.
+/// of its change mode, its partition spec for new files. Nothing to do is the usual case. kConflict when somebody
+/// changed the table since it was loaded.
 Status AdoptSettings(catalog::Catalog& catalog, TargetTable& target);
+
+/// Whether a table could be made for `source`: the errors of CreateTargetTable that need no catalog.
+Status CheckNewTargetTable(const SourceTable& source, const TableSettings& settings);
 
 /// Makes namespace and table. kUnsupported for a column that can't be stored, kInvalidConfig for settings that don't
 /// fit the table.

@@ -24,7 +24,7 @@ test:
 
 conformance:
 	@scripts/install-dependencies conformance
-	@scripts/build release firn
+	@scripts/build release firn firn_read_table
 	@scripts/conformance $(PYTEST_ARGUMENTS)
 
 demo:

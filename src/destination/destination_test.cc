@@ -61,10 +61,10 @@ class DestinationTest : public ::testing::Test {
     for (const auto& live : files) {
       iceberg::RowPositions deleted;
       for (const auto& deletes : live.position_deletes) {
-        deleted |= iceberg::ReadPositionDeletes(*store, deletes.file, live.entry.file.file_path).value();
+        deleted |= iceberg::ReadPositionDeletes(*store, deletes->file, live.entry.file.file_path).value();
       }
       auto reader =
-          iceberg::DataFileReader::Open(*store, live.entry.file.file_path, table.metadata->CurrentSchema()).value();
+          iceberg::DataFileReader::Open(*store, live.entry.file, table.metadata->CurrentSchema()).value();
       uint64_t position = 0;
       while (auto batch = reader->Next().value()) {
         for (int64_t i = 0; i < batch->num_rows(); ++i, ++position) {

@@ -342,6 +342,10 @@ int64_t AvroDecoder::BlockCount(const AvroType& items) {
   return ok() ? count : 0;
 }
 
+int64_t AvroDecoder::EntryCount() { return BlockCount(BytesType()); }
+
+std::string AvroDecoder::Key() { return Bytes(BytesType()); }
+
 void AvroDecoder::Skip(const AvroType& type) {
   if (!ok()) return;
   switch (type.kind) {
@@ -376,7 +380,7 @@ void AvroDecoder::Skip(const AvroType& type) {
       Array(type, [this](const AvroType& item) { Skip(item); });
       return;
     case AvroKind::kMap:
-      while (const int64_t count = BlockCount(BytesType())) {
+      while (const int64_t count = EntryCount()) {
         for (int64_t i = 0; i < count && ok(); ++i) {
           Skip(BytesType());
           Skip(*type.branches[0]);
@@ -426,8 +430,17 @@ std::optional<std::string_view> AvroReader::Metadata(std::string_view key) const
   return found->second;
 }
 
-Result<AvroReader::Block> AvroReader::NextBlock() {
-  AvroDecoder decoder(blocks_);
+Result<size_t> AvroReader::BlockSize(std::string_view bytes) const {
+  AvroDecoder decoder(bytes);
+  decoder.Skip(LongType());
+  const int64_t stored = decoder.Long(LongType());
+  TRY_VOID(decoder.status().Context("a block"));
+  if (stored < 0 || stored > kBlockBytesMax) return MakeError(ErrorKind::kCorrupt, "a block of {} bytes", stored);
+  return bytes.size() - decoder.rest().size() + static_cast<size_t>(stored) + kSyncBytes;
+}
+
+Result<AvroReader::Block> AvroReader::DecodeBlock(std::string_view bytes) const {
+  AvroDecoder decoder(bytes);
   Block block;
   block.records = decoder.Long(LongType());
   const std::string stored = decoder.Bytes(BytesType());
@@ -435,7 +448,6 @@ Result<AvroReader::Block> AvroReader::NextBlock() {
   if (!decoder.rest().starts_with(sync_marker_)) {
     return MakeError(ErrorKind::kCorrupt, "a block without the file's sync marker behind it");
   }
-  blocks_ = decoder.rest().substr(kSyncBytes);
 
   std::string_view compressed = stored;
   if (codec_ == BlockCodec::kSnappy) {  // A CRC of the plain bytes stands behind them.

@@ -140,6 +140,19 @@ class AvroDecoder {
     }
   }
 
+  /// Calls visit(value_type) after each key of a map; each call must read or skip the value. `key` is then the key.
+  template <typename Visit>
+  void Map(const AvroType& type, std::string& key, Visit visit) {
+    if (!Expect(type, AvroKind::kMap)) return;
+    const AvroType& values = *type.branches[0];
+    while (const int64_t count = EntryCount()) {
+      for (int64_t i = 0; i < count && ok(); ++i) {
+        key = Key();
+        visit(values);
+      }
+    }
+  }
+
   /// Calls visit(item_type) for each item; each call must read or skip it.
   template <typename Visit>
   void Array(const AvroType& type, Visit visit) {
@@ -154,6 +167,8 @@ class AvroDecoder {
   int64_t RawLong();
   std::string_view RawBytes(int64_t size);
   int64_t BlockCount(const AvroType& items);
+  int64_t EntryCount();
+  std::string Key();
   bool Expect(const AvroType& type, AvroKind kind);
   std::string_view rest_;
   const char* error_ = nullptr;  ///< The first thing that was wrong, a literal.
@@ -161,17 +176,33 @@ class AvroDecoder {
 
 class AvroReader {
  public:
+  /// `file`: the whole file, or as much of it as holds the header.
   static Result<AvroReader> Open(std::string_view file);
 
   const AvroType& schema() const { return *schema_; }
   /// The value of a file metadata key, or nothing.
   std::optional<std::string_view> Metadata(std::string_view key) const;
+  /// What is behind the header; a view into the file.
+  std::string_view blocks() const { return blocks_; }
+
+  struct Block {
+    int64_t records = 0;
+    std::string bytes;
+  };
+  /// For files that are read in parts: the bytes that the block at the start of `bytes` takes; at least
+  /// kBlockHeadBytes of it are there, or all of the file's.
+  static constexpr size_t kBlockHeadBytes = 20;
+  Result<size_t> BlockSize(std::string_view bytes) const;
+  /// The block that `bytes` begin with.
+  Result<Block> DecodeBlock(std::string_view bytes) const;
 
   /// Calls read(decoder, schema()) for each record of the file, which must read or skip it, and gives a Status.
   template <typename Read>
   Status ForEach(Read read) {
     while (!blocks_.empty()) {
-      TRY(Block block, NextBlock());
+      TRY(const size_t size, BlockSize(blocks_));
+      TRY(Block block, DecodeBlock(blocks_));
+      blocks_.remove_prefix(size);
       AvroDecoder decoder(block.bytes);
       for (int64_t i = 0; i < block.records; ++i) {
         TRY_VOID(read(decoder, *schema_));
@@ -183,16 +214,10 @@ class AvroReader {
   }
 
  private:
-  struct Block {
-    int64_t records = 0;
-    std::string bytes;
-  };
-  Result<Block> NextBlock();
-
   std::shared_ptr<const AvroType> schema_;
   std::map<std::string, std::string, std::less<>> metadata_;
   BlockCodec codec_ = BlockCodec::kNone;
-  std::string_view sync_marker_;
+  std::string sync_marker_;
   std::string_view blocks_;  ///< Those still to read; views into the file.
 };
 

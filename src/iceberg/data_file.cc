@@ -1,11 +1,10 @@
 #include "iceberg/data_file.h"
 
+#include "iceberg/reserved_fields.h"
 #include "iceberg/single_value.h"
 
 namespace firn::iceberg {
 namespace {
-
-constexpr FieldId kDeleteFilePathId = 2147483546;  // Reserved by the spec for file_path of position deletes.
 
 /// Orders big-endian two's complement numbers of the fewest bytes.
 bool DecimalLess(std::string_view a, std::string_view b) {
@@ -20,8 +19,8 @@ bool DecimalLess(std::string_view a, std::string_view b) {
 std::optional<std::string_view> ReferencedDataFile(const DataFile& file) {
   if (file.content != FileContent::kPositionDeletes) return std::nullopt;
   if (file.referenced_data_file) return *file.referenced_data_file;
-  auto lower = file.lower_bounds.find(kDeleteFilePathId);
-  auto upper = file.upper_bounds.find(kDeleteFilePathId);
+  auto lower = file.lower_bounds.find(kDeletePathFieldId);
+  auto upper = file.upper_bounds.find(kDeletePathFieldId);
   if (lower == file.lower_bounds.end() || upper == file.upper_bounds.end()) return std::nullopt;
   if (lower->second != upper->second) return std::nullopt;
   return lower->second;

@@ -1,4 +1,5 @@
-// Reads columns of one Parquet data file back, by field id: for index rebuilds, unchanged TOAST values, verification.
+// Reads columns of one data or delete file back, by field id: for scans, index rebuilds, unchanged TOAST values,
+// verification. Parquet, Avro and ORC, whoever wrote them.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,8 @@
 #include <string>
 
 #include "firn/result.h"
+#include "iceberg/column_projection.h"
+#include "iceberg/data_file.h"
 #include "iceberg/schema.h"
 #include "storage/file_store.h"
 
@@ -16,20 +19,29 @@ class RecordBatch;
 
 namespace firn::iceberg {
 
-/// Single-threaded.
+/// Single-threaded. A file that is none of its format gives kCorrupt.
 class DataFileReader {
  public:
   virtual ~DataFileReader() = default;
 
-  /// `projection`: the columns to read, found in the file by field id; one that the file lacks is read as nulls.
-  /// Batches have ToArrowSchema(projection)'s columns (a narrower type of the file is widened).
+  /// `file`: its path and format. `projection`: the columns to read, found in the file by field id; one that the file
+  /// lacks has its partition value, its initial default or nulls. Batches have ToArrowSchema(projection)'s columns (a
+  /// narrower type of the file is widened).
+  static Result<std::unique_ptr<DataFileReader>> Open(storage::FileStore& store, const DataFile& file,
+                                                      const Schema& projection, const ColumnContext& context = {});
+  /// A Parquet file of which no more than its location is known.
   static Result<std::unique_ptr<DataFileReader>> Open(storage::FileStore& store, const std::string& location,
                                                       const Schema& projection);
 
   /// The next rows in file order, from position 0; null at the end. Deleted rows are included: positions count them.
   virtual Result<std::shared_ptr<arrow::RecordBatch>> Next() = 0;
-  /// The rows at these ascending positions, in that order. Reads only the row groups that hold them.
+  /// The rows at these ascending positions, in that order. Of Parquet and ORC, reads only the row groups that hold
+  /// them.
   virtual Result<std::shared_ptr<arrow::RecordBatch>> ReadRows(std::span<const int64_t> positions) = 0;
 };
+
+/// The reader of a table's file: with the table's name mapping and the file's partition values.
+Result<std::unique_ptr<DataFileReader>> OpenDataFile(storage::FileStore& store, const TableMetadata& metadata,
+                                                     const DataFile& file, const Schema& projection);
 
 }  // namespace firn::iceberg

@@ -161,7 +161,7 @@ void BM_Read(benchmark::State& state, const Rows& (*source)()) {
   const auto store = storage::MakeLocalFileStore({.fsync = false});
   const DataFile file = WriteFile(*store, folder, rows, Compression::kZstd);
   for (auto _ : state) {
-    auto reader = DataFileReader::Open(*store, file.file_path, rows.schema).value();
+    auto reader = DataFileReader::Open(*store, file, rows.schema).value();
     while (auto batch = reader->Next().value()) benchmark::DoNotOptimize(batch);
   }
   Report(state, rows, file);
@@ -176,7 +176,7 @@ void BM_ReadRows(benchmark::State& state, const Rows& (*source)()) {
   std::vector<int64_t> positions;
   for (int64_t i = 0; i < state.range(0); ++i) positions.push_back(i * file.record_count / state.range(0));
   const Schema projection{.fields = {rows.schema.fields[0], rows.schema.fields.back()}};
-  auto reader = DataFileReader::Open(*store, file.file_path, projection).value();
+  auto reader = DataFileReader::Open(*store, file, projection).value();
   for (auto _ : state) benchmark::DoNotOptimize(reader->ReadRows(positions).value());
 }
 

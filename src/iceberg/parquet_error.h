@@ -1,4 +1,4 @@
-// Parquet's exceptions as arrow::Status, and its errors about a file as firn's.
+// Parquet's and ORC's exceptions as arrow::Status, and their errors about a file as firn's.
 #pragma once
 
 #include <arrow/status.h>
@@ -30,9 +30,9 @@ arrow::Status CatchParquet(Call&& call) {
   }
 }
 
-/// The error of reading a Parquet file: what Parquet itself says about its bytes is kCorrupt.
-inline Error ReadError(const arrow::Status& status, std::string_view location) {
-  Error error = storage::ToError(status, fmt::format("reading {}", location));
+/// The error of reading a file of a format ("Parquet") that Arrow decodes: what it says about its bytes is kCorrupt.
+inline Error DecodeError(const arrow::Status& status, std::string_view format) {
+  Error error = storage::ToError(status, fmt::format("decoding {}", format));
   const bool about_bytes =
       (status.IsIOError() && status.detail() == nullptr) || status.IsInvalid() || status.IsTypeError();
   return about_bytes ? std::move(error).WithKind(ErrorKind::kCorrupt) : error;

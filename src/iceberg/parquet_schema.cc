@@ -69,7 +69,9 @@ Result<Primitive> ToPrimitive(const Type& type) {
     case TypeId::kBinary:
       return Primitive{parquet::Type::BYTE_ARRAY, LogicalType::None()};
     default:
-      return MakeError(ErrorKind::kUnsupported, "firn can't write the type {} to Parquet", ToString(type));
+      return MakeError(ErrorKind::kUnsupported,
+                       "firn can't write the type {} to Parquet; leave the column out of the publication",
+                       ToString(type));
   }
 }
 

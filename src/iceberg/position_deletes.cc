@@ -15,26 +15,24 @@
 #include "iceberg/data_file_reader.h"
 #include "iceberg/deletion_vector.h"
 #include "iceberg/parquet_file_writer.h"
+#include "iceberg/reserved_fields.h"
 #include "storage/arrow_error.h"
 
 namespace firn::iceberg {
 namespace {
 
-// Spec: "Reserved Field IDs".
-constexpr FieldId kFilePathId = 2147483546;
-constexpr FieldId kPosId = 2147483545;
 constexpr size_t kBatchRows = 64 << 10;
 
-Field FilePathField() {
-  return {.id = kFilePathId,
+Field DeletePathField() {
+  return {.id = kDeletePathFieldId,
           .name = "file_path",
           .required = true,
           .type = Type::Primitive(TypeId::kString),
           .doc = "Path of a file in which a deleted row is stored"};
 }
 
-Field PosField() {
-  return {.id = kPosId,
+Field DeletePosField() {
+  return {.id = kDeletePosFieldId,
           .name = "pos",
           .required = true,
           .type = Type::Primitive(TypeId::kLong),
@@ -53,20 +51,35 @@ Result<std::shared_ptr<arrow::Array>> RepeatedString(const std::string& value, s
       "making a column of paths");
 }
 
-/// Do all rows of `delete_file` belong to the data file? Its own reference says so, or bounds that leave no other path.
-bool IsScopedTo(const DataFile& delete_file, const std::string& data_file_path) {
-  if (delete_file.referenced_data_file) return *delete_file.referenced_data_file == data_file_path;
-  const auto lower = delete_file.lower_bounds.find(kFilePathId);
-  const auto upper = delete_file.upper_bounds.find(kFilePathId);
-  return lower != delete_file.lower_bounds.end() && upper != delete_file.upper_bounds.end() &&
-         lower->second == data_file_path && upper->second == data_file_path;
-}
-
 /// Adds the positions of the rows whose path is `data_file_path`.
 void AddMatching(const arrow::StringArray& paths, const int64_t* positions, const std::string& data_file_path,
                  RowPositions& out) {
   for (int64_t i = 0; i < paths.length(); ++i) {
     if (paths.GetView(i) == data_file_path) out.add(static_cast<uint64_t>(positions[i]));
+  }
+}
+
+const int64_t* PositionsOf(const arrow::RecordBatch& batch) {
+  return static_cast<const arrow::Int64Array&>(*batch.column(0)).raw_values();
+}
+
+const arrow::StringArray& PathsOf(const arrow::RecordBatch& batch) {
+  return static_cast<const arrow::StringArray&>(*batch.column(1));
+}
+
+/// Reads a delete file; the first column of `projection` is pos.
+template <typename Visit>
+Status ForEachBatch(storage::FileStore& store, const DataFile& delete_file, const Schema& projection, Visit visit) {
+  TRY(auto reader, DataFileReader::Open(store, delete_file, projection));
+  while (true) {
+    TRY(const auto batch, reader->Next());
+    if (!batch) return {};
+    const int64_t* values = PositionsOf(*batch);
+    if (std::ranges::any_of(batch->columns(), [](const auto& column) { return column->null_count() > 0; }) ||
+        std::any_of(values, values + batch->num_rows(), [](int64_t position) { return position < 0; })) {
+      return MakeError(ErrorKind::kCorrupt, "reading {}: it holds a position that is none", delete_file.file_path);
+    }
+    visit(*batch);
   }
 }
 
@@ -77,7 +90,7 @@ Result<DataFile> WritePositionDeletes(storage::FileStore& store, const std::stri
   if (positions.isEmpty()) {
     return MakeError(ErrorKind::kInternal, "writing {}: no position to delete from {}", location, data_file.file_path);
   }
-  const Schema schema{.fields = {FilePathField(), PosField()}};
+  const Schema schema{.fields = {DeletePathField(), DeletePosField()}};
   // Bounds of file_path stay whole: from them readers see which data file this is about. Counts are left out, as Java
   // leaves them out.
   const ParquetFileDetails details{.metrics = {.truncate_length = std::nullopt, .counts = false},
@@ -109,25 +122,31 @@ Result<DataFile> WritePositionDeletes(storage::FileStore& store, const std::stri
 Result<RowPositions> ReadPositionDeletes(storage::FileStore& store, const DataFile& delete_file,
                                          const std::string& data_file_path) {
   if (IsDeletionVector(delete_file)) return ReadDeletionVector(store, delete_file);
-  const bool scoped = IsScopedTo(delete_file, data_file_path);
-  Schema projection{.fields = {PosField()}};
-  if (!scoped) projection.fields.push_back(FilePathField());
-  TRY(auto reader, DataFileReader::Open(store, delete_file.file_path, projection));
   RowPositions positions;
-  while (true) {
-    TRY(const auto batch, reader->Next());
-    if (!batch) return positions;
-    const auto& column = static_cast<const arrow::Int64Array&>(*batch->column(0));
-    const int64_t* values = column.raw_values();
-    if (column.null_count() > 0 || std::any_of(values, values + column.length(), [](int64_t p) { return p < 0; })) {
-      return MakeError(ErrorKind::kCorrupt, "reading {}: it holds a position that is none", delete_file.file_path);
-    }
-    if (scoped) {
-      positions.addMany(static_cast<size_t>(column.length()), reinterpret_cast<const uint64_t*>(values));
-    } else {
-      AddMatching(static_cast<const arrow::StringArray&>(*batch->column(1)), values, data_file_path, positions);
-    }
+  if (ReferencedDataFile(delete_file) != data_file_path) {
+    TRY_VOID(ForEachBatch(
+        store, delete_file, {.fields = {DeletePosField(), DeletePathField()}},
+        [&](const auto& batch) { AddMatching(PathsOf(batch), PositionsOf(batch), data_file_path, positions); }));
+    return positions;
   }
+  TRY_VOID(ForEachBatch(store, delete_file, {.fields = {DeletePosField()}}, [&](const auto& batch) {
+    positions.addMany(static_cast<size_t>(batch.num_rows()), reinterpret_cast<const uint64_t*>(PositionsOf(batch)));
+  }));
+  return positions;
+}
+
+Result<PositionsByFile> ReadPositionDeletesByFile(storage::FileStore& store, const DataFile& delete_file) {
+  PositionsByFile positions;
+  TRY_VOID(ForEachBatch(store, delete_file, {.fields = {DeletePosField(), DeletePathField()}}, [&](const auto& batch) {
+    const arrow::StringArray& paths = PathsOf(batch);
+    const int64_t* values = PositionsOf(batch);
+    RowPositions* of_path = nullptr;  // Rows are sorted by path.
+    for (int64_t i = 0; i < paths.length(); ++i) {
+      if (i == 0 || paths.GetView(i) != paths.GetView(i - 1)) of_path = &positions[paths.GetString(i)];
+      of_path->add(static_cast<uint64_t>(values[i]));
+    }
+  }));
+  return positions;
 }
 
 }  // namespace firn::iceberg

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <unordered_map>
 
 #include "firn/result.h"
 #include "iceberg/data_file.h"
@@ -21,5 +22,9 @@ Result<DataFile> WritePositionDeletes(storage::FileStore& store, const std::stri
 /// another writer may hold several data files' positions).
 Result<RowPositions> ReadPositionDeletes(storage::FileStore& store, const DataFile& delete_file,
                                          const std::string& data_file_path);
+
+/// The positions of each data file that the position delete file (no vector) deletes from.
+using PositionsByFile = std::unordered_map<std::string, RowPositions>;
+Result<PositionsByFile> ReadPositionDeletesByFile(storage::FileStore& store, const DataFile& delete_file);
 
 }  // namespace firn::iceberg

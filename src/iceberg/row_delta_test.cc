@@ -76,7 +76,7 @@ class RowDeltaTest : public ::testing::Test {
     std::map<std::string, std::vector<std::string>> files;
     for (const LiveDataFile& file : Plan()) {
       auto& deletes = files[file.entry.file.file_path];
-      for (const ManifestEntry& entry : file.position_deletes) deletes.push_back(entry.file.file_path);
+      for (const SharedEntry& entry : file.position_deletes) deletes.push_back(entry->file.file_path);
     }
     return files;
   }
@@ -184,10 +184,10 @@ TEST_F(RowDeltaTest, KeepsSequenceNumbersOfWhatItRewrites) {
   for (const LiveDataFile& file : Plan()) {
     EXPECT_EQ(file.entry.sequence_number, 1);
     const int64_t expected = file.entry.file.file_path == "1" ? 2 : 3;
-    EXPECT_EQ(file.position_deletes.at(0).sequence_number, expected);
-    EXPECT_EQ(file.position_deletes.at(0).file_sequence_number, expected);
+    EXPECT_EQ(file.position_deletes.at(0)->sequence_number, expected);
+    EXPECT_EQ(file.position_deletes.at(0)->file_sequence_number, expected);
     if (expected == 2) {
-      EXPECT_EQ(file.position_deletes[0].snapshot_id, second.snapshot_id);
+      EXPECT_EQ(file.position_deletes[0]->snapshot_id, second.snapshot_id);
     }
   }
 }

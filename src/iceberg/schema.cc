@@ -99,4 +99,9 @@ Type ResultType(const Transform& transform, const Type& source) {
   return source;
 }
 
+bool IsUnpartitioned(const PartitionSpec& spec) {
+  return std::ranges::all_of(spec.fields,
+                             [](const PartitionField& field) { return field.transform.kind == TransformKind::kVoid; });
+}
+
 }  // namespace firn::iceberg

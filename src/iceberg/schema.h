@@ -11,8 +11,9 @@
 #include "iceberg/type.h"
 
 namespace arrow {
+class DataType;
 class Schema;
-}
+}  // namespace arrow
 
 namespace firn::iceberg {
 
@@ -35,8 +36,11 @@ struct Schema {
 /// The Arrow schema whose batches DataFileWriter takes: one field each, in order, with its id in the metadata key
 /// "PARQUET:field_id", so that Parquet columns carry Iceberg field ids. Types: boolean, int32, int64, float, double,
 /// decimal128, date32, time64[us], timestamp[us], timestamp[us, UTC], string, fixed_size_binary(16) for uuid (with
-/// Arrow's arrow.uuid extension's storage, not the extension itself), fixed_size_binary, binary, list, map, struct.
+/// Arrow's arrow.uuid extension's storage, not the extension itself), fixed_size_binary, binary (geometry and geography
+/// too), list, map, struct; struct<metadata: binary, value: binary> for variant; null for unknown.
 Result<std::shared_ptr<arrow::Schema>> ToArrowSchema(const Schema& schema);
+/// The type of such a column.
+Result<std::shared_ptr<arrow::DataType>> ToArrowType(const Type& type);
 
 enum class TransformKind : uint8_t { kIdentity, kBucket, kTruncate, kYear, kMonth, kDay, kHour, kVoid };
 
@@ -66,6 +70,9 @@ struct PartitionSpec {
   std::vector<PartitionField> fields;
   bool operator==(const PartitionSpec&) const = default;
 };
+
+/// Every row is in the same partition: a spec without fields, or whose fields were all removed by a v1 writer.
+bool IsUnpartitioned(const PartitionSpec& spec);
 
 struct SortField {
   FieldId source_id = 0;

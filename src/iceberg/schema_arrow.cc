@@ -10,7 +10,13 @@
 namespace firn::iceberg {
 namespace {
 
-Result<std::shared_ptr<arrow::Field>> ToArrowField(const Field& field);
+Result<std::shared_ptr<arrow::Field>> ToArrowField(const Field& field) {
+  TRY(auto type, ToArrowType(field.type).Context("column {}", field.name));
+  return arrow::field(field.name, std::move(type), !field.required,
+                      arrow::key_value_metadata({"PARQUET:field_id"}, {std::to_string(field.id)}));
+}
+
+}  // namespace
 
 Result<std::shared_ptr<arrow::DataType>> ToArrowType(const Type& type) {
   switch (type.id) {
@@ -47,7 +53,14 @@ Result<std::shared_ptr<arrow::DataType>> ToArrowType(const Type& type) {
       if (type.length < 1) break;
       return arrow::fixed_size_binary(type.length);
     case TypeId::kBinary:
+    case TypeId::kGeometry:
+    case TypeId::kGeography:
       return arrow::binary();
+    case TypeId::kVariant:
+      return arrow::struct_({arrow::field("metadata", arrow::binary(), /*nullable=*/false),
+                             arrow::field("value", arrow::binary(), /*nullable=*/false)});
+    case TypeId::kUnknown:
+      return arrow::null();
     case TypeId::kStruct: {
       arrow::FieldVector fields;
       for (const Field& field : type.fields) {
@@ -64,21 +77,9 @@ Result<std::shared_ptr<arrow::DataType>> ToArrowType(const Type& type) {
       TRY(auto value, ToArrowField(type.fields.at(1)));
       return std::make_shared<arrow::MapType>(key->WithName("key")->WithNullable(false), value->WithName("value"));
     }
-    case TypeId::kVariant:
-    case TypeId::kUnknown:
-      break;
   }
-  return MakeError(ErrorKind::kUnsupported, "firn can't write the type {}; leave the column out of the publication",
-                   ToString(type));
+  return MakeError(ErrorKind::kUnsupported, "Arrow has no type for {}", ToString(type));
 }
-
-Result<std::shared_ptr<arrow::Field>> ToArrowField(const Field& field) {
-  TRY(auto type, ToArrowType(field.type).Context("column {}", field.name));
-  return arrow::field(field.name, std::move(type), !field.required,
-                      arrow::key_value_metadata({"PARQUET:field_id"}, {std::to_string(field.id)}));
-}
-
-}  // namespace
 
 Result<std::shared_ptr<arrow::Schema>> ToArrowSchema(const Schema& schema) {
   arrow::FieldVector fields;

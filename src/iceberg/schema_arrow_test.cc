@@ -34,7 +34,7 @@ TEST(ToArrowSchemaTest, MapsTimestampsToMicroseconds) {
 }
 
 TEST(ToArrowSchemaTest, NamesTheColumnOfATypeThatItCanNotHold) {
-  for (const Type& type : {Type::Primitive(TypeId::kVariant), Type::Decimal(39, 0)}) {
+  for (const Type& type : {Type::Fixed(0), Type::Decimal(39, 0)}) {
     const auto result = ToArrowSchema({.fields = {{.id = 1, .name = "odd", .type = type}}});
     ASSERT_FALSE(result.has_value());
     EXPECT_EQ(result.error().kind(), ErrorKind::kUnsupported);

@@ -25,6 +25,8 @@ constexpr std::pair<std::string_view, TypeId> kPlainTypes[] = {
     {"binary", TypeId::kBinary},
     {"variant", TypeId::kVariant},
     {"unknown", TypeId::kUnknown},
+    {"geometry", TypeId::kGeometry},
+    {"geography", TypeId::kGeography},
 };
 
 /// The integers of "decimal(9, 2)" or "fixed[16]" after `prefix`, or nothing.
@@ -62,6 +64,14 @@ Result<Type> PrimitiveFromText(std::string_view text) {
   if (auto fixed = Parameters(text, "fixed[", ']'); fixed && fixed->size() == 1) {
     if ((*fixed)[0] < 0) return MakeError(ErrorKind::kCorrupt, "type \"{}\": the length must not be negative", text);
     return Type::Fixed((*fixed)[0]);
+  }
+  // The reference system and, for a geography, its edges' form: kept as they stand.
+  for (const TypeId id : {TypeId::kGeometry, TypeId::kGeography}) {
+    Type type = Type::Primitive(id);
+    const std::string prefix = ToString(type) + "(";
+    if (!text.starts_with(prefix) || !text.ends_with(')')) continue;
+    type.parameters = text.substr(prefix.size(), text.size() - prefix.size() - 1);
+    return type;
   }
   return MakeError(ErrorKind::kUnsupported, "type \"{}\" is not one that firn knows", text);
 }

@@ -27,11 +27,17 @@ TEST(TypeJson, TakesDecimalsWithAnySpacing) {
   EXPECT_EQ(TypeFromJson(Json("decimal( 38 , 10 )")).value(), Type::Decimal(38, 10));
 }
 
+TEST(TypeJson, KeepsTheParametersOfGeospatialTypes) {
+  for (const char* text : {"geometry", "geometry(srid:4326)", "geography(OGC:CRS84, spherical)"}) {
+    EXPECT_EQ(ToString(TypeFromJson(Json(text)).value()), text);
+  }
+}
+
 TEST(TypeJson, RefusesWhatNoTypeIs) {
   for (const char* text : {"decimal(39, 2)", "decimal(4, 5)", "decimal(0, 0)", "fixed[-1]"}) {
     EXPECT_EQ(TypeFromJson(Json(text)).error().kind(), ErrorKind::kCorrupt) << text;
   }
-  for (const char* text : {"decimal(4)", "decimal(4, 1", "fixed[x]", "geometry", "", "decimal(99999999999, 2)"}) {
+  for (const char* text : {"decimal(4)", "decimal(4, 1", "fixed[x]", "geometry(", "", "decimal(99999999999, 2)"}) {
     EXPECT_EQ(TypeFromJson(Json(text)).error().kind(), ErrorKind::kUnsupported) << text;
   }
   EXPECT_EQ(TypeFromJson(Json(7)).error().kind(), ErrorKind::kCorrupt);

@@ -42,12 +42,12 @@ bool HasLiveFiles(const ManifestFile& manifest) {
 /// A snapshot's live delete files, found by what they may apply to.
 class DeleteFiles {
  public:
-  void Add(const TableMetadata& metadata, const ManifestEntry& entry) {
-    const DataFile& file = entry.file;
+  void Add(const TableMetadata& metadata, const SharedEntry& entry) {
+    const DataFile& file = entry->file;
     if (file.content == FileContent::kEqualityDeletes) {
-      const PartitionSpec* spec = metadata.FindSpec(file.partition_spec_id);
       // One of an unpartitioned spec applies to every file, whatever that file's spec.
-      const bool global = spec == nullptr || spec->fields.empty();
+      const PartitionSpec* spec = metadata.FindSpec(file.partition_spec_id);
+      const bool global = spec == nullptr || IsUnpartitioned(*spec);
       (global ? global_equality_ : equality_[PartitionKey(file.partition_spec_id, file.partition)]).push_back(entry);
     } else if (auto data_file = ReferencedDataFile(file)) {
       by_data_file_[std::string(*data_file)].push_back(entry);
@@ -61,15 +61,15 @@ class DeleteFiles {
   void AssignTo(LiveDataFile& data) const {
     const int64_t sequence_number = data.entry.sequence_number;
     const std::string key = PartitionKey(data.entry.file.partition_spec_id, data.entry.file.partition);
-    const auto take = [](const std::vector<ManifestEntry>& from, int64_t least, std::vector<ManifestEntry>& to) {
+    const auto take = [](const Entries& from, int64_t least, Entries& to) {
       std::ranges::copy_if(from, std::back_inserter(to),
-                           [least](const ManifestEntry& entry) { return entry.sequence_number >= least; });
+                           [least](const SharedEntry& entry) { return entry->sequence_number >= least; });
     };
     if (auto found = by_data_file_.find(data.entry.file.file_path); found != by_data_file_.end()) {
       take(found->second, sequence_number, data.position_deletes);
     }
     auto vector = std::ranges::find_if(data.position_deletes,
-                                       [](const ManifestEntry& entry) { return IsDeletionVector(entry.file); });
+                                       [](const SharedEntry& entry) { return IsDeletionVector(entry->file); });
     if (vector != data.position_deletes.end()) {
       data.position_deletes = {*vector};
     } else if (auto found = by_partition_.find(key); found != by_partition_.end()) {
@@ -82,7 +82,7 @@ class DeleteFiles {
   }
 
  private:
-  using Entries = std::vector<ManifestEntry>;
+  using Entries = std::vector<SharedEntry>;
   std::unordered_map<std::string, Entries> by_data_file_;
   std::unordered_map<std::string, Entries> by_partition_;
   std::unordered_map<std::string, Entries> equality_;
@@ -208,7 +208,7 @@ Result<std::vector<LiveDataFile>> PlanFiles(storage::FileStore& store, const Tab
     for (const ManifestEntry& entry : *entries) {
       if (entry.status == EntryStatus::kDeleted) continue;
       if (manifest.holds_deletes) {
-        deletes.Add(metadata, entry);
+        deletes.Add(metadata, SharedEntry(entries, &entry));
       } else {
         files.push_back({.entry = entry});
       }

@@ -80,11 +80,14 @@ class ManifestCache {
 
 Result<std::vector<ManifestFile>> ReadManifestList(storage::FileStore& store, const Snapshot& snapshot);
 
-/// A live data file with the delete files that apply to it.
+/// An entry of a parsed manifest, shared with it: a delete file may apply to every data file of a table.
+using SharedEntry = std::shared_ptr<const ManifestEntry>;
+
+/// A live data file with the delete files that apply to it (spec: "Scan Planning").
 struct LiveDataFile {
   ManifestEntry entry;
-  std::vector<ManifestEntry> position_deletes;  ///< By sequence number and scope; at most one where firn wrote them.
-  std::vector<ManifestEntry> equality_deletes;
+  std::vector<SharedEntry> position_deletes;  ///< By sequence number and scope; at most one where firn wrote them.
+  std::vector<SharedEntry> equality_deletes;
 };
 
 /// The table's live data files at `snapshot`, in manifest order. Empty for a null snapshot.

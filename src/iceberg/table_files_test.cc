@@ -5,6 +5,7 @@
 
 #include "iceberg/manifest_avro.h"
 #include "iceberg/manifest_list_avro.h"
+#include "iceberg/reserved_fields.h"
 #include "iceberg/table_update.h"
 #include "testing/memory_file_store.h"
 
@@ -14,8 +15,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
-
-constexpr FieldId kDeleteFilePathId = 2147483546;
 
 /// A table whose manifests are put together by hand, one entry each, at any sequence number.
 class TableFilesTest : public ::testing::Test {
@@ -64,9 +63,9 @@ class TableFilesTest : public ::testing::Test {
     return PlanFiles(store_, metadata_, &snapshot_, cache_).value();
   }
 
-  static std::vector<std::string> Paths(const std::vector<ManifestEntry>& entries) {
+  static std::vector<std::string> Paths(const std::vector<SharedEntry>& entries) {
     std::vector<std::string> paths;
-    for (const ManifestEntry& entry : entries) paths.push_back(entry.file.file_path);
+    for (const SharedEntry& entry : entries) paths.push_back(entry->file.file_path);
     return paths;
   }
 
@@ -107,10 +106,10 @@ TEST_F(TableFilesTest, AppliesPositionDeletesOfOneDataFileToThatOneOnly) {
   DataFile referencing = PositionDeletes("referencing");
   referencing.referenced_data_file = "one";
   DataFile bounded = PositionDeletes("bounded");
-  bounded.lower_bounds[kDeleteFilePathId] = bounded.upper_bounds[kDeleteFilePathId] = "two";
+  bounded.lower_bounds[kDeletePathFieldId] = bounded.upper_bounds[kDeletePathFieldId] = "two";
   DataFile wide = PositionDeletes("wide");
-  wide.lower_bounds[kDeleteFilePathId] = "one";
-  wide.upper_bounds[kDeleteFilePathId] = "two";
+  wide.lower_bounds[kDeletePathFieldId] = "one";
+  wide.upper_bounds[kDeletePathFieldId] = "two";
   for (const DataFile& file : {referencing, bounded, wide}) Add(file, 2);
   const auto files = Plan();
   EXPECT_THAT(Paths(files[0].position_deletes), UnorderedElementsAre("referencing", "wide"));
@@ -127,6 +126,16 @@ TEST_F(TableFilesTest, AppliesEqualityDeletesToOlderDataOfTheirPartitionOrOfTheT
   const auto files = Plan();
   EXPECT_THAT(Paths(files[0].equality_deletes), UnorderedElementsAre("newer", "global"));
   EXPECT_THAT(files[0].position_deletes, IsEmpty());
+}
+
+TEST_F(TableFilesTest, AppliesEqualityDeletesOfASpecWhoseFieldsWereRemovedToTheWholeTable) {
+  metadata_.partition_specs.push_back(
+      {.spec_id = 2, .fields = {{.source_id = 1, .field_id = 1000, .name = "c", .transform = {TransformKind::kVoid}}}});
+  Add(Data("data"), 1);
+  DataFile deletes = EqualityDeletes("of no partition", {std::monostate()});
+  deletes.partition_spec_id = 2;
+  Add(deletes, 2);
+  EXPECT_THAT(Paths(Plan()[0].equality_deletes), ElementsAre("of no partition"));
 }
 
 TEST_F(TableFilesTest, PrefersADeletionVectorToPositionDeleteFiles) {

@@ -223,14 +223,17 @@ Literal FloatLiteral(Float value) {
 
 bool IsLegal(const Transform& transform, const Type& source) {
   const bool is_date = source.id == TypeId::kDate;
+  const bool has_equal_values = source.is_primitive() && source.id != TypeId::kVariant &&
+                                source.id != TypeId::kUnknown && source.id != TypeId::kGeometry &&
+                                source.id != TypeId::kGeography;
   switch (transform.kind) {
     case TransformKind::kVoid:
       return true;
     case TransformKind::kIdentity:
-      return source.is_primitive() && source.id != TypeId::kVariant && source.id != TypeId::kUnknown;
+      return has_equal_values;
     case TransformKind::kBucket:
-      return source.is_primitive() && source.id != TypeId::kVariant && source.id != TypeId::kUnknown &&
-             source.id != TypeId::kBoolean && source.id != TypeId::kFloat && source.id != TypeId::kDouble;
+      return has_equal_values && source.id != TypeId::kBoolean && source.id != TypeId::kFloat &&
+             source.id != TypeId::kDouble;
     case TransformKind::kTruncate:
       return source.id == TypeId::kInt || source.id == TypeId::kLong || source.id == TypeId::kDecimal ||
              source.id == TypeId::kString || source.id == TypeId::kBinary;

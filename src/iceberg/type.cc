@@ -61,6 +61,10 @@ std::string ToString(const Type& type) {
       return "variant";
     case TypeId::kUnknown:
       return "unknown";
+    case TypeId::kGeometry:
+      return type.parameters.empty() ? "geometry" : fmt::format("geometry({})", type.parameters);
+    case TypeId::kGeography:
+      return type.parameters.empty() ? "geography" : fmt::format("geography({})", type.parameters);
     case TypeId::kStruct: {
       std::string text = "struct<";
       for (const Field& field : type.fields) {

@@ -31,6 +31,8 @@ enum class TypeId : uint8_t {
   kBinary,
   kVariant,
   kUnknown,
+  kGeometry,
+  kGeography,
   kStruct,
   kList,
   kMap,
@@ -43,6 +45,7 @@ struct Type {
   int32_t precision = 0;      ///< kDecimal: 1 to 38
   int32_t scale = 0;          ///< kDecimal
   int32_t length = 0;         ///< kFixed: bytes
+  std::string parameters;     ///< kGeometry, kGeography: what stands in the brackets ("srid:4326"); empty: none
   std::vector<Field> fields;  ///< kStruct: its fields; kList: [element]; kMap: [key, value]
 
   bool is_primitive() const { return id < TypeId::kStruct; }

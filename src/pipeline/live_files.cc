@@ -23,7 +23,7 @@ Status LiveFiles::Load(const iceberg::TableMetadata& metadata, iceberg::Manifest
     if (live.position_deletes.empty()) {
       entry.deleted.emplace();
     } else {
-      entry.delete_file = std::move(live.position_deletes.front().file);
+      entry.delete_file = live.position_deletes.front()->file;
     }
     std::string location = entry.file.file_path;
     entries_.emplace(std::move(location), std::move(entry));
@@ -122,7 +122,7 @@ Status LiveFiles::CheckStillLive(const iceberg::TableMetadata& fresh, iceberg::M
     const bool same_deletes =
         found != by_location.end() && found->second->equality_deletes.empty() &&
         found->second->position_deletes.size() == (entry.delete_file ? 1 : 0) &&
-        (!entry.delete_file || found->second->position_deletes.front().file.file_path == entry.delete_file->file_path);
+        (!entry.delete_file || found->second->position_deletes.front()->file.file_path == entry.delete_file->file_path);
     if (!same_deletes) {
       return MakeError(ErrorKind::kConflict, "another writer changed data file {} at the same time", location);
     }

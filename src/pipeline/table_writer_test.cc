@@ -159,11 +159,11 @@ class TableWriterTest : public ::testing::Test {
       EXPECT_LE(live.position_deletes.size(), 1u);
       iceberg::RowPositions deleted;
       for (const auto& deletes : live.position_deletes) {
-        EXPECT_EQ(deletes.file.partition, live.entry.file.partition);
-        EXPECT_EQ(deletes.file.partition_spec_id, live.entry.file.partition_spec_id);
-        deleted |= iceberg::ReadPositionDeletes(store_, deletes.file, live.entry.file.file_path).value();
+        EXPECT_EQ(deletes->file.partition, live.entry.file.partition);
+        EXPECT_EQ(deletes->file.partition_spec_id, live.entry.file.partition_spec_id);
+        deleted |= iceberg::ReadPositionDeletes(store_, deletes->file, live.entry.file.file_path).value();
       }
-      auto reader = iceberg::DataFileReader::Open(store_, live.entry.file.file_path, TestSchema()).value();
+      auto reader = iceberg::DataFileReader::Open(store_, live.entry.file, TestSchema()).value();
       uint64_t position = 0;
       while (auto batch = reader->Next().value()) {
         const auto& keys = static_cast<const arrow::Int64Array&>(*batch->column(0));
@@ -213,7 +213,7 @@ TEST_F(TableWriterTest, MergesADataFilesDeletesIntoOneFile) {
   ASSERT_TRUE(Commit(BatchOf().Delete(2)));
   ASSERT_THAT(LiveFilesNow(), SizeIs(1));
   EXPECT_THAT(LiveFilesNow()[0].position_deletes, SizeIs(1));
-  EXPECT_EQ(LiveFilesNow()[0].position_deletes[0].file.record_count, 2);
+  EXPECT_EQ(LiveFilesNow()[0].position_deletes[0]->file.record_count, 2);
   EXPECT_THAT(Table(), ElementsAre(Pair(3, 30)));
 }
 

@@ -86,7 +86,7 @@ def read_with_duckdb(metadata_location):
 
 
 def _typed_json_value(members):
-    """The reverse of ReadTable.java's objects of one member."""
+    """The reverse of ReadTable.java's and firn_read_table's objects of one member."""
     if len(members) != 1:
         return members
     ((kind, text),) = members.items()
@@ -100,13 +100,19 @@ def _typed_json_value(members):
         "timestamp": datetime.datetime.fromisoformat,
         "timestamptz": datetime.datetime.fromisoformat,
     }
+    if kind == "map" and isinstance(text, list):
+        return dict(text)
+    if kind == "variant" and isinstance(text, str):
+        return json.loads(text)
     return decoders[kind](text) if kind in decoders and isinstance(text, str) else members
 
 
-class JavaReader:
-    """Iceberg's Java reader: one JVM that reads a table per request."""
+class TableReader:
+    """A program that reads a table per request: a metadata file's location in, a JSON line per row out."""
 
-    def __init__(self, log):
+    def __init__(self, name, command, log):
+        self._name = name
+        self._command = command
         self._log = log
         self._process = None
 
@@ -125,19 +131,14 @@ class JavaReader:
             if row.keys() == {"end"} and isinstance(row["end"], dict) and "delete_files_per_data_file_max" in row["end"]:
                 return rows, row["end"]
             if row.keys() == {"error"} and not rows:
-                raise AssertionError(f"Java can't read {metadata_location}: {row['error']}")
+                raise AssertionError(f"{self._name} can't read {metadata_location}: {row['error']}")
             rows.append(row)
-        raise AssertionError(f"the Java reader ended; see {self._log}")
+        raise AssertionError(f"the reader of {self._name} ended; see {self._log}")
 
     def _start(self):
-        libraries = REPOSITORY / "build/java/lib"
-        assert libraries.is_dir(), f"{libraries} is missing: run scripts/install-dependencies test"
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen(
-                [
-                    *("java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Duser.timezone=UTC"),
-                    *("-cp", f"{libraries}/*", REPOSITORY / "tests/java/ReadTable.java"),
-                ],
+                self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -150,3 +151,22 @@ class JavaReader:
             self._process.stdin.close()
             self._process.kill()
             self._process.wait()
+
+
+class JavaReader(TableReader):
+    """Iceberg's own Java reader."""
+
+    def __init__(self, log):
+        libraries = REPOSITORY / "build/java/lib"
+        assert libraries.is_dir(), f"{libraries} is missing: run scripts/install-dependencies test"
+        java = ("java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Duser.timezone=UTC")
+        super().__init__("Java", [*java, "-cp", f"{libraries}/*", REPOSITORY / "tests/java/ReadTable.java"], log)
+
+
+class FirnReader(TableReader):
+    """firn's own reader. With `row_lineage`, rows have _row_id and _last_updated_sequence_number too."""
+
+    def __init__(self, log, row_lineage=False):
+        program = REPOSITORY / "build/release/tests/tools/firn_read_table"
+        assert program.exists(), f"{program} is missing: run scripts/build release firn_read_table"
+        super().__init__("firn", [program, *(["--row-lineage"] if row_lineage else [])], log)

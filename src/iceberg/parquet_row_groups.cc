@@ -1,0 +1,110 @@
+#include <arrow/record_batch.h>
+#include <arrow/util/key_value_metadata.h>
+#include <parquet/arrow/reader.h>
+#include <parquet/arrow/schema.h>
+#include <parquet/file_reader.h>
+#include <parquet/metadata.h>
+#include <parquet/schema.h>
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/try.h"
+#include "iceberg/parquet_error.h"
+#include "iceberg/row_groups.h"
+
+namespace firn::iceberg {
+namespace {
+
+using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
+
+void CollectLeaves(const parquet::arrow::SchemaField& field, std::vector<int>& leaves) {
+  if (field.is_leaf()) leaves.push_back(field.column_index);
+  for (const auto& child : field.children) CollectLeaves(child, leaves);
+}
+
+/// Parquet's old timestamps are instants that it has no name for.
+void MarkInt96(const parquet::SchemaDescriptor& schema, const parquet::arrow::SchemaField& field, FileColumn& column) {
+  if (field.is_leaf()) {
+    column.is_int96 = schema.Column(field.column_index)->physical_type() == parquet::Type::INT96;
+  } else if (field.children.size() == column.children.size()) {
+    for (size_t i = 0; i < field.children.size(); ++i) MarkInt96(schema, field.children[i], column.children[i]);
+  }
+}
+
+/// Files of Arrow's writers say which Arrow types their columns came from (large lists, dictionaries). What counts is
+/// Parquet's own schema; the footer that was just parsed is nobody else's.
+void ForgetArrowSchema(const parquet::FileMetaData& footer) {
+  const auto& key_values = footer.key_value_metadata();
+  if (key_values && key_values->Contains("ARROW:schema")) {
+    (void)const_cast<arrow::KeyValueMetadata&>(*key_values).Delete("ARROW:schema");
+  }
+}
+
+class ParquetRowGroups : public RowGroups {
+ public:
+  Status Open(storage::FileStore& store, const std::string& location, const Schema& projection,
+              const ColumnContext& context) {
+    TRY(auto input, store.OpenInput(location));
+    TRY_VOID(Do([&]() -> arrow::Status {
+      parquet::arrow::FileReaderBuilder builder;
+      ARROW_RETURN_NOT_OK(builder.Open(std::move(input)));
+      ForgetArrowSchema(*builder.raw_reader()->metadata());
+      parquet::ArrowReaderProperties properties(/*use_threads=*/false);
+      properties.set_batch_size(kBatchRows);
+      properties.set_coerce_int96_timestamp_unit(arrow::TimeUnit::MICRO);
+      builder.properties(properties);
+      return builder.Build().Value(&reader_);
+    }));
+    const auto& manifest = reader_->manifest();
+    arrow::FieldVector fields;
+    for (const auto& field : manifest.schema_fields) fields.push_back(field.field);
+    std::vector<FileColumn> columns = FileColumnsOf(fields, "PARQUET:field_id");
+    for (size_t i = 0; i < columns.size(); ++i) MarkInt96(*manifest.descr, manifest.schema_fields[i], columns[i]);
+    TRY(projection_, ColumnProjection::Make(projection, std::move(columns), context));
+    for (const int column : projection_->needed()) {
+      CollectLeaves(manifest.schema_fields[static_cast<size_t>(column)], leaves_);
+    }
+    return {};
+  }
+
+  int count() const override { return reader_->num_row_groups(); }
+  int64_t rows(int group) const override { return reader_->parquet_reader()->metadata()->RowGroup(group)->num_rows(); }
+
+  // One row group at a time: what Arrow reads ahead is bounded by it.
+  Result<Batches> Open(int group) override {
+    std::unique_ptr<arrow::RecordBatchReader> opened;
+    TRY_VOID(Do([&] { return reader_->GetRecordBatchReader({group}, leaves_).Value(&opened); }));
+    std::shared_ptr<arrow::RecordBatchReader> batches = std::move(opened);
+    return [batches = std::move(batches)]() -> Result<BatchPtr> {
+      BatchPtr batch;
+      TRY_VOID(Do([&] { return batches->ReadNext(&batch); }));
+      return batch;
+    };
+  }
+
+  Result<BatchPtr> Project(const BatchPtr& batch) override { return projection_->Project(*batch); }
+
+ private:
+  template <typename Call>
+  static Status Do(Call&& call) {
+    const arrow::Status status = CatchParquet(std::forward<Call>(call));
+    return status.ok() ? Status{} : Status(DecodeError(status, "Parquet"));
+  }
+
+  std::unique_ptr<parquet::arrow::FileReader> reader_;
+  std::optional<ColumnProjection> projection_;
+  std::vector<int> leaves_;  ///< The file's columns that the projection needs.
+};
+
+}  // namespace
+
+Result<std::unique_ptr<RowGroups>> OpenParquetRowGroups(storage::FileStore& store, const std::string& location,
+                                                        const Schema& projection, const ColumnContext& context) {
+  auto groups = std::make_unique<ParquetRowGroups>();
+  TRY_VOID(groups->Open(store, location, projection, context));
+  return groups;
+}
+
+}  // namespace firn::iceberg

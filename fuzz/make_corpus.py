@@ -90,8 +90,67 @@ def files_of_tables(warehouse):
         seed("table_metadata", path.read_bytes())
 
 
+def rows_of_avro():
+    """A data file with each type, by the field ids of avro_rows_fuzzer.cc."""
+
+    def logical(kind, name, **more):
+        return {"type": kind, "logicalType": name} | more
+
+    struct = {"type": "record", "name": "s", "fields": [{"name": "x", "type": ["null", "long"], "field-id": 22}]}
+    pairs = {"type": "record", "name": "kv", "fields": [{"name": "key", "type": "int", "field-id": 24}, {"name": "value", "type": "s", "field-id": 21}]}
+    parts = [{"name": "metadata", "type": "bytes"}, {"name": "value", "type": "bytes"}]
+    fields = [
+        (1, "boolean", True),
+        (2, "int", -7),
+        (3, "int", 8),
+        (4, "float", 1.5),
+        (5, "double", -2.5),
+        (6, {"type": "int", "logicalType": "date"}, 1),
+        (7, logical("long", "time-micros"), 1),
+        (8, logical("long", "timestamp-millis"), 1),
+        (9, logical("long", "timestamp-nanos", **{"adjust-to-utc": True}), 1),
+        (10, ["null", "string"], "text"),
+        (11, {"type": "fixed", "name": "u", "size": 16, "logicalType": "uuid"}, b"0123456789abcdef"),
+        (12, "bytes", b"bytes"),
+        (13, {"type": "record", "name": "v", "fields": parts}, {"metadata": b"\x01\0\0", "value": b"\0"}),
+        (14, "null", None),
+        (15, {"type": "fixed", "name": "d", "size": 9, "precision": 20, "scale": 2}, b"\xff" * 9),
+        (16, {"type": "fixed", "name": "f", "size": 4}, b"abcd"),
+        (20, struct, {"x": 1}),
+        (17, {"type": "array", "items": "s", "element-id": 21}, [{"x": 1}, {"x": None}]),
+        (18, {"type": "map", "values": "s", "key-id": 23, "value-id": 21}, {"k": {"x": 2}}),
+        (19, {"type": "array", "items": pairs, "logicalType": "map"}, [{"key": 1, "value": {"x": 3}}]),
+    ]
+    schema = {"type": "record", "name": "table", "fields": [{"name": f"c{i}", "type": kind, "field-id": i} for i, kind, _ in fields]}
+    rows = [{f"c{i}": value for i, _, value in fields}] * 2
+    for codec in "null", "deflate":
+        out = io.BytesIO()
+        fastavro.writer(out, schema, rows, codec=codec, sync_marker=b"0123456789abcdef")
+        seed("avro_rows", out.getvalue())
+
+
+def variants():
+    names = b"\x01\x02\0\x01\x03abc"  # "a" and "bc"
+    values = [
+        b"\0",
+        b"\x04",
+        b"\x0c\x7f",
+        b"\x18" + bytes(8),
+        b"\x20\x02" + bytes(4),
+        b"\x09hi",
+        b"\x40\x03\0\0\0xyz",
+        b"\x03\x02\0\x02\x04\x0c\x01\x0c\x02",
+        b"\x02\x02\0\x01\0\x02\x05\x0c\x07\x09hi",
+        b"\x02\x01\x01\0\x09\x03\x02\0\x02\x04\x0c\x01\x0c\x02",
+    ]
+    for value in values:
+        seed("variant", bytes([len(names)]) + names + value)
+
+
 def main():
     shutil.rmtree(CORPUS, ignore_errors=True)
+    rows_of_avro()
+    variants()
     for path in (REPOSITORY / "src/iceberg/testdata").glob("*.metadata.json"):
         seed("table_metadata", path.read_bytes())
     directory = pathlib.Path(tempfile.mkdtemp(prefix="firn-seeds-"))

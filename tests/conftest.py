@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from harness import compare
 from harness.firn_process import BINARY, Firn
-from harness.lake import ENGINES, FirnReader, JavaReader, Lake
+from harness.lake import ENGINES, JavaReader, Lake
 from harness.postgres_server import PostgresServer, identifier
 
 
@@ -42,13 +42,6 @@ def postgres(postgres_directory):
 @pytest.fixture(scope="session")
 def java(tmp_path_factory):
     reader = JavaReader(tmp_path_factory.mktemp("java") / "java.log")
-    yield reader
-    reader.stop()
-
-
-@pytest.fixture(scope="session")
-def firn_reader(tmp_path_factory):
-    reader = FirnReader(tmp_path_factory.mktemp("firn-reader") / "log")
     yield reader
     reader.stop()
 

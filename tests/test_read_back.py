@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from harness import compare
+from harness.lake import read_with_firn
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.expressions import EqualTo
 from pyiceberg.partitioning import PartitionField, PartitionSpec
@@ -37,7 +38,7 @@ from pyiceberg.types import (
 UTC = datetime.timezone.utc
 
 
-def test_reads_what_firn_wrote(pipeline, firn_reader):
+def test_reads_what_firn_wrote(pipeline):
     pipeline.execute(
         """
         CREATE TABLE t (id int PRIMARY KEY, big int8, flag bool, r float4, d float8, n numeric(12, 3), text text, bin bytea,
@@ -53,9 +54,7 @@ def test_reads_what_firn_wrote(pipeline, firn_reader):
     pipeline.execute("UPDATE t SET text = 'new' WHERE id % 5 = 0; DELETE FROM t WHERE id % 7 = 0")
     pipeline.execute("UPDATE t SET id = id + 1000 WHERE id < 20")
     pipeline.catch_up()
-    table = pipeline.lake.table("public", "t")
-    rows = firn_reader.rows(table.metadata_location)
-    compare.expect_equal(pipeline.connection, ("public", "t"), rows, table.schema(), "firn's reader")
+    pipeline.expect_equal("t", engines=["firn"])
 
 
 @pytest.fixture
@@ -65,7 +64,7 @@ def catalog(tmp_path):
     return catalog
 
 
-def expect_same(firn_reader, table):
+def expect_same(table):
     """firn reads the rows that PyIceberg reads."""
     types = {field.name: field.field_type for field in table.schema().fields}
 
@@ -73,7 +72,7 @@ def expect_same(firn_reader, table):
         return sorted(repr({name: normalise(row[name], kind) for name, kind in types.items()}) for row in read)
 
     expected = rows(table.scan().to_arrow().to_pylist())
-    assert rows(firn_reader.rows(table.metadata_location)) == expected
+    assert rows(read_with_firn(table.metadata_location)) == expected
     assert expected
 
 
@@ -90,7 +89,7 @@ def normalise(value, kind):
             return compare.normalise(value, kind)
 
 
-def test_reads_each_type_that_pyiceberg_writes(catalog, firn_reader):
+def test_reads_each_type_that_pyiceberg_writes(catalog):
     schema = Schema(
         NestedField(1, "i", IntegerType()),
         NestedField(2, "l", LongType()),
@@ -132,10 +131,10 @@ def test_reads_each_type_that_pyiceberg_writes(catalog, firn_reader):
     }
     rows = [full, dict.fromkeys(full), full | {"list": [], "map": {}, "st": {"x": None, "y": None}}]
     table.append(pa.Table.from_pylist(rows, schema=table.schema().as_arrow()))
-    expect_same(firn_reader, table)
+    expect_same(table)
 
 
-def test_reads_a_table_that_pyiceberg_evolved(catalog, firn_reader):
+def test_reads_a_table_that_pyiceberg_evolved(catalog):
     table = catalog.create_table("n.evolved", pa.schema([("id", pa.int32()), ("gone", pa.string()), ("v", pa.float32())]))
     table.append(pa.table({"id": pa.array([1, 2], pa.int32()), "gone": ["a", "b"], "v": pa.array([0.5, None], pa.float32())}))
     with table.update_schema() as update:
@@ -147,10 +146,10 @@ def test_reads_a_table_that_pyiceberg_evolved(catalog, firn_reader):
         update.move_first("v")
     table.append(pa.table({"value": [1.5], "id": [2**40], "gone": pa.array([7], pa.int32())}))
     table.delete(EqualTo("id", 1))
-    expect_same(firn_reader, table)
+    expect_same(table)
 
 
-def test_reads_partitions_that_pyiceberg_wrote(catalog, firn_reader):
+def test_reads_partitions_that_pyiceberg_wrote(catalog):
     schema = Schema(
         NestedField(1, "id", LongType()), NestedField(2, "region", StringType()), NestedField(3, "ts", TimestampType())
     )
@@ -169,10 +168,10 @@ def test_reads_partitions_that_pyiceberg_wrote(catalog, firn_reader):
     with table.update_spec() as update:
         update.remove_field("day")
     table.append(pa.Table.from_pylist(rows[:5], schema=table.schema().as_arrow()))
-    expect_same(firn_reader, table)
+    expect_same(table)
 
 
-def test_reads_files_without_field_ids_by_the_name_mapping(catalog, firn_reader, tmp_path):
+def test_reads_files_without_field_ids_by_the_name_mapping(catalog, tmp_path):
     """Files of another program that were added to a table as they are."""
     schema = pa.schema([("id", pa.int64()), ("region", pa.string())])
     table = catalog.create_table("n.added", schema)
@@ -181,4 +180,4 @@ def test_reads_files_without_field_ids_by_the_name_mapping(catalog, firn_reader,
     table.add_files([f"file://{path}"])
     with table.update_schema() as update:
         update.rename_column("region", "area")
-    expect_same(firn_reader, table)
+    expect_same(table)

@@ -36,7 +36,7 @@ const AvroType* Present(const AvroType& type) {
 
 /// A map with keys of any type is an array of pairs.
 bool IsPairs(const AvroType& type) {
-  return type.kind == AvroKind::kArray && type.branches[0]->kind == AvroKind::kRecord &&
+  return type.kind == AvroKind::kArray && type.logical_type == "map" && type.branches[0]->kind == AvroKind::kRecord &&
          type.branches[0]->fields.size() == 2;
 }
 
@@ -177,7 +177,7 @@ bool Matches(const AvroType& stored, const Type& type) {
     case TypeId::kVariant:
       return stored.kind == AvroKind::kRecord;
     case TypeId::kList:
-      return stored.kind == AvroKind::kArray;
+      return stored.kind == AvroKind::kArray && !IsPairs(stored);
     case TypeId::kMap:
       return IsPairs(stored) || (stored.kind == AvroKind::kMap && type.fields.at(0).type.id == TypeId::kString);
     case TypeId::kUnknown:
@@ -358,33 +358,43 @@ class Appender {
   AvroDecoder& decoder_;
 };
 
-FileColumn ColumnOf(std::string name, std::optional<FieldId> id, const AvroType& declared) {
-  FileColumn column{.name = std::move(name), .id = id};
-  const AvroType* type = Present(declared);
-  if (type == nullptr) return column;
-  if (type->kind == AvroKind::kRecord) {
-    column.children = FileColumnsOf(*type);
-  } else if (type->kind == AvroKind::kMap) {
-    column.children.push_back({.name = "key"});
-    column.children.push_back(ColumnOf("value", std::nullopt, *type->branches[0]));
-  } else if (IsPairs(*type) && type->logical_type == "map") {
-    column.children = FileColumnsOf(*type->branches[0]);
-  } else if (type->kind == AvroKind::kArray) {
-    column.children.push_back(ColumnOf("element", std::nullopt, *type->branches[0]));
+constexpr int kColumnsMax = 100'000;  // A schema that uses its named types again and again can have 2^64.
+
+/// Makes the columns of records of a type.
+class ColumnWalk {
+ public:
+  Result<std::vector<FileColumn>> Record(const AvroType& record) {
+    std::vector<FileColumn> columns;
+    for (const AvroType::RecordField& field : record.fields) {
+      const auto id = field.field_id >= 0 ? std::optional(field.field_id) : std::nullopt;
+      TRY(columns.emplace_back(), Column(field.name, id, *field.type));
+    }
+    return columns;
   }
-  return column;
-}
+
+ private:
+  Result<FileColumn> Column(std::string name, std::optional<FieldId> id, const AvroType& declared) {
+    if (--left_ < 0) return MakeError(ErrorKind::kUnsupported, "its schema has more than {} columns", kColumnsMax);
+    FileColumn column{.name = std::move(name), .id = id};
+    const AvroType* type = Present(declared);
+    if (type == nullptr) return column;
+    if (type->kind == AvroKind::kRecord) {
+      TRY(column.children, Record(*type));
+    } else if (type->kind == AvroKind::kMap) {
+      column.children.push_back({.name = "key"});
+      TRY(column.children.emplace_back(), Column("value", std::nullopt, *type->branches[0]));
+    } else if (IsPairs(*type)) {
+      TRY(column.children, Record(*type->branches[0]));
+    } else if (type->kind == AvroKind::kArray) {
+      TRY(column.children.emplace_back(), Column("element", std::nullopt, *type->branches[0]));
+    }
+    return column;
+  }
+
+  int left_ = kColumnsMax;
+};
 
 }  // namespace
-
-std::vector<FileColumn> FileColumnsOf(const AvroType& record) {
-  std::vector<FileColumn> columns;
-  for (const AvroType::RecordField& field : record.fields) {
-    const auto id = field.field_id >= 0 ? std::optional(field.field_id) : std::nullopt;
-    columns.push_back(ColumnOf(field.name, id, *field.type));
-  }
-  return columns;
-}
 
 AvroColumns::AvroColumns() = default;
 AvroColumns::~AvroColumns() = default;
@@ -395,7 +405,7 @@ Result<AvroColumns> AvroColumns::Make(const AvroType& record, const Schema& proj
   if (record.kind != AvroKind::kRecord) return MakeError(ErrorKind::kCorrupt, "an Avro file of other than records");
   AvroColumns made;
   TRY(made.schema_, ToArrowSchema(projection));
-  std::vector<FileColumn> columns = FileColumnsOf(record);
+  TRY(std::vector<FileColumn> columns, ColumnWalk().Record(record));
   TRY_VOID(ResolveIds(context, columns));
   made.plan_ = std::make_unique<Plan>();
   TRY_VOID(PlanRecord(

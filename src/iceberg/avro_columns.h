@@ -9,13 +9,9 @@
 #include "firn/result.h"
 #include "iceberg/avro_container.h"
 #include "iceberg/column_projection.h"
-#include "iceberg/file_columns.h"
 #include "iceberg/schema.h"
 
 namespace firn::iceberg {
-
-/// The columns of records of this type.
-std::vector<FileColumn> FileColumnsOf(const AvroType& record);
 
 /// Decodes records into batches of the projection's columns. Single-threaded.
 class AvroColumns {

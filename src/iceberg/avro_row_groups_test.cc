@@ -190,6 +190,25 @@ TEST_F(AvroFileTest, RefusesATypeThatTheColumnNeverHad) {
   }
 }
 
+TEST_F(AvroFileTest, TellsAMapFromAListOfPairs) {
+  const std::string items = R"("items":{"type":"record","name":"p","fields":[{"name":"a","type":"int","field-id":2},)"
+                            R"({"name":"b","type":"int","field-id":3}]})";
+  const std::vector<std::function<void(AvroEncoder&)>> records = {[](AvroEncoder& encoder) { encoder.ArrayEnd(); }};
+  const Schema map{
+      .fields = {Column(1, "c", Type::Map(Column(2, "key", TypeId::kInt, true), Column(3, "value", TypeId::kInt)))}};
+  const Schema list{
+      .fields = {
+          Column(1, "c",
+                 Type::List(Column(4, "element",
+                                   Type::Struct({Column(2, "a", TypeId::kInt), Column(3, "b", TypeId::kInt)}))))}};
+  DataFile file = WriteAvro(R"({"name":"c","field-id":1,"type":{"type":"array",)" + items + "}}", records);
+  EXPECT_EQ(ReadAvro(file, list)->num_rows(), 1);
+  EXPECT_EQ(DataFileReader::Open(*store_, file, map).error().kind(), ErrorKind::kSchemaMismatch);
+  file = WriteAvro(R"({"name":"c","field-id":1,"type":{"type":"array","logicalType":"map",)" + items + "}}", records);
+  EXPECT_EQ(ReadAvro(file, map)->num_rows(), 1);
+  EXPECT_EQ(DataFileReader::Open(*store_, file, list).error().kind(), ErrorKind::kSchemaMismatch);
+}
+
 TEST_F(AvroFileTest, NeverTakesDamagedBytesForRows) {
   const Schema projection{
       .fields = {Column(1, "n", TypeId::kLong), Column(2, "l", Type::List(Column(3, "element", TypeId::kString)))}};

@@ -10,7 +10,7 @@ import uuid
 
 import pytest
 from harness import golden_corpus
-from harness.lake import FirnReader
+from harness.lake import read_with_firn
 
 UTC = datetime.timezone.utc
 # Spark can't read these; their rows are as the corpus' own program writes them.
@@ -43,14 +43,7 @@ UNREADABLE_BY_SPARK = {
 ROW_LINEAGE = ("_row_id", "_last_updated_sequence_number")
 
 
-@pytest.fixture(scope="module")
-def firn_reader(tmp_path_factory):
-    reader = FirnReader(tmp_path_factory.mktemp("firn-reader") / "log", row_lineage=True)
-    yield reader
-    reader.stop()
-
-
-def test_reads_each_table_as_spark_does(firn_reader):
+def test_reads_each_table_as_spark_does():
     if not golden_corpus.FOLDER:
         pytest.skip("what makes the golden corpus is not there (FIRN_GOLDEN_CORPUS)")
     names, wrong = [], []
@@ -60,7 +53,7 @@ def test_reads_each_table_as_spark_does(firn_reader):
         # Spark's rows have no lineage where the table has none, and for variants.
         omitted = () if ROW_LINEAGE[0] in expected[0] else ROW_LINEAGE
         try:
-            rows = firn_reader.rows(metadata_location)
+            rows = read_with_firn(metadata_location, row_lineage=True)
         except AssertionError as failure:
             wrong.append(f"{name}: {failure}")
             continue

@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-ENGINES = ("spark", "java", "iceberg-rust", "pyiceberg", "duckdb")
+ENGINES = ("spark", "java", "iceberg-rust", "pyiceberg", "duckdb", "firn")
 
 
 @dataclasses.dataclass(frozen=True)

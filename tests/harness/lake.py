@@ -49,6 +49,7 @@ class Lake:
             "iceberg-rust": read_with_iceberg_rust,
             "duckdb": read_with_duckdb,
             "java": self._java.rows,
+            "firn": read_with_firn,
         }[engine](table.metadata_location)
 
 
@@ -85,6 +86,16 @@ def read_with_duckdb(metadata_location):
         return connection.execute(f"SELECT * FROM iceberg_scan('{path}')").to_arrow_table().to_pylist()
 
 
+def read_with_firn(metadata_location, row_lineage=False):
+    """firn's own reader. With `row_lineage`, rows have _row_id and _last_updated_sequence_number too."""
+    program = REPOSITORY / "build/release/tests/tools/firn_read_table"
+    assert program.exists(), f"{program} is missing: run scripts/build release firn_read_table"
+    command = [program, *(["--row-lineage"] if row_lineage else []), metadata_location]
+    lines = subprocess.run(command, capture_output=True, text=True)
+    assert lines.returncode == 0, f"firn can't read {metadata_location}: {lines.stderr}"
+    return [json.loads(line, object_hook=_typed_json_value) for line in lines.stdout.splitlines()]
+
+
 def _typed_json_value(members):
     """The reverse of ReadTable.java's and firn_read_table's objects of one member."""
     if len(members) != 1:
@@ -107,12 +118,10 @@ def _typed_json_value(members):
     return decoders[kind](text) if kind in decoders and isinstance(text, str) else members
 
 
-class TableReader:
-    """A program that reads a table per request: a metadata file's location in, a JSON line per row out."""
+class JavaReader:
+    """Iceberg's Java reader: one JVM that reads a table per request."""
 
-    def __init__(self, name, command, log):
-        self._name = name
-        self._command = command
+    def __init__(self, log):
         self._log = log
         self._process = None
 
@@ -131,14 +140,19 @@ class TableReader:
             if row.keys() == {"end"} and isinstance(row["end"], dict) and "delete_files_per_data_file_max" in row["end"]:
                 return rows, row["end"]
             if row.keys() == {"error"} and not rows:
-                raise AssertionError(f"{self._name} can't read {metadata_location}: {row['error']}")
+                raise AssertionError(f"Java can't read {metadata_location}: {row['error']}")
             rows.append(row)
-        raise AssertionError(f"the reader of {self._name} ended; see {self._log}")
+        raise AssertionError(f"the Java reader ended; see {self._log}")
 
     def _start(self):
+        libraries = REPOSITORY / "build/java/lib"
+        assert libraries.is_dir(), f"{libraries} is missing: run scripts/install-dependencies test"
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen(
-                self._command,
+                [
+                    *("java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Duser.timezone=UTC"),
+                    *("-cp", f"{libraries}/*", REPOSITORY / "tests/java/ReadTable.java"),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -151,22 +165,3 @@ class TableReader:
             self._process.stdin.close()
             self._process.kill()
             self._process.wait()
-
-
-class JavaReader(TableReader):
-    """Iceberg's own Java reader."""
-
-    def __init__(self, log):
-        libraries = REPOSITORY / "build/java/lib"
-        assert libraries.is_dir(), f"{libraries} is missing: run scripts/install-dependencies test"
-        java = ("java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Duser.timezone=UTC")
-        super().__init__("Java", [*java, "-cp", f"{libraries}/*", REPOSITORY / "tests/java/ReadTable.java"], log)
-
-
-class FirnReader(TableReader):
-    """firn's own reader. With `row_lineage`, rows have _row_id and _last_updated_sequence_number too."""
-
-    def __init__(self, log, row_lineage=False):
-        program = REPOSITORY / "build/release/tests/tools/firn_read_table"
-        assert program.exists(), f"{program} is missing: run scripts/build release firn_read_table"
-        super().__init__("firn", [program, *(["--row-lineage"] if row_lineage else [])], log)

@@ -1,16 +1,14 @@
-// Reads Iceberg tables with firn's own reader, so that the tests can compare what it sees.
+// Reads an Iceberg table with firn's own reader, so that the tests can compare what it sees.
 //
-//   firn_read_table [--row-lineage]
+//   firn_read_table [--row-lineage] METADATA_LOCATION
 //
-// Standard input has the location of a metadata file per line. For each, standard output has a JSON line per row and
-// then
-// {"end": {…facts}} or {"error": message}: as tests/java/ReadTable.java.
+// Standard output has a JSON line per row. Values that JSON has no type for are objects of one member that names the
+// type, as in tests/java/ReadTable.java.
 #include <arrow/record_batch.h>
-#include <fmt/core.h>
 
-#include <algorithm>
 #include <iostream>
 #include <string>
+#include <string_view>
 
 #include "base/try.h"
 #include "iceberg/json_member.h"
@@ -35,15 +33,11 @@ Status PrintTable(storage::FileStore& store, const std::string& metadata_locatio
   }
   ManifestCache manifests;
   TRY(TableScan scan, TableScan::Plan(store, metadata, metadata->CurrentSnapshot(), projection, manifests));
-  int64_t row_count = 0;
-  size_t deletes_max = 0;
   for (const LiveDataFile& file : scan.files()) {
-    deletes_max = std::max(deletes_max, file.position_deletes.size() + file.equality_deletes.size());
     TRY(auto reader, scan.Open(file));
     while (true) {
       TRY(const auto live, reader->Next());
       if (!live) break;
-      row_count += live->rows->num_rows();
       for (int64_t row = 0; row < live->rows->num_rows(); ++row) {
         Json line = Json::object();
         for (size_t i = 0; i < projection.fields.size(); ++i) {
@@ -54,9 +48,6 @@ Status PrintTable(storage::FileStore& store, const std::string& metadata_locatio
       }
     }
   }
-  const Json facts = {
-      {"rows", row_count}, {"data_files", scan.files().size()}, {"delete_files_per_data_file_max", deletes_max}};
-  std::cout << DumpJson(Json::object({{"end", facts}})) << '\n';
   return {};
 }
 
@@ -64,16 +55,14 @@ Status PrintTable(storage::FileStore& store, const std::string& metadata_locatio
 }  // namespace firn::iceberg
 
 int main(int count, char** arguments) {
-  using firn::iceberg::Json;
-  const bool row_lineage = count > 1 && std::string_view(arguments[1]) == "--row-lineage";
-  const auto store = firn::storage::MakeLocalFileStore({});
-  std::string location;
-  while (std::getline(std::cin, location)) {
-    const firn::Status printed = firn::iceberg::PrintTable(*store, location, row_lineage);
-    if (!printed) {
-      std::cout << firn::iceberg::DumpJson(Json::object({{"error", printed.error().message()}})) << '\n';
-    }
-    std::cout.flush();
+  if (count < 2) {
+    std::cerr << "usage: firn_read_table [--row-lineage] METADATA_LOCATION\n";
+    return 2;
   }
-  return 0;
+  const bool row_lineage = count > 2 && std::string_view(arguments[1]) == "--row-lineage";
+  const auto store = firn::storage::MakeLocalFileStore({});
+  const firn::Status printed = firn::iceberg::PrintTable(*store, arguments[count - 1], row_lineage);
+  if (printed.has_value()) return 0;
+  std::cerr << printed.error().message() << '\n';
+  return 1;
 }

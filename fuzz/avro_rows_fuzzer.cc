@@ -41,7 +41,7 @@ Schema EveryType() {
 Status ReadAll(std::string_view bytes) {
   testing::MemoryFileStore store;
   TRY_VOID(store.Write("x.avro", bytes));
-  TRY(auto reader, DataFileReader::Open(store, {.file_path = "x.avro", .file_format = "AVRO"}, EveryType()));
+  TRY(auto reader, DataFileReader::Open(store, DataFile{.file_path = "x.avro", .file_format = "AVRO"}, EveryType()));
   while (true) {
     TRY(const auto rows, reader->Next());
     if (!rows) return {};

@@ -231,7 +231,7 @@ TEST_F(AvroFileTest, NeverTakesDamagedBytesForRows) {
   };
   for (size_t cut = 0; cut < whole.size(); ++cut) {
     const Status status = read(whole.substr(0, cut));
-    if (!status.has_value()) EXPECT_EQ(status.error().kind(), ErrorKind::kCorrupt) << cut;
+    EXPECT_TRUE(status.has_value() || status.error().kind() == ErrorKind::kCorrupt) << cut;
   }
   for (size_t i = 0; i < whole.size(); ++i) {
     std::string damaged = whole;

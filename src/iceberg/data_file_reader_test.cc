@@ -50,7 +50,7 @@ TEST_F(DataFileReaderTest, RefusesATypeThatTheColumnNeverHad) {
   const Schema written{.fields = {Column(1, "i", TypeId::kLong)}};
   Write("x.parquet", written, {Rows(written, "[[1]]")});
   const Schema projection{.fields = {Column(1, "i", TypeId::kString)}};
-  auto reader = DataFileReader::Open(*store_, {.file_path = Location("x.parquet")}, projection).value();
+  auto reader = DataFileReader::Open(*store_, DataFile{.file_path = Location("x.parquet")}, projection).value();
   auto rows = reader->Next();
   ASSERT_FALSE(rows.has_value());
   EXPECT_EQ(rows.error().kind(), ErrorKind::kSchemaMismatch);
@@ -92,12 +92,12 @@ TEST_F(DataFileReaderTest, ReadsRowsByPositionAcrossRowGroups) {
 
 TEST_F(DataFileReaderTest, SaysThatAFileIsNoParquet) {
   ASSERT_TRUE(store_->Write(Location("x.parquet"), "this is no Parquet file").has_value());
-  auto reader =
-      DataFileReader::Open(*store_, {.file_path = Location("x.parquet")}, {.fields = {Column(1, "a", TypeId::kInt)}});
+  auto reader = DataFileReader::Open(*store_, DataFile{.file_path = Location("x.parquet")},
+                                     {.fields = {Column(1, "a", TypeId::kInt)}});
   ASSERT_FALSE(reader.has_value());
   EXPECT_EQ(reader.error().kind(), ErrorKind::kCorrupt);
-  auto missing =
-      DataFileReader::Open(*store_, {.file_path = Location("y.parquet")}, {.fields = {Column(1, "a", TypeId::kInt)}});
+  auto missing = DataFileReader::Open(*store_, DataFile{.file_path = Location("y.parquet")},
+                                      {.fields = {Column(1, "a", TypeId::kInt)}});
   EXPECT_EQ(missing.error().kind(), ErrorKind::kNotFound);
 }
 
@@ -121,7 +121,7 @@ TEST_F(DataFileReaderTest, TakesTheValueOfAnIdentityPartitionForAFieldThatTheFil
   Field day = Column(9, "day", TypeId::kDate);
   day.initial_default = R"("2020-01-01")";
   const Schema projection{.fields = {Column(1, "a", TypeId::kLong), day}};
-  auto reader = DataFileReader::Open(*store_, {.file_path = Location("x.parquet")}, projection,
+  auto reader = DataFileReader::Open(*store_, DataFile{.file_path = Location("x.parquet")}, projection,
                                      {.partition_values = {{9, int32_t{1}}}})
                     .value();
   EXPECT_TRUE(SameRows(*reader->Next().value(), *Rows(projection, "[[1, 1], [2, 1]]")));
@@ -134,7 +134,7 @@ TEST_F(DataFileReaderTest, ReadsDatesThatBecameTimestamps) {
   EXPECT_TRUE(SameRows(*Read(Location("x.parquet"), projection),
                        *Rows(projection, "[[-86400000000, 86400000000000], [null, null]]")));
   const Schema instant{.fields = {Column(1, "d", TypeId::kTimestampTz)}};
-  auto reader = DataFileReader::Open(*store_, {.file_path = Location("x.parquet")}, instant).value();
+  auto reader = DataFileReader::Open(*store_, DataFile{.file_path = Location("x.parquet")}, instant).value();
   EXPECT_EQ(reader->Next().error().kind(), ErrorKind::kSchemaMismatch);
 }
 
@@ -142,7 +142,7 @@ TEST_F(DataFileReaderTest, FailsWhereADateIsOutsideOfItsNewType) {
   const Schema written{.fields = {Column(1, "d", TypeId::kDate)}};
   Write("x.parquet", written, {Rows(written, "[[2000000]]")});  // The year 7445; nanoseconds end in 2262.
   const Schema projection{.fields = {Column(1, "d", TypeId::kTimestampNs)}};
-  auto reader = DataFileReader::Open(*store_, {.file_path = Location("x.parquet")}, projection).value();
+  auto reader = DataFileReader::Open(*store_, DataFile{.file_path = Location("x.parquet")}, projection).value();
   EXPECT_FALSE(reader->Next().has_value());
 }
 
@@ -203,7 +203,7 @@ TEST_F(FilesWithoutIdsTest, SaysWhatIsMissing) {
 }
 
 TEST_F(DataFileReaderTest, SaysWhichFormatItCanNotRead) {
-  auto reader = DataFileReader::Open(*store_, {.file_path = Location("x"), .file_format = "VORTEX"}, {});
+  auto reader = DataFileReader::Open(*store_, DataFile{.file_path = Location("x"), .file_format = "VORTEX"}, {});
   EXPECT_EQ(reader.error().kind(), ErrorKind::kUnsupported);
 }
 

@@ -56,7 +56,7 @@ class ParquetTest : public ::testing::Test {
 
   /// All rows of a file as one batch.
   std::shared_ptr<arrow::RecordBatch> Read(const std::string& location, const Schema& projection) {
-    auto reader = DataFileReader::Open(*store_, {.file_path = location}, projection).value();
+    auto reader = DataFileReader::Open(*store_, DataFile{.file_path = location}, projection).value();
     std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
     while (auto batch = reader->Next().value()) {
       EXPECT_TRUE(batch->ValidateFull().ok()) << batch->ValidateFull();

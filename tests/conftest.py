@@ -75,14 +75,17 @@ class Pipeline:
     def rows(self, table, engine="pyiceberg"):
         return self.lake.rows(self.lake.table(*split_name(table)), engine)
 
-    def expect_equal(self, *tables, engines=ENGINES, extra_columns=()):
-        """Every engine reads the rows that PostgreSQL has. A name without a schema is in public."""
+    def expect_equal(self, *tables, engines=ENGINES, extra_columns=(), source=None):
+        """Every engine reads the rows that PostgreSQL has, in the table `source` where that is another one. A name without
+        a schema is in public."""
         assert tables
         for name in map(split_name, tables):
             table = self.lake.table(*name)
             for engine in engines:
                 rows = self.lake.rows(table, engine)
-                compare.expect_equal(self.connection, name, rows, table.schema(), engine, extra_columns)
+                compare.expect_equal(
+                    self.connection, split_name(source) if source else name, rows, table.schema(), engine, extra_columns
+                )
 
     def close(self):
         self.firn.kill()

@@ -1,5 +1,7 @@
 #include "cli/table_settings.h"
 
+#include <utility>
+
 #include "base/try.h"
 
 namespace firn::cli {
@@ -18,6 +20,38 @@ Result<pipeline::ChangeMode> ChangeModeOf(const config::CdcConfig& cdc) {
   return cdc.mode == "history" ? pipeline::ChangeMode::kHistory : pipeline::ChangeMode::kAppend;
 }
 
+/// Types and policies of the table's columns.
+Result<encode::ColumnSettings> ColumnSettingsOf(const config::Config& config, const std::string& name) {
+  encode::ColumnSettings settings;
+  TRY(settings.policy,
+      encode::ParseValuePolicy(config.destination.unrepresentable).Context("destination.unrepresentable"));
+  const auto found = config.tables.find(name);
+  if (found == config.tables.end()) return settings;
+  const config::TableConfig& table = found->second;
+  if (!table.unrepresentable.empty()) {
+    TRY(settings.policy, encode::ParseValuePolicy(table.unrepresentable).Context("tables.{}.unrepresentable", name));
+  }
+  for (const auto& [column, text] : table.unrepresentable_columns) {
+    TRY(settings.column_policies[column],
+        encode::ParseValuePolicy(text).Context("tables.{}.unrepresentable_columns: {}", name, column));
+  }
+  for (const auto& [column, text] : table.columns) {
+    auto type = iceberg::ParseType(text);
+    if (!type) {
+      return MakeError(ErrorKind::kInvalidConfig,
+                       "tables.{}.columns: {}: {}; write an Iceberg type, as in string, long, decimal(38,9), "
+                       "list<string> or variant",
+                       name, column, type.error().message());
+    }
+    if (type->id == iceberg::TypeId::kVariant && config.destination.format_version < 3) {
+      return MakeError(ErrorKind::kInvalidConfig,
+                       "tables.{}.columns: {}: the type variant needs destination.format_version: 3", name, column);
+    }
+    settings.types.emplace(column, std::move(*type));
+  }
+  return settings;
+}
+
 }  // namespace
 
 Result<pipeline::TableSettings> TableSettingsOf(const config::Config& config, const TableName& table) {
@@ -26,6 +60,7 @@ Result<pipeline::TableSettings> TableSettingsOf(const config::Config& config, co
   TRY(settings.mode, ChangeModeOf(config.cdc));
   settings.track_changes = config.cdc.track_changes;
   const std::string name = ToString(table);
+  TRY(settings.columns, ColumnSettingsOf(config, name));
   const auto own = config.tables.find(name);
   if (own == config.tables.end()) return settings;
   if (own->second.partition_by) {

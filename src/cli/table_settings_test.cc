@@ -1,9 +1,12 @@
 #include "cli/table_settings.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace firn::cli {
 namespace {
+
+using ::testing::HasSubstr;
 
 TEST(TableSettings, NamesTheCodecInIcebergsWords) {
   config::Config config;
@@ -46,6 +49,41 @@ TEST(TableSettings, TellsHowATableIsPartitioned) {
       "hour, bucket, truncate, or the column alone");
   config.tables["public.orders"].partition_by = std::vector<std::string>();
   EXPECT_TRUE(TableSettingsOf(config, {"public", "orders"})->partition_by->empty());
+}
+
+config::Config Configured(config::TableConfig table) {
+  config::Config config;
+  config.tables["public.orders"] = std::move(table);
+  return config;
+}
+
+TEST(TableSettings, ReadsTypesAndPoliciesOfColumns) {
+  config::Config config = Configured({.columns = {{"amount", "decimal(38,9)"}, {"tags", "list<string>"}},
+                                      .unrepresentable = "null",
+                                      .unrepresentable_columns = {{"valid_to", "clamp"}}});
+  config.destination.unrepresentable = "string";
+  const auto orders = TableSettingsOf(config, {"public", "orders"});
+  ASSERT_TRUE(orders.has_value()) << orders.error().message();
+  EXPECT_EQ(orders->columns.types.at("amount"), iceberg::Type::Decimal(38, 9));
+  EXPECT_EQ(ToString(orders->columns.types.at("tags")), "list<string>");
+  EXPECT_EQ(orders->columns.policy, encode::ValuePolicy::kNull);
+  EXPECT_EQ(orders->columns.column_policies.at("valid_to"), encode::ValuePolicy::kClamp);
+  const auto others = TableSettingsOf(config, {"public", "others"});
+  EXPECT_EQ(others->columns.policy, encode::ValuePolicy::kString);
+  EXPECT_TRUE(others->columns.types.empty());
+}
+
+TEST(TableSettings, NamesTheKeyOfAValueThatCannotBe) {
+  const auto message = [](config::TableConfig table) {
+    const auto settings = TableSettingsOf(Configured(std::move(table)), {"public", "orders"});
+    EXPECT_EQ(settings.error().kind(), ErrorKind::kInvalidConfig);
+    return settings.error().message();
+  };
+  EXPECT_THAT(message({.columns = {{"amount", "decimal(99,9)"}}}),
+              HasSubstr("tables.public.orders.columns: amount: type \"decimal(99,9)\""));
+  EXPECT_THAT(message({.columns = {{"doc", "variant"}}}), HasSubstr("needs destination.format_version: 3"));
+  EXPECT_THAT(message({.unrepresentable_columns = {{"valid_to", "none"}}}),
+              HasSubstr("tables.public.orders.unrepresentable_columns: valid_to: 'none' is not a policy"));
 }
 
 }  // namespace

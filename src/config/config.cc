@@ -42,6 +42,7 @@ struct Assign {
   void operator()(ConfigField<bool> field) const { field(config) = text() == "true"; }
   void operator()(ConfigField<TextList> field) const { field(config) = std::get<TextList>(value.data); }
   void operator()(ConfigField<TextMap> field) const { field(config) = std::get<TextMap>(value.data); }
+  void operator()(TableField<std::string> field) const { field(config.tables[value.table]) = text(); }
   void operator()(TableField<std::optional<TextList>> field) const {
     field(config.tables[value.table]) = std::get<TextList>(value.data);
   }

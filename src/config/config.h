@@ -33,6 +33,7 @@ struct DestinationConfig {
   std::string table_prefix;
   int format_version = 2;
   std::string deletes = "position";
+  std::string unrepresentable = "error";
 };
 struct WriterConfig {
   int64_t target_file_size_bytes = 536'870'912;
@@ -50,6 +51,8 @@ struct CdcConfig {
 struct TableConfig {
   std::optional<std::vector<std::string>> partition_by;  ///< Nothing where the key is not there; an empty list may be.
   std::map<std::string, std::string> columns;
+  std::string unrepresentable;  ///< Empty: the destination's.
+  std::map<std::string, std::string> unrepresentable_columns;
 };
 struct RetryConfig {
   int max_retries = 10;

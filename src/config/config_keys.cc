@@ -135,6 +135,12 @@ std::vector<ConfigKey> MakeKeys() {
        .field = kAt<&Config::destination, &DestinationConfig::deletes>,
        .doc = "How rows are deleted: position delete files, deletion vectors (format version 3), or equality deletes.",
        .allowed = {"position", "vector", "equality"}},
+      {.path = "destination.unrepresentable",
+       .field = kAt<&Config::destination, &DestinationConfig::unrepresentable>,
+       .doc = "What becomes of a value that its column's Iceberg type can't hold, such as `infinity` in a date "
+              "(docs/types.md): the table stops (`error`), the nearest value (`clamp`), NULL (`\"null\"`), or columns "
+              "that may have such values are made as strings (`string`).",
+       .allowed = {"error", "clamp", "null", "string"}},
 
       {.path = "writer.target_file_size_bytes",
        .type = kInteger,
@@ -198,7 +204,16 @@ std::vector<ConfigKey> MakeKeys() {
       {.path = "tables.*.columns",
        .type = kTextMap,
        .field = kInTable<&TableConfig::columns>,
-       .doc = "Other Iceberg types for columns, as in `{amount: \"decimal(38,9)\"}`."},
+       .doc = "Other Iceberg types for columns, as in `{amount: \"decimal(38,9)\"}` (docs/types.md)."},
+      {.path = "tables.*.unrepresentable",
+       .field = kInTable<&TableConfig::unrepresentable>,
+       .doc = "What becomes of values of this table that Iceberg can't hold.",
+       .allowed = {"error", "clamp", "null", "string"},
+       .default_note = "`destination.unrepresentable`"},
+      {.path = "tables.*.unrepresentable_columns",
+       .type = kTextMap,
+       .field = kInTable<&TableConfig::unrepresentable_columns>,
+       .doc = "The same for single columns, as in `{valid_to: clamp}`."},
 
       {.path = "retry.max_retries",
        .type = kInteger,
@@ -326,6 +341,7 @@ std::string DefaultText(const ConfigKey& key) {
     std::string operator()(ConfigField<bool> field) const { return field(config) ? "true" : "false"; }
     std::string operator()(ConfigField<TextList>) const { return ""; }
     std::string operator()(ConfigField<TextMap>) const { return ""; }
+    std::string operator()(TableField<std::string>) const { return ""; }
     std::string operator()(TableField<std::optional<TextList>>) const { return ""; }
     std::string operator()(TableField<TextMap>) const { return ""; }
     std::string operator()(CatalogOption) const { return ""; }

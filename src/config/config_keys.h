@@ -30,8 +30,8 @@ struct StorageOption {};
 using TextList = std::vector<std::string>;
 using TextMap = std::map<std::string, std::string>;
 using Field = std::variant<ConfigField<std::string>, ConfigField<int>, ConfigField<int64_t>, ConfigField<bool>,
-                           ConfigField<TextList>, ConfigField<TextMap>, TableField<std::optional<TextList>>,
-                           TableField<TextMap>, CatalogOption, StorageOption>;
+                           ConfigField<TextList>, ConfigField<TextMap>, TableField<std::string>,
+                           TableField<std::optional<TextList>>, TableField<TextMap>, CatalogOption, StorageOption>;
 
 struct ConfigKey {
   std::string_view path;  ///< "source.url"; a "*" stands for a name that the user chooses ("tables.*.columns").

@@ -317,8 +317,14 @@ TEST(ParseConfig, RefusesWhatThisVersionLacks) {
             "firn.yaml:11: destination.deletes: 'vector' is not available in this version\n"
             "firn.yaml:13: cdc.mode: 'append' is not available in this version\n"
             "firn.yaml:14: cdc.enable_deletes: 'false' is not available in this version\n"
-            "firn.yaml:19: tables.public.orders.columns: not available in this version\n"
             "firn.yaml:20: maintenance.snapshot_retention: '1d' is not available in this version");
+}
+
+TEST(ParseConfig, TellsTheWordNullFromNothing) {
+  EXPECT_EQ(RefusedAfterRequired("destination: {unrepresentable: null}\n"),
+            "firn.yaml:5: destination.unrepresentable: there is no value; for the word null write \"null\", in quotes");
+  EXPECT_THAT(RefusedAfterRequired("tables: {public.t: {unrepresentable_columns: {v: null}}}\n"),
+              HasSubstr("tables.public.t.unrepresentable_columns: expected a text; put quotes around the word null"));
 }
 
 TEST(ParseConfig, NeverShowsAPassword) {

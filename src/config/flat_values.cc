@@ -134,7 +134,13 @@ class YamlReader {
   }
 
   void ReadValue(const YAML::Node& node, const ConfigKey& key, const std::string& path, const std::string& table) {
-    if (node.IsNull() && node.Tag().size() <= 1) return;  // "tables:" with nothing: the default
+    if (node.IsNull() && node.Tag().size() <= 1) {
+      // "tables:" with nothing: the default. But a bare null is nothing, too, which is not what it looks like.
+      if (std::ranges::find(key.allowed, "null") != key.allowed.end()) {
+        problems_.Add(At(node), "{}: there is no value; for the word null write \"null\", in quotes", path);
+      }
+      return;
+    }
     FlatValue value{.key = &key, .table = table, .origin = At(node)};
     switch (key.type) {
       case KeyType::kTextList: {
@@ -223,7 +229,7 @@ class YamlReader {
       return std::nullopt;
     }
     if (!node.IsScalar()) {
-      problems_.Add(At(node), "{}: expected a text", path);
+      problems_.Add(At(node), "{}: expected a text{}", path, node.IsNull() ? "; put quotes around the word null" : "");
       return std::nullopt;
     }
     if (expand_from_ == nullptr) return node.Scalar();

@@ -46,7 +46,6 @@ std::span<const UnavailableFeature> UnavailableFeatures() {
       {"destination.deletes", {"position"}},
       {"cdc.mode", {"mirror"}},
       {"cdc.enable_deletes", {"true"}},
-      {"tables.*.columns", {}},
       {"maintenance.compact", {"auto"}},
       {"maintenance.snapshot_retention", {"7d"}},
       {"maintenance.orphan_grace", {"3d"}},

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "encode/type_mapping.h"
+#include "encode/unrepresentable_values.h"
 #include "firn/result.h"
 #include "model/wire_value.h"
 
@@ -31,6 +32,8 @@ class ColumnDecoder {
   virtual Status Decode(std::span<const WireValue> values) = 0;
   /// Memory held by the buffers.
   virtual size_t bytes() const = 0;
+  /// The values since the last call that the column's policy replaced.
+  virtual ReplacedValues TakeReplaced() = 0;
   /// The array of all values since the last Finish or Reset.
   virtual Result<std::shared_ptr<arrow::Array>> Finish() = 0;
   virtual void Reset() = 0;

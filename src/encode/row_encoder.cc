@@ -140,11 +140,14 @@ class ChunkedRowEncoder final : public RowEncoder {
     TRY_VOID(DecodeChunk());
     std::vector<std::shared_ptr<arrow::Array>> arrays;
     arrays.reserve(decoders_.size());
+    std::vector<ReplacedValues> replaced;
     for (auto& decoder : decoders_) {
+      if (ReplacedValues values = decoder->TakeReplaced(); values.count > 0) replaced.push_back(std::move(values));
       TRY(auto array, decoder->Finish());
       arrays.push_back(std::move(array));
     }
-    return EncodedRows{arrow::RecordBatch::Make(schema_, rows_, std::move(arrays)), std::move(unchanged_)};
+    return EncodedRows{arrow::RecordBatch::Make(schema_, rows_, std::move(arrays)), std::move(unchanged_),
+                       std::move(replaced)};
   }
 
   const TableName table_;

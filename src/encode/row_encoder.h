@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "encode/type_mapping.h"
+#include "encode/unrepresentable_values.h"
 #include "firn/result.h"
 #include "model/wire_value.h"
 
@@ -32,11 +33,13 @@ struct UnchangedValue {
 struct EncodedRows {
   std::shared_ptr<arrow::RecordBatch> batch;  ///< Columns of iceberg::ToArrowSchema, nullable throughout.
   std::vector<UnchangedValue> unchanged;      ///< By row; these hold null in the batch.
+  std::vector<ReplacedValues> replaced;       ///< Columns without such values are left out.
 };
 
 /// Single-threaded. Errors name table, column and (a part of) the value: kUnsupported for a value that the Iceberg type
-/// can't hold (infinity, NaN in a decimal, year 294276), with what to do; kCorrupt for malformed bytes. After an error
-/// AppendRow and Finish give that error again; Finish also empties the encoder, and it can be used anew.
+/// can't hold (infinity, NaN in a decimal, year 294276) where the column's policy is kError, with what to do; kCorrupt
+/// for malformed bytes. After an error AppendRow and Finish give that error again; Finish also empties the encoder, and
+/// it can be used anew.
 ///
 /// A batch's string, binary or list column holds 2 GiB at most (kUnsupported): call Finish well before, by bytes().
 class RowEncoder {

@@ -43,8 +43,8 @@ SourceTable TableOf(std::vector<SourceColumn> columns) {
 }
 
 std::unique_ptr<RowEncoder> EncoderFor(const SourceTable& table, std::vector<int> columns = {},
-                                       const TypeOverrides& overrides = {}) {
-  auto mapping = MapTable(table, overrides);
+                                       const ColumnSettings& settings = {}) {
+  auto mapping = MapTable(table, settings);
   EXPECT_TRUE(mapping.has_value()) << mapping.error().message();
   auto encoder = RowEncoder::Make(*mapping, std::move(columns));
   EXPECT_TRUE(encoder.has_value()) << encoder.error().message();
@@ -72,8 +72,8 @@ std::shared_ptr<arrow::Array> FromJson(const std::shared_ptr<arrow::DataType>& t
 
 /// The one column of a batch that these values make, or the error of the first that does not.
 Result<std::shared_ptr<arrow::Array>> EncodeAnything(const SourceColumn& column, const std::vector<WireValue>& values,
-                                                     const TypeOverrides& overrides = {}) {
-  auto encoder = EncoderFor(TableOf({column}), {}, overrides);
+                                                     const ColumnSettings& settings = {}) {
+  auto encoder = EncoderFor(TableOf({column}), {}, settings);
   for (const WireValue& value : values) {
     if (auto status = encoder->AppendRow({&value, 1}); !status) return status.error();
   }
@@ -84,8 +84,8 @@ Result<std::shared_ptr<arrow::Array>> EncodeAnything(const SourceColumn& column,
 
 /// The same of values whose text is UTF-8.
 Result<std::shared_ptr<arrow::Array>> EncodeColumn(const SourceColumn& column, const std::vector<WireValue>& values,
-                                                   const TypeOverrides& overrides = {}) {
-  auto array = EncodeAnything(column, values, overrides);
+                                                   const ColumnSettings& settings = {}) {
+  auto array = EncodeAnything(column, values, settings);
   if (!array) return array;
   EXPECT_TRUE((*array)->ValidateFull().ok()) << (*array)->ValidateFull();
   return array;
@@ -98,14 +98,14 @@ struct Golden {
 };
 
 void ExpectColumn(const SourceColumn& column, const std::vector<Golden>& golden,
-                  const std::shared_ptr<arrow::Array>& expected, const TypeOverrides& overrides = {}) {
+                  const std::shared_ptr<arrow::Array>& expected, const ColumnSettings& settings = {}) {
   std::vector<std::string> bytes;
   for (const Golden& value : golden) bytes.push_back(FromHex(value.binary_hex));
   std::vector<WireValue> values;
   for (size_t i = 0; i < golden.size(); ++i) values.push_back(Binary(bytes[i]));
   for (size_t i = 0; i < golden.size(); ++i) values.push_back(Text(golden[i].text));
   values.push_back(Null());
-  const auto array = EncodeColumn(column, values, overrides);
+  const auto array = EncodeColumn(column, values, settings);
   ASSERT_TRUE(array.has_value()) << array.error().message();
   ASSERT_EQ((*array)->length(), 2 * expected->length() + 1);
   const auto options = arrow::EqualOptions::Defaults().nans_equal(true).signed_zeros_equal(false);
@@ -286,18 +286,194 @@ TEST(RowEncoder, StoresOtherTypesByTheirTextForm) {
   EXPECT_THAT(wrong.error().message(), HasSubstr("binary 'false'"));
 }
 
+ColumnSettings Stored(iceberg::Type type) { return {.types = {{"c", std::move(type)}}}; }
+ColumnSettings StoredAsString() { return Stored(iceberg::Type::Primitive(iceberg::TypeId::kString)); }
+
 TEST(RowEncoder, StoresColumnsAsTheConfigurationSays) {
   ExpectColumn(Scalar(kInt4), {{"42", "0000002a"}}, FromJson(arrow::int64(), "[42]"),
-               {{"c", iceberg::Type::Primitive(iceberg::TypeId::kLong)}});
+               Stored(iceberg::Type::Primitive(iceberg::TypeId::kLong)));
   ExpectColumn(Scalar(kFloat4), {{"1.5", "3fc00000"}}, FromJson(arrow::float64(), "[1.5]"),
-               {{"c", iceberg::Type::Primitive(iceberg::TypeId::kDouble)}});
+               Stored(iceberg::Type::Primitive(iceberg::TypeId::kDouble)));
   ExpectColumn(Scalar(kNumeric), {{"1.5", "000200000000000100011388"}},
-               FromJson(arrow::decimal128(38, 9), R"(["1.500000000"])"), {{"c", iceberg::Type::Decimal(38, 9)}});
-  ExpectColumn(Scalar(kNumeric, NumericModifier(4, 1)), {{"1.5", "000200000000000100011388"}},
-               FromJson(arrow::utf8(), R"(["1.5"])"), {{"c", iceberg::Type::Primitive(iceberg::TypeId::kString)}});
-  const TypeOverrides as_string = {{"c", iceberg::Type::Primitive(iceberg::TypeId::kString)}};
-  EXPECT_TRUE((*EncodeColumn(Scalar(kDate), {Text("infinity")}, as_string))
-                  ->Equals(FromJson(arrow::utf8(), R"(["infinity"])")));
+               FromJson(arrow::decimal128(38, 9), R"(["1.500000000"])"), Stored(iceberg::Type::Decimal(38, 9)));
+  ExpectColumn(ArrayOf(kNumeric),
+               {{"{1.5}", "0000000100000000000006a400000001000000010000000c000200000000000100011388"}},
+               FromJson(arrow::list(arrow::field("element", arrow::decimal128(38, 9))), R"([["1.500000000"]])"),
+               Stored(iceberg::Type::List({.type = iceberg::Type::Decimal(38, 9)})));
+}
+
+TEST(RowEncoder, StoresAnyColumnAsItsTextWhereAsked) {
+  for (const auto& [column, golden] : std::vector<std::pair<SourceColumn, Golden>>{
+           {Scalar(kBool), {"t", "01"}},
+           {Scalar(kInt8), {"-9223372036854775808", "8000000000000000"}},
+           {Scalar(kFloat8), {"1e+15", "430c6bf526340000"}},
+           {Scalar(kNumeric, NumericModifier(4, 1)), {"1.5", "000200000000000100011388"}},
+           {Scalar(kDate), {"infinity", "7fffffff"}},
+           {Scalar(kTimestampTz), {"2024-02-29 23:59:59.5+00", "0002b58cd35c1ee0"}},
+           {Scalar(kUuid), {"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "a0eebc999c0b4ef8bb6d6bb9bd380a11"}},
+           {ArrayOf(kInt4),
+            {"[0:1]={7,8}", "000000010000000000000017000000020000000000000004000000070000000400000008"}},
+       }) {
+    arrow::StringBuilder expected;
+    ASSERT_TRUE(expected.Append(golden.text).ok());
+    ExpectColumn(column, {golden}, expected.Finish().ValueOrDie(), StoredAsString());
+  }
+}
+
+TEST(RowEncoder, StoresArraysOfTextFormsAsLists) {
+  SourceColumn column = ArrayOf(kInterval);
+  const auto list = arrow::list(arrow::field("element", arrow::utf8()));
+  // COPY sends the text in a binary field, the stream as text.
+  const auto array = EncodeColumn(column, {Binary("{P1D,NULL,\"P1Y 2\"}"), Text("{}"), Null()});
+  ASSERT_TRUE(array.has_value()) << array.error().message();
+  EXPECT_TRUE((*array)->Equals(FromJson(list, R"([["P1D", null, "P1Y 2"], [], null])")));
+  column.element_delimiter = ';';
+  EXPECT_TRUE((*EncodeColumn(column, {Text("{(1,1),(0,0);NULL}")}))
+                  ->Equals(FromJson(list, R"json([["(1,1),(0,0)", null]])json")));
+  const std::string own_form = FromHex("0000000100000000000004a2");
+  EXPECT_THAT(EncodeColumn(column, {Binary(own_form)}).error().message(), HasSubstr("binary 'false'"));
+}
+
+TEST(RowEncoder, StoresArraysOfEnumsAndDomains) {
+  SourceColumn moods = ArrayOf(kMood);
+  moods.element_kind = 'e';
+  const auto list = [](const std::shared_ptr<arrow::DataType>& type) {
+    return arrow::list(arrow::field("element", type));
+  };
+  ExpectColumn(
+      moods,
+      {{R"({sad,"so so",NULL})", "00000001000000010000407400000003000000010000000373616400000005736f20736fffffffff"}},
+      FromJson(list(arrow::utf8()), R"([["sad", "so so", null]])"));
+  SourceColumn domains = ArrayOf(kInt4);
+  domains.element_domain_oid = 0x4001;
+  ExpectColumn(domains, {{"{1,2}", "000000010000000000004001000000020000000100000004000000010000000400000002"}},
+               FromJson(list(arrow::int32()), "[[1, 2]]"));
+}
+
+TEST(RowEncoder, StoresJsonAsVariantWhereAsked) {
+  const auto variant =
+      arrow::struct_({arrow::field("metadata", arrow::binary(), false), arrow::field("value", arrow::binary(), false)});
+  const ColumnSettings as_variant = Stored(iceberg::Type::Primitive(iceberg::TypeId::kVariant));
+  for (const auto& [oid, prefix] : std::vector<std::pair<TypeOid, std::string>>{{kJson, ""}, {kJsonb, "\1"}}) {
+    const std::string binary = prefix + R"({"a": 1})";
+    const auto array = EncodeColumn(Scalar(oid), {Binary(binary), Text(R"({"a": 1})"), Null()}, as_variant);
+    ASSERT_TRUE(array.has_value()) << array.error().message();
+    EXPECT_TRUE((*array)->type()->Equals(variant));
+    const auto& values = static_cast<const arrow::StructArray&>(**array);
+    const auto& metadata = static_cast<const arrow::BinaryArray&>(*values.field(0));
+    const auto& value = static_cast<const arrow::BinaryArray&>(*values.field(1));
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_EQ(metadata.GetView(i), FromHex("010100"
+                                             "0161"));
+      EXPECT_EQ(value.GetView(i), FromHex("02010000020c01"));
+    }
+    EXPECT_TRUE(values.IsNull(2));
+    EXPECT_EQ(EncodeColumn(Scalar(oid), {Text("[1e400]")}, as_variant).error().kind(), ErrorKind::kUnsupported);
+  }
+}
+
+/// A value that the column can't hold, as `policy` replaces it; and how many of the values were counted.
+void ExpectReplaced(const SourceColumn& column, const Golden& golden, ValuePolicy policy,
+                    const std::shared_ptr<arrow::Array>& expected, ColumnSettings settings = {}) {
+  settings.policy = policy;
+  const std::string bytes = FromHex(golden.binary_hex);
+  auto encoder = EncoderFor(TableOf({column}), {}, settings);
+  for (const WireValue& value : {Binary(bytes), Text(golden.text)}) {
+    ASSERT_TRUE(encoder->AppendRow({&value, 1}).has_value());
+  }
+  const auto encoded = encoder->Finish();
+  ASSERT_TRUE(encoded.has_value()) << encoded.error().message();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(encoded->batch->column(0)->Slice(i, 1)->Equals(*expected))
+        << golden.text << ": " << encoded->batch->column(0)->ToString();
+  }
+  ASSERT_EQ(encoded->replaced.size(), 1u) << golden.text;
+  EXPECT_EQ(encoded->replaced[0].column, "c");
+  EXPECT_EQ(encoded->replaced[0].policy, policy);
+  EXPECT_EQ(encoded->replaced[0].count, 2);
+  EXPECT_THAT(encoded->replaced[0].first, HasSubstr("'"));
+}
+
+struct Replaced {
+  SourceColumn column;
+  Golden value;
+  std::shared_ptr<arrow::Array> clamped;  ///< Null where there is no nearest value: it is NULL then, too.
+};
+
+TEST(RowEncoder, ReplacesValuesThatIcebergCannotHoldAsThePolicySays) {
+  const SourceColumn decimal = Scalar(kNumeric, NumericModifier(5, 2));
+  const auto timestamps = arrow::timestamp(arrow::TimeUnit::MICRO);
+  const auto decimals = arrow::decimal128(5, 2);
+  const auto ints = arrow::list(arrow::field("element", arrow::int32()));
+  for (const Replaced& replaced : std::vector<Replaced>{
+           {Scalar(kDate), {"infinity", "7fffffff"}, FromJson(arrow::date32(), "[2145042905]")},
+           {Scalar(kDate), {"-infinity", "80000000"}, FromJson(arrow::date32(), "[-2440588]")},
+           {Scalar(kTimestamp), {"infinity", "7fffffffffffffff"}, FromJson(timestamps, "[9223372036854775807]")},
+           {Scalar(kTimestamp), {"-infinity", "8000000000000000"}, FromJson(timestamps, "[-210866803200000000]")},
+           {Scalar(kTimestamp),
+            {"294276-12-31 23:59:59.999999", "7fffff5bb3b29fff"},
+            FromJson(timestamps, "[9223372036854775807]")},
+           {Scalar(kTime),
+            {"24:00:00", "000000141dd76000"},
+            FromJson(arrow::time64(arrow::TimeUnit::MICRO), "[86399999999]")},
+           {decimal, {"NaN", "00000000c0000000"}, nullptr},
+           {decimal, {"-Infinity", "00000000f0000020"}, FromJson(decimals, R"(["-999.99"])")},
+           {decimal, {"12345.67", "0003000100000002000109291a2c"}, FromJson(decimals, R"(["999.99"])")},
+           {decimal,
+            {"1.005",
+             "00020000000000030001"
+             "0032"},
+            FromJson(decimals, R"(["1.01"])")},
+           {decimal, {"-0.0001", "0001ffff400000040001"}, FromJson(decimals, R"(["0.00"])")},
+           {ArrayOf(kInt4),
+            {"[0:1]={7,8}", "000000010000000000000017000000020000000000000004000000070000000400000008"},
+            FromJson(ints, "[[7, 8]]")},
+           {ArrayOf(kInt4),
+            {"{{1,2},{3,4}}",
+             "000000020000000000000017000000020000000100000002000000010000000400000001000000040000000200000004000000030"
+             "0"
+             "00000400000004"},
+            nullptr},
+       }) {
+    const std::shared_ptr<arrow::Array> null = arrow::MakeArrayOfNull(replaced.clamped ? replaced.clamped->type()
+                                                                      : replaced.column.element_oid ? ints
+                                                                                                    : decimals,
+                                                                      1)
+                                                   .ValueOrDie();
+    ExpectReplaced(replaced.column, replaced.value, ValuePolicy::kNull, null);
+    ExpectReplaced(replaced.column, replaced.value, ValuePolicy::kClamp, replaced.clamped ? replaced.clamped : null);
+  }
+}
+
+TEST(RowEncoder, ReplacesElementsOfArraysOneByOne) {
+  const auto dates = arrow::list(arrow::field("element", arrow::date32()));
+  const Golden golden = {"{infinity}", "00000001000000000000043a0000000100000001000000047fffffff"};
+  ExpectReplaced(ArrayOf(kDate), golden, ValuePolicy::kNull, FromJson(dates, "[[null]]"));
+  ExpectReplaced(ArrayOf(kDate), golden, ValuePolicy::kClamp, FromJson(dates, "[[2145042905]]"));
+}
+
+TEST(RowEncoder, CallsMalformedBytesCorruptWhateverThePolicy) {
+  const ColumnSettings null = {.policy = ValuePolicy::kNull};
+  EXPECT_EQ(EncodeColumn(Scalar(kDate), {Text("2024-13-01")}, null).error().kind(), ErrorKind::kCorrupt);
+  EXPECT_EQ(EncodeColumn(ArrayOf(kInt4), {Text("{1")}, null).error().kind(), ErrorKind::kCorrupt);
+}
+
+TEST(RowEncoder, StoresColumnsThatMayMeetSuchValuesAsStringsByPolicy) {
+  const ColumnSettings string = {.policy = ValuePolicy::kString};
+  for (const auto& [column, golden] : std::vector<std::pair<SourceColumn, Golden>>{
+           {Scalar(kDate), {"infinity", "7fffffff"}},
+           {Scalar(kTime), {"24:00:00", "000000141dd76000"}},
+           {Scalar(kNumeric, NumericModifier(5, 2)), {"NaN", "00000000c0000000"}},
+           {ArrayOf(kInt4),
+            {"{{1,2},{3,4}}",
+             "000000020000000000000017000000020000000100000002000000010000000400000001000000040000000200000004000000030"
+             "0"
+             "00000400000004"}},
+       }) {
+    arrow::StringBuilder expected;
+    ASSERT_TRUE(expected.Append(golden.text).ok());
+    ExpectColumn(column, {golden}, expected.Finish().ValueOrDie(), string);
+  }
 }
 
 struct Refused {

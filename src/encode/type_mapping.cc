@@ -77,31 +77,33 @@ std::optional<Mapped> MapScalar(TypeOid oid, int32_t type_modifier) {
 
 Type ListOf(Type element) { return Type::List(Field{.name = "element", .type = std::move(element)}); }
 
-/// codec, element_codec, element_oid, has_binary_decoder and the field's type, by the column's type alone.
+/// int2vector and oidvector call themselves arrays, but print and count (from 0) otherwise.
+bool IsArray(const SourceColumn& column) {
+  return column.element_oid != 0 && column.type_oid != kInt2VectorOid && column.type_oid != kOidVectorOid;
+}
+
+/// Everything but the field's id, name in Iceberg and policy, by the column's type alone.
 ColumnMapping MapColumn(const SourceColumn& column) {
+  const Type string = Type::Primitive(TypeId::kString);
   ColumnMapping mapping{.attnum = column.attnum, .source_name = column.name, .type_oid = column.type_oid};
   mapping.field.name = column.name;
-  mapping.field.type = Type::Primitive(TypeId::kString);
-  // int2vector and oidvector call themselves arrays, but print and count (from 0) otherwise.
-  const bool is_array =
-      column.element_oid != 0 && column.type_oid != kInt2VectorOid && column.type_oid != kOidVectorOid;
+  const bool is_array = IsArray(column);
+  const TypeOid scalar_oid = is_array ? column.element_oid : column.type_oid;
+  const char scalar_kind = is_array ? column.element_kind : column.type_kind;
+  std::optional<Mapped> scalar = MapScalar(scalar_oid, column.type_modifier);
+  if (scalar_kind == 'e') scalar = {Codec::kText, string};  // enum_send sends the label, as enum_out prints it
+  mapping.has_binary_decoder = scalar.has_value();
+  const Mapped stored = scalar.value_or(Mapped{Codec::kTextForm, string});
   if (is_array) {
-    if (auto element = MapScalar(column.element_oid, column.type_modifier)) {
-      mapping.codec = Codec::kArray;
-      mapping.element_codec = element->codec;
-      mapping.element_oid = column.element_oid;
-      mapping.field.type = ListOf(std::move(element->type));
-      return mapping;
-    }
-  } else if (column.type_kind == 'e') {  // enum_send sends the label, as enum_out prints it
-    mapping.codec = Codec::kText;
-    return mapping;
-  } else if (auto scalar = MapScalar(column.type_oid, column.type_modifier)) {
-    mapping.codec = scalar->codec;
-    mapping.field.type = std::move(scalar->type);
-    return mapping;
+    mapping.codec = scalar ? Codec::kArray : Codec::kTextArray;
+    mapping.element_codec = stored.codec;
+    mapping.element_oid = column.element_domain_oid != 0 ? column.element_domain_oid : column.element_oid;
+    mapping.element_delimiter = column.element_delimiter;
+    mapping.field.type = ListOf(stored.type);
+  } else {
+    mapping.codec = stored.codec;
+    mapping.field.type = stored.type;
   }
-  mapping.has_binary_decoder = false;
   return mapping;
 }
 
@@ -112,50 +114,150 @@ bool SameType(const Type& a, const Type& b) {
                             [](const Field& x, const Field& y) { return SameType(x.type, y.type); });
 }
 
-/// Whether every value of `from` is one of `to`, and a decoder for it exists.
-bool Widens(const Type& from, const Type& to) {
-  if (SameType(from, to)) return true;
-  if (from.id == TypeId::kList && to.id == TypeId::kList) return Widens(from.fields.at(0).type, to.fields.at(0).type);
-  if (from.id == TypeId::kDecimal && to.id == TypeId::kDecimal) {
-    return from.scale == to.scale && from.precision <= to.precision;
+/// Whether a decimal may be narrower than the numeric, so that single values don't fit.
+enum class Decimals : uint8_t { kWiden, kAny };
+
+bool IsNumeric(Codec codec) { return codec == Codec::kNumericDecimal || codec == Codec::kNumericString; }
+
+/// The codec that stores a scalar as `to` where `codec` stores it as `from`; nothing where no decoder leads there.
+std::optional<Codec> CodecInto(Codec codec, const Type& from, const Type& to, Decimals decimals) {
+  if (SameType(from, to)) return codec;
+  switch (to.id) {
+    case TypeId::kString:
+      return codec == Codec::kNumericDecimal ? Codec::kNumericString : codec;
+    case TypeId::kDecimal: {
+      const bool wider = from.id == TypeId::kDecimal && from.scale <= to.scale &&
+                         from.precision - from.scale <= to.precision - to.scale;
+      if (!IsNumeric(codec) || (!wider && decimals == Decimals::kWiden)) return std::nullopt;
+      return Codec::kNumericDecimal;
+    }
+    case TypeId::kLong:
+      return from.id == TypeId::kInt ? std::optional(codec) : std::nullopt;
+    case TypeId::kDouble:
+      return from.id == TypeId::kFloat ? std::optional(codec) : std::nullopt;
+    case TypeId::kVariant:
+      return codec == Codec::kJson || codec == Codec::kJsonb ? std::optional(codec) : std::nullopt;
+    default:
+      return std::nullopt;
   }
-  return (from.id == TypeId::kInt && to.id == TypeId::kLong) || (from.id == TypeId::kFloat && to.id == TypeId::kDouble);
 }
 
-Status ApplyOverride(const TableName& table, const SourceColumn& column, const Type& type, ColumnMapping& mapping) {
+/// Makes the column's field a `type`; false where no decoder leads there.
+bool StoreAs(const Type& type, Decimals decimals, ColumnMapping& mapping) {
   const Type& natural = mapping.field.type;
-  if (SameType(natural, type)) return {};
-  const bool is_numeric = mapping.codec == Codec::kNumericDecimal || mapping.codec == Codec::kNumericString;
-  if (type.id == TypeId::kDecimal && is_numeric) {
-    mapping.codec = Codec::kNumericDecimal;
-  } else if (type.id == TypeId::kString) {
-    mapping.codec = is_numeric ? Codec::kNumericString : Codec::kTextForm;
-    mapping.has_binary_decoder = is_numeric;
-  } else if (!Widens(natural, type)) {
-    return MakeError(
-        ErrorKind::kInvalidConfig,
-        "table {}, column {}: a {} can't be stored as {}; leave it out of \"columns\" (it is then stored as "
-        "{}), or store it as string",
-        table, column.name, column.type_name, ToString(type), ToString(natural));
+  if (natural.id == TypeId::kList) {
+    if (type.id == TypeId::kList) {
+      const Type& element = type.fields.at(0).type;
+      const auto codec = CodecInto(mapping.element_codec, natural.fields.at(0).type, element, decimals);
+      if (!codec || element.id == TypeId::kVariant) return false;
+      mapping.element_codec = *codec;
+    } else if (type.id != TypeId::kString) {
+      return false;
+    }
+  } else {
+    const auto codec = CodecInto(mapping.codec, natural, type, decimals);
+    if (!codec) return false;
+    mapping.codec = *codec;
   }
   mapping.field.type = type;
+  return true;
+}
+
+/// Whether the column's type has values that its field's type has not.
+bool MayBeUnrepresentable(const ColumnMapping& mapping) {
+  switch (mapping.field.type.id) {
+    case TypeId::kDate:
+    case TypeId::kTime:
+    case TypeId::kTimestamp:
+    case TypeId::kTimestampTz:
+    case TypeId::kDecimal:
+    case TypeId::kList:
+    case TypeId::kVariant:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// The names in the settings are names of columns.
+template <typename Settings>
+Status CheckNames(const SourceTable& table, const Settings& settings, std::string_view key) {
+  for (const auto& entry : settings) {
+    if (std::ranges::find(table.columns, entry.first, &SourceColumn::name) != table.columns.end()) continue;
+    return MakeError(ErrorKind::kInvalidConfig,
+                     "table {}: \"{}\" names {}, but there is no such column; correct the name or remove it",
+                     table.name, key, entry.first);
+  }
   return {};
 }
 
-/// All columns by type and override, in order, without field ids.
-Result<TableMapping> MapColumns(const SourceTable& table, const TypeOverrides& overrides) {
+Status ApplyType(const TableName& table, const SourceColumn& column, const Type& type, ColumnMapping& mapping) {
+  const std::string natural = ToString(mapping.field.type);
+  if (StoreAs(type, Decimals::kAny, mapping)) return {};
+  return MakeError(ErrorKind::kInvalidConfig,
+                   "table {}, column {}: a {} can't be stored as {}; leave it out of \"columns\" (it is then stored as "
+                   "{}), or store it as string",
+                   table, column.name, column.type_name, ToString(type), natural);
+}
+
+/// The policy of one column, once its type is chosen.
+Result<ValuePolicy> PolicyOf(const SourceTable& table, size_t index, const ColumnSettings& settings,
+                             const ColumnMapping& mapping) {
+  const SourceColumn& column = table.columns[index];
+  const auto named = settings.column_policies.find(column.name);
+  const bool is_named = named != settings.column_policies.end();
+  const ValuePolicy policy = is_named ? named->second : settings.policy;
+  if (policy == ValuePolicy::kString || !MayBeUnrepresentable(mapping)) return ValuePolicy::kError;
+  const bool is_key = std::ranges::find(table.key_columns, static_cast<int>(index)) != table.key_columns.end();
+  if (!is_key || policy == ValuePolicy::kError) return policy;
+  // The table's policy is for the other columns.
+  if (!is_named) return ValuePolicy::kError;
+  return MakeError(ErrorKind::kInvalidConfig,
+                   "table {}, column {}: the policy '{}' would make one row of rows whose keys differ; set error or "
+                   "string for this key column in \"unrepresentable_columns\"",
+                   table.name, column.name, ToString(policy));
+}
+
+/// All columns by type and settings, in order, without field ids.
+Result<TableMapping> MapColumns(const SourceTable& table) {
   if (table.columns.empty()) {
     return MakeError(ErrorKind::kUnsupported,
                      "table {} has no columns; add one, or leave the table out of source.tables", table.name);
   }
   TableMapping mapping{.source = table.name, .key_columns = table.key_columns};
-  for (const SourceColumn& column : table.columns) {
-    mapping.columns.push_back(MapColumn(column));
-    if (auto found = overrides.find(column.name); found != overrides.end()) {
-      TRY_VOID(ApplyOverride(table.name, column, found->second, mapping.columns.back()));
+  for (const SourceColumn& column : table.columns) mapping.columns.push_back(MapColumn(column));
+  return mapping;
+}
+
+/// Field types as the settings say: `types`, and strings by policy.
+Status ApplyTypes(const SourceTable& table, const ColumnSettings& settings, TableMapping& mapping) {
+  for (size_t i = 0; i < table.columns.size(); ++i) {
+    const SourceColumn& column = table.columns[i];
+    ColumnMapping& mapped = mapping.columns[i];
+    const auto named = settings.column_policies.find(column.name);
+    const bool is_named = named != settings.column_policies.end();
+    const bool as_string = (is_named ? named->second : settings.policy) == ValuePolicy::kString;
+    if (const auto type = settings.types.find(column.name); type != settings.types.end()) {
+      TRY_VOID(ApplyType(table.name, column, type->second, mapped));
+      if (!as_string || !is_named || mapped.field.type.id == TypeId::kString) continue;
+      return MakeError(
+          ErrorKind::kInvalidConfig,
+          "table {}, column {}: \"columns\" stores it as {}, but its policy in \"unrepresentable_columns\" "
+          "is string; remove one of them",
+          table.name, column.name, ToString(mapped.field.type));
+    }
+    if (as_string && MayBeUnrepresentable(mapped)) {
+      TRY_VOID(ApplyType(table.name, column, Type::Primitive(TypeId::kString), mapped));
     }
   }
-  return mapping;
+  return {};
+}
+
+Status ApplyPolicies(const SourceTable& table, const ColumnSettings& settings, TableMapping& mapping) {
+  for (size_t i = 0; i < table.columns.size(); ++i) {
+    TRY(mapping.columns[i].policy, PolicyOf(table, i, settings, mapping.columns[i]));
+  }
+  return {};
 }
 
 /// Identifier fields may not be float, double or nested (spec: "Identifier Field IDs").
@@ -167,15 +269,12 @@ bool MayIdentify(const Type& type) {
 
 bool TableMapping::StreamsBinary() const { return std::ranges::all_of(columns, &ColumnMapping::has_binary_decoder); }
 
-Result<TableMapping> MapTable(const SourceTable& table, const TypeOverrides& overrides) {
-  for (const auto& [name, type] : overrides) {
-    if (std::ranges::find(table.columns, name, &SourceColumn::name) == table.columns.end()) {
-      return MakeError(ErrorKind::kInvalidConfig,
-                       "table {}: \"columns\" names {}, but there is no such column; correct the name or remove it",
-                       table.name, name);
-    }
-  }
-  TRY(TableMapping mapping, MapColumns(table, overrides));
+Result<TableMapping> MapTable(const SourceTable& table, const ColumnSettings& settings) {
+  TRY_VOID(CheckNames(table, settings.types, "columns"));
+  TRY_VOID(CheckNames(table, settings.column_policies, "unrepresentable_columns"));
+  TRY(TableMapping mapping, MapColumns(table));
+  TRY_VOID(ApplyTypes(table, settings, mapping));
+  TRY_VOID(ApplyPolicies(table, settings, mapping));
   FieldId next_id = 1;
   for (ColumnMapping& column : mapping.columns) column.field.id = next_id++;
   for (ColumnMapping& column : mapping.columns) {
@@ -197,8 +296,12 @@ Result<TableMapping> MapTable(const SourceTable& table, const TypeOverrides& ove
 
 Result<TableMapping> MapTableOnto(const SourceTable& table, const iceberg::Schema& existing,
                                   const std::vector<std::pair<int16_t, iceberg::FieldId>>& attnum_to_field,
-                                  const TypeOverrides& overrides) {
-  TRY(TableMapping mapping, MapColumns(table, overrides));
+                                  const ColumnSettings& settings) {
+  TRY(TableMapping mapping, MapColumns(table));
+  // What strings a table has is settled when it is made; only what names a column may say otherwise later.
+  ColumnSettings named = settings;
+  if (named.policy == ValuePolicy::kString) named.policy = ValuePolicy::kError;
+  TRY_VOID(ApplyTypes(table, named, mapping));
   constexpr std::string_view kRemedy =
       "let firn run, which changes the Iceberg schema, or copy the table again (firn resync)";
   mapping.schema.schema_id = existing.schema_id;
@@ -217,17 +320,22 @@ Result<TableMapping> MapTableOnto(const SourceTable& table, const iceberg::Schem
                        "have; copy the table again (firn resync)",
                        table.name, column.source_name, entry->second);
     }
-    if (!Widens(column.field.type, field->type)) {
+    const std::string stored_as = ToString(column.field.type);
+    // A string holds anything, but not where the configuration names another type.
+    const bool is_other_string = field->type.id == TypeId::kString && column.field.type.id != TypeId::kString &&
+                                 settings.types.contains(column.source_name);
+    if (is_other_string || !StoreAs(field->type, Decimals::kWiden, column)) {
       return MakeError(
           ErrorKind::kSchemaMismatch,
           "table {}, column {}: PostgreSQL's type {} is stored as {}, but field {} ({}) of the Iceberg table "
           "is {}; {}",
-          table.name, column.source_name, table.columns[i].type_name, ToString(column.field.type), field->name,
-          field->id, ToString(field->type), kRemedy);
+          table.name, column.source_name, table.columns[i].type_name, stored_as, field->name, field->id,
+          ToString(field->type), kRemedy);
     }
     column.field = *field;
     mapping.schema.fields.push_back(*field);
   }
+  TRY_VOID(ApplyPolicies(table, named, mapping));
   for (const auto& [attnum, id] : attnum_to_field) {
     if (std::ranges::find(table.columns, attnum, &SourceColumn::attnum) != table.columns.end()) continue;
     const Field* field = existing.FindField(id);

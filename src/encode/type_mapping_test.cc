@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "encode/row_encoder.h"
+
 namespace firn::encode {
 namespace {
 
@@ -107,13 +109,33 @@ TEST(MapTable, StoresArraysOfKnownTypesAsLists) {
   EXPECT_EQ(ToString(MapOne(Column("c", 1009, -1, 25)).field.type), "list<string>");
 }
 
-TEST(MapTable, StoresOtherArraysByTheirTextForm) {
-  for (const auto& [oid, element] :
-       std::vector<std::pair<TypeOid, TypeOid>>{{1187, 1186},
-                                                {16501, 16500},
-                                                {1020, 603},
-                                                {22, 21},
-                                                {30, 26}}) {  // int2vector and oidvector are the last two
+TEST(MapTable, StoresArraysOfTypesThatItKnowsByTheirTextFormAsListsOfTexts) {
+  SourceColumn boxes = Column("c", 1020, -1, 603);
+  boxes.element_delimiter = ';';
+  for (const SourceColumn& source : {Column("c", 1187, -1, 1186), boxes}) {
+    const ColumnMapping column = MapOne(source);
+    EXPECT_EQ(ToString(column.field.type), "list<string>");
+    EXPECT_EQ(column.codec, Codec::kTextArray);
+    EXPECT_EQ(column.element_codec, Codec::kTextForm);
+    EXPECT_EQ(column.element_delimiter, source.element_delimiter);
+    EXPECT_FALSE(column.has_binary_decoder);
+  }
+}
+
+TEST(MapTable, KnowsArraysOfEnumsAndDomains) {
+  SourceColumn moods = Column("c", 16501, -1, 16500);
+  moods.element_kind = 'e';
+  EXPECT_EQ(ToString(MapOne(moods).field.type), "list<string>");
+  EXPECT_EQ(MapOne(moods).codec, Codec::kArray);
+  EXPECT_EQ(MapOne(moods).element_oid, 16500u);
+  SourceColumn prices = Column("c", 16601, NumericModifier(8, 2), 1700);
+  prices.element_domain_oid = 16600;
+  EXPECT_EQ(ToString(MapOne(prices).field.type), "list<decimal(8,2)>");
+  EXPECT_EQ(MapOne(prices).element_oid, 16600u);
+}
+
+TEST(MapTable, StoresVectorsByTheirTextForm) {
+  for (const auto& [oid, element] : std::vector<std::pair<TypeOid, TypeOid>>{{22, 21}, {30, 26}}) {
     const ColumnMapping column = MapOne(Column("c", oid, -1, element));
     EXPECT_EQ(ToString(column.field.type), "string") << oid;
     EXPECT_EQ(column.codec, Codec::kTextForm) << oid;
@@ -162,29 +184,79 @@ TEST(MapTable, RefusesATableWithoutColumns) {
   EXPECT_THAT(mapping.error().message(), HasSubstr("public.t has no columns"));
 }
 
+Type Primitive(TypeId id) { return Type::Primitive(id); }
+
 TEST(MapTable, StoresAColumnAsTheConfigurationSays) {
-  const auto table = TableOf({Column("a", 23), Column("b", 1700), Column("c", 1184), Column("d", 1007, -1, 23)});
-  const auto mapping = *MapTable(table, {{"a", Type::Primitive(TypeId::kLong)},
-                                         {"b", Type::Decimal(38, 9)},
-                                         {"c", Type::Primitive(TypeId::kString)},
-                                         {"d", Type::Primitive(TypeId::kString)}});
+  const auto table = TableOf({Column("a", 23), Column("b", 1700), Column("c", 1184), Column("d", 1007, -1, 23),
+                              Column("e", 1186), Column("f", 3802), Column("g", 1231, -1, 1700)});
+  const auto mapping = *MapTable(table, {.types = {{"a", Primitive(TypeId::kLong)},
+                                                   {"b", Type::Decimal(38, 9)},
+                                                   {"c", Primitive(TypeId::kString)},
+                                                   {"d", Primitive(TypeId::kString)},
+                                                   {"e", Primitive(TypeId::kString)},
+                                                   {"f", Primitive(TypeId::kVariant)},
+                                                   {"g", Type::List({.type = Type::Decimal(38, 9)})}}});
   EXPECT_EQ(ToString(mapping.columns[0].field.type), "long");
   EXPECT_EQ(mapping.columns[0].codec, Codec::kInt4);
   EXPECT_EQ(ToString(mapping.columns[1].field.type), "decimal(38,9)");
   EXPECT_EQ(mapping.columns[1].codec, Codec::kNumericDecimal);
-  EXPECT_EQ(mapping.columns[2].codec, Codec::kTextForm);
-  EXPECT_FALSE(mapping.columns[2].has_binary_decoder);
-  EXPECT_EQ(mapping.columns[3].codec, Codec::kTextForm);
-  EXPECT_EQ(mapping.schema.HighestFieldId(), 4);
+  EXPECT_EQ(mapping.columns[2].codec, Codec::kTimestampTz);
+  EXPECT_TRUE(mapping.columns[2].has_binary_decoder);
+  EXPECT_EQ(mapping.columns[3].codec, Codec::kArray);
+  EXPECT_FALSE(mapping.columns[4].has_binary_decoder);
+  EXPECT_EQ(ToString(mapping.columns[5].field.type), "variant");
+  EXPECT_EQ(ToString(mapping.columns[6].field.type), "list<decimal(38,9)>");
+  EXPECT_EQ(mapping.columns[6].element_codec, Codec::kNumericDecimal);
+  EXPECT_EQ(mapping.schema.HighestFieldId(), 8);
 }
 
 TEST(MapTable, RefusesAnOverrideThatCannotBe) {
-  const auto table = TableOf({Column("a", 25)});
-  const auto wrong_type = MapTable(table, {{"a", Type::Primitive(TypeId::kLong)}});
+  const auto table = TableOf({Column("a", 25), Column("j", 199, -1, 114)});
+  const auto wrong_type = MapTable(table, {.types = {{"a", Primitive(TypeId::kLong)}}});
   EXPECT_EQ(wrong_type.error().kind(), ErrorKind::kInvalidConfig);
-  EXPECT_THAT(wrong_type.error().message(), AllOf(HasSubstr("public.t, column a"), HasSubstr("long")));
-  const auto wrong_name = MapTable(table, {{"b", Type::Primitive(TypeId::kString)}});
+  EXPECT_THAT(wrong_type.error().message(),
+              AllOf(HasSubstr("public.t, column a"), HasSubstr("long"), HasSubstr("stored as string)")));
+  const auto variants = MapTable(table, {.types = {{"j", Type::List({.type = Primitive(TypeId::kVariant)})}}});
+  EXPECT_EQ(variants.error().kind(), ErrorKind::kInvalidConfig);
+  const auto wrong_name = MapTable(table, {.types = {{"b", Primitive(TypeId::kString)}}});
   EXPECT_EQ(wrong_name.error().kind(), ErrorKind::kInvalidConfig);
+  EXPECT_THAT(wrong_name.error().message(), HasSubstr("\"columns\" names b"));
+}
+
+TEST(MapTable, GivesColumnsTheirPolicies) {
+  const auto table = TableOf({Column("id", 1114), Column("a", 1082), Column("b", 25), Column("c", 1082)}, {0});
+  const auto mapping =
+      *MapTable(table, {.policy = ValuePolicy::kClamp, .column_policies = {{"c", ValuePolicy::kNull}}});
+  EXPECT_EQ(mapping.columns[0].policy, ValuePolicy::kError);  // a key: its rows would become one
+  EXPECT_EQ(mapping.columns[1].policy, ValuePolicy::kClamp);
+  EXPECT_EQ(mapping.columns[2].policy, ValuePolicy::kError);  // has no such values
+  EXPECT_EQ(mapping.columns[3].policy, ValuePolicy::kNull);
+}
+
+TEST(MapTable, StoresColumnsThatMayMeetOtherValuesAsStringsByPolicy) {
+  const auto table = TableOf({Column("id", 1114), Column("a", 1007, -1, 23), Column("b", 23), Column("c", 1082),
+                              Column("d", 1700, NumericModifier(5, 2))},
+                             {0});
+  const auto mapping = *MapTable(table, {.types = {{"c", Primitive(TypeId::kDate)}}, .policy = ValuePolicy::kString});
+  EXPECT_EQ(ToString(mapping.columns[0].field.type), "string");
+  EXPECT_EQ(ToString(mapping.columns[1].field.type), "string");
+  EXPECT_EQ(ToString(mapping.columns[2].field.type), "int");
+  EXPECT_EQ(ToString(mapping.columns[3].field.type), "date");  // named
+  EXPECT_EQ(ToString(mapping.columns[4].field.type), "string");
+}
+
+TEST(MapTable, RefusesAPolicyThatCannotBe) {
+  const auto table = TableOf({Column("id", 1114), Column("a", 1082)}, {0});
+  for (const ValuePolicy policy : {ValuePolicy::kClamp, ValuePolicy::kNull}) {
+    const auto merged = MapTable(table, {.column_policies = {{"id", policy}}});
+    EXPECT_EQ(merged.error().kind(), ErrorKind::kInvalidConfig);
+    EXPECT_THAT(merged.error().message(), AllOf(HasSubstr("public.t, column id"), HasSubstr("keys differ")));
+  }
+  const auto contradiction =
+      MapTable(table, {.types = {{"a", Primitive(TypeId::kDate)}}, .column_policies = {{"a", ValuePolicy::kString}}});
+  EXPECT_THAT(contradiction.error().message(), HasSubstr("remove one of them"));
+  const auto wrong_name = MapTable(table, {.column_policies = {{"b", ValuePolicy::kNull}}});
+  EXPECT_THAT(wrong_name.error().message(), HasSubstr("\"unrepresentable_columns\" names b"));
 }
 
 using Attnums = std::vector<std::pair<int16_t, iceberg::FieldId>>;
@@ -249,13 +321,51 @@ TEST(MapTableOnto, SaysHowSourceAndTargetDiffer) {
   EXPECT_THAT(message(TableOf({Column("a", 23)}), {{1, 9}}), HasSubstr("give it field 9"));
 }
 
-TEST(MapTableOnto, FollowsOverrides) {
-  const iceberg::Schema existing{.fields = {FieldOf(1, "a", Type::Primitive(TypeId::kString))}};
-  const auto table = TableOf({Column("a", 1114)});
-  EXPECT_FALSE(MapTableOnto(table, existing, {{1, 1}}).has_value());
-  const auto mapping = MapTableOnto(table, existing, {{1, 1}}, {{"a", Type::Primitive(TypeId::kString)}});
-  ASSERT_TRUE(mapping.has_value());
-  EXPECT_EQ(mapping->columns[0].codec, Codec::kTextForm);
+TEST(MapTableOnto, StoresAnyColumnInAStringThatIsThere) {
+  const iceberg::Schema existing{.fields = {FieldOf(1, "a", Primitive(TypeId::kString))}};
+  for (const SourceColumn& column : {Column("a", 1114), Column("a", 1007, -1, 23), Column("a", 1187, -1, 1186),
+                                     Column("a", 20), Column("a", 17), Column("a", 1700, NumericModifier(5, 2))}) {
+    const auto mapping = MapTableOnto(TableOf({column}), existing, {{1, 1}});
+    ASSERT_TRUE(mapping.has_value()) << mapping.error().message();
+    EXPECT_TRUE(RowEncoder::Make(*mapping).has_value()) << column.type_oid;
+  }
+}
+
+TEST(MapTableOnto, FollowsSettings) {
+  const iceberg::Schema existing{
+      .fields = {FieldOf(1, "a", Type::Decimal(38, 9)), FieldOf(2, "b", Primitive(TypeId::kDate))}};
+  const auto table = TableOf({Column("a", 1700), Column("b", 1082)});
+  const Attnums attnums = {{1, 1}, {2, 2}};
+  EXPECT_FALSE(MapTableOnto(table, existing, attnums).has_value());
+  const ColumnSettings decimal = {.types = {{"a", Type::Decimal(38, 9)}}, .policy = ValuePolicy::kNull};
+  const auto mapping = MapTableOnto(table, existing, attnums, decimal);
+  ASSERT_TRUE(mapping.has_value()) << mapping.error().message();
+  EXPECT_EQ(mapping->columns[0].codec, Codec::kNumericDecimal);
+  EXPECT_EQ(mapping->columns[0].policy, ValuePolicy::kNull);
+  // A table that was made before has the types it was made with, unless the column is named.
+  const iceberg::Schema strings{
+      .fields = {FieldOf(1, "a", Primitive(TypeId::kString)), FieldOf(2, "b", Primitive(TypeId::kDate))}};
+  EXPECT_TRUE(MapTableOnto(table, strings, attnums, {.policy = ValuePolicy::kString}).has_value());
+  EXPECT_FALSE(MapTableOnto(table, strings, attnums, decimal).has_value());
+  EXPECT_FALSE(MapTableOnto(table, strings, attnums, {.column_policies = {{"b", ValuePolicy::kString}}}).has_value());
+}
+
+TEST(MapTableOnto, DecodesEveryTypeIntoAWiderOne) {
+  const auto decodes = [](const SourceColumn& column, const Type& type) {
+    const iceberg::Schema existing{.fields = {FieldOf(1, "a", type)}};
+    const auto mapping = MapTableOnto(TableOf({column}), existing, {{1, 1}});
+    return mapping.has_value() && RowEncoder::Make(*mapping).has_value();
+  };
+  EXPECT_TRUE(decodes(Column("a", 21), Primitive(TypeId::kInt)));
+  EXPECT_TRUE(decodes(Column("a", 23), Primitive(TypeId::kLong)));
+  EXPECT_TRUE(decodes(Column("a", 700), Primitive(TypeId::kDouble)));
+  EXPECT_TRUE(decodes(Column("a", 1700, NumericModifier(10, 2)), Type::Decimal(20, 4)));
+  EXPECT_FALSE(decodes(Column("a", 1700, NumericModifier(10, 2)), Type::Decimal(11, 4)));
+  EXPECT_TRUE(decodes(Column("a", 1007, -1, 23), Type::List({.type = Primitive(TypeId::kLong)})));
+  EXPECT_TRUE(decodes(Column("a", 1007, -1, 23), Type::List({.type = Primitive(TypeId::kString)})));
+  EXPECT_TRUE(decodes(Column("a", 3802), Primitive(TypeId::kVariant)));
+  EXPECT_FALSE(decodes(Column("a", 25), Primitive(TypeId::kVariant)));
+  EXPECT_FALSE(decodes(Column("a", 701), Primitive(TypeId::kFloat)));
 }
 
 }  // namespace

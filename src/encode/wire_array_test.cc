@@ -29,18 +29,20 @@ std::vector<std::string> Elements(Fault fault, const std::vector<WireValue>& val
   return elements;
 }
 
-std::vector<std::string> SplitText(const std::string& text) {
+std::vector<std::string> SplitText(const std::string& text, LowerBounds bounds = LowerBounds::kOne,
+                                   char delimiter = ',') {
   std::vector<char> scratch(text.size());
   char* at = scratch.data();
   std::vector<WireValue> values;
-  const Fault fault = SplitTextArray(text, at, values);
+  const Fault fault = SplitTextArray(text, delimiter, bounds, at, values);
   EXPECT_LE(at - scratch.data(), static_cast<std::ptrdiff_t>(text.size()));
   return Elements(fault, values);
 }
 
-std::vector<std::string> SplitBinary(const std::string& bytes, uint32_t element_oid) {
+std::vector<std::string> SplitBinary(const std::string& bytes, uint32_t element_oid,
+                                     LowerBounds bounds = LowerBounds::kOne) {
   std::vector<WireValue> values;
-  const Fault fault = SplitBinaryArray(bytes, element_oid, values);
+  const Fault fault = SplitBinaryArray(bytes, element_oid, bounds, values);
   return Elements(fault, values);
 }
 
@@ -97,6 +99,21 @@ TEST(SplitBinaryArray, CallsEveryCutOrAlteredArrayMalformed) {
   EXPECT_THAT(SplitBinary(FromHex("0000000100000000000000177fffffff00000001"), 23),
               ElementsAre(Faulty(Fault::kMalformed)));
   EXPECT_THAT(SplitBinary(FromHex("000000070000000000000017"), 23), ElementsAre(Faulty(Fault::kMalformed)));
+}
+
+TEST(SplitArray, LetsGoOfTheLowerBoundWhereAsked) {
+  EXPECT_THAT(SplitText("[0:1]={7,8}", LowerBounds::kAny), ElementsAre("7", "8"));
+  EXPECT_THAT(SplitText("[-1:0][0:1]={{7,8},{9,10}}", LowerBounds::kAny), ElementsAre(Faulty(Fault::kManyDimensions)));
+  const std::string bytes = FromHex(
+      "0000000100000000000000170000000100000000"
+      "0000000400000007");
+  EXPECT_THAT(SplitBinary(bytes, 23), ElementsAre(Faulty(Fault::kLowerBound)));
+  EXPECT_EQ(SplitBinary(bytes, 23, LowerBounds::kAny).size(), 1u);
+}
+
+TEST(SplitTextArray, TakesTheElementTypesDelimiter) {
+  EXPECT_THAT(SplitText("{(1,1),(0,0);NULL;(2,2),(1,1)}", LowerBounds::kOne, ';'),
+              ElementsAre("(1,1),(0,0)", "(null)", "(2,2),(1,1)"));
 }
 
 }  // namespace

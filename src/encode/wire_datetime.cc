@@ -1,8 +1,8 @@
 #include "encode/wire_datetime.h"
 
-#include <fmt/format.h>
-
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <limits>
 
 #include "encode/big_endian.h"
@@ -144,10 +144,65 @@ Fault MicrosOf(const CivilDate& date, int64_t time_of_day, int64_t offset_second
   return Fault::kNone;
 }
 
-std::string DescribeDays(int64_t days_since_1970, std::string_view time) {
-  const CivilDate date = FromDaysSince1970(days_since_1970);
-  return fmt::format("{:04}-{:02}-{:02}{}{}", date.year > 0 ? date.year : 1 - date.year, date.month, date.day, time,
-                     date.year > 0 ? "" : " BC");
+void Put(std::string_view text, char*& out) { out = std::copy(text.begin(), text.end(), out); }
+
+/// At least `width` digits.
+void PutNumber(int64_t number, int width, char*& out) {
+  std::array<char, 20> digits;
+  const char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+  for (auto count = end - digits.data(); count < width; ++count) *out++ = '0';
+  Put({digits.data(), end}, out);
+}
+
+void PutTime(int64_t micros, char*& out) {
+  const int64_t seconds = micros / kMicrosPerSecond;
+  PutNumber(seconds / 3600, 2, out);
+  *out++ = ':';
+  PutNumber(seconds / 60 % 60, 2, out);
+  *out++ = ':';
+  PutNumber(seconds % 60, 2, out);
+  const int64_t fraction = micros % kMicrosPerSecond;
+  if (fraction == 0) return;
+  *out++ = '.';
+  PutNumber(fraction, 6, out);
+  while (out[-1] == '0') --out;
+}
+
+/// The date without its era, which stands at the end of the text.
+void PutDate(const CivilDate& date, char*& out) {
+  PutNumber(date.year > 0 ? date.year : 1 - date.year, 4, out);
+  *out++ = '-';
+  PutNumber(date.month, 2, out);
+  *out++ = '-';
+  PutNumber(date.day, 2, out);
+}
+void PutEra(const CivilDate& date, char*& out) {
+  if (date.year <= 0) Put(" BC", out);
+}
+
+/// `offset`: what stands between the time and the era.
+Fault FormatTimestamp(std::string_view bytes, std::string_view offset, char*& out) {
+  if (bytes.size() != sizeof(int64_t)) return Fault::kMalformed;
+  const auto micros = LoadBigEndian<int64_t>(bytes.data());
+  if (micros == std::numeric_limits<int64_t>::min()) {
+    Put("-infinity", out);
+  } else if (micros == std::numeric_limits<int64_t>::max()) {
+    Put("infinity", out);
+  } else {
+    int64_t days = micros / kMicrosPerDay;
+    int64_t time_of_day = micros % kMicrosPerDay;
+    if (time_of_day < 0) {
+      time_of_day += kMicrosPerDay;
+      --days;
+    }
+    const CivilDate date = FromDaysSince1970(days + kDaysFrom1970To2000);
+    PutDate(date, out);
+    *out++ = ' ';
+    PutTime(time_of_day, out);
+    Put(offset, out);
+    PutEra(date, out);
+  }
+  return Fault::kNone;
 }
 
 }  // namespace
@@ -232,29 +287,31 @@ Fault DecodeTextTimestampTz(std::string_view text, int64_t& micros) {
   return MicrosOf(date, time_of_day, offset, micros);
 }
 
-std::string DescribeBinaryDate(std::string_view bytes) {
-  if (bytes.size() != sizeof(int32_t)) return {};
+Fault FormatBinaryDate(std::string_view bytes, char*& out) {
+  if (bytes.size() != sizeof(int32_t)) return Fault::kMalformed;
   const auto days = LoadBigEndian<int32_t>(bytes.data());
-  if (days == std::numeric_limits<int32_t>::min()) return "-infinity";
-  if (days == std::numeric_limits<int32_t>::max()) return "infinity";
-  return DescribeDays(days + kDaysFrom1970To2000, "");
+  if (days == std::numeric_limits<int32_t>::min()) {
+    Put("-infinity", out);
+  } else if (days == std::numeric_limits<int32_t>::max()) {
+    Put("infinity", out);
+  } else {
+    const CivilDate date = FromDaysSince1970(days + kDaysFrom1970To2000);
+    PutDate(date, out);
+    PutEra(date, out);
+  }
+  return Fault::kNone;
 }
 
-std::string DescribeBinaryTimestamp(std::string_view bytes) {
-  if (bytes.size() != sizeof(int64_t)) return {};
-  const auto micros = LoadBigEndian<int64_t>(bytes.data());
-  if (micros == std::numeric_limits<int64_t>::min()) return "-infinity";
-  if (micros == std::numeric_limits<int64_t>::max()) return "infinity";
-  int64_t days = micros / kMicrosPerDay;
-  int64_t rest = micros % kMicrosPerDay;
-  if (rest < 0) {
-    rest += kMicrosPerDay;
-    --days;
-  }
-  const int64_t seconds = rest / kMicrosPerSecond;
-  std::string time = fmt::format(" {:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
-  if (rest % kMicrosPerSecond != 0) time += fmt::format(".{:06}", rest % kMicrosPerSecond);
-  return DescribeDays(days + kDaysFrom1970To2000, time);
+Fault FormatBinaryTime(std::string_view bytes, char*& out) {
+  int64_t micros = 0;
+  const Fault fault = DecodeBinaryTime(bytes, micros);
+  if (fault != Fault::kNone && fault != Fault::kEndOfDay) return fault;
+  PutTime(micros, out);
+  return Fault::kNone;
 }
+
+Fault FormatBinaryTimestamp(std::string_view bytes, char*& out) { return FormatTimestamp(bytes, "", out); }
+
+Fault FormatBinaryTimestampTz(std::string_view bytes, char*& out) { return FormatTimestamp(bytes, "+00", out); }
 
 }  // namespace firn::encode

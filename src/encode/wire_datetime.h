@@ -10,7 +10,7 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <limits>
 #include <string_view>
 
 #include "encode/wire_fault.h"
@@ -28,9 +28,20 @@ Fault DecodeBinaryTimestamp(std::string_view bytes, int64_t& micros);
 Fault DecodeTextTimestamp(std::string_view text, int64_t& micros);
 Fault DecodeTextTimestampTz(std::string_view text, int64_t& micros);
 
-/// Binary values as PostgreSQL prints them (timestamptz in UTC, without its offset), for messages; empty when
-/// malformed.
-std::string DescribeBinaryDate(std::string_view bytes);
-std::string DescribeBinaryTimestamp(std::string_view bytes);
+/// Binary values as PostgreSQL prints them, timestamptz in UTC ("2024-02-29 23:59:59.5+00"): written at `out`, which
+/// has room for kMaxDatetimeText and is moved behind. Every value has a text, infinity and 24:00:00 included.
+inline constexpr size_t kMaxDatetimeText = 40;
+Fault FormatBinaryDate(std::string_view bytes, char*& out);
+Fault FormatBinaryTime(std::string_view bytes, char*& out);
+Fault FormatBinaryTimestamp(std::string_view bytes, char*& out);
+Fault FormatBinaryTimestampTz(std::string_view bytes, char*& out);
+
+/// What kClamp puts in the place of infinity, and of timestamps past the last one that 64-bit microseconds since 1970
+/// hold: the ends of what PostgreSQL and Iceberg both have. 4714-11-24 BC, 5874897-12-31, 294247-01-10 04:00:54.775807.
+inline constexpr int32_t kFirstDate = -2'440'588;
+inline constexpr int32_t kLastDate = 2'145'042'905;
+inline constexpr int64_t kFirstTimestamp = int64_t{kFirstDate} * 86'400'000'000;
+inline constexpr int64_t kLastTimestamp = std::numeric_limits<int64_t>::max();
+inline constexpr int64_t kLastTime = 86'399'999'999;
 
 }  // namespace firn::encode

@@ -1,5 +1,5 @@
 // Why the bytes of one value did not become a value. The decoders give only this, so that a loop over values carries no
-// messages; column_decoder turns it into an Error that names table, column and value.
+// messages; unrepresentable_values replaces the value or makes an Error that names table, column and value.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,9 @@ enum class [[nodiscard]] Fault : uint8_t {
   kEndOfDay,         ///< The time 24:00:00
   kManyDimensions,   ///< An array of arrays
   kLowerBound,       ///< An array that does not start at index 1
+  kInexactNumber,    ///< A number in JSON that no decimal of 38 digits and no double is.
+  kNotUnicode,       ///< A string in JSON with half a surrogate pair
+  kTooDeep,          ///< JSON with more arrays and objects within each other than firn follows.
 };
 
 }  // namespace firn::encode

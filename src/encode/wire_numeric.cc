@@ -164,6 +164,35 @@ Fault DecodeTextNumeric(std::string_view text, const DecimalLimits& limits, Int1
   return Fault::kNone;
 }
 
+bool NearestDecimal(std::string_view text, const DecimalLimits& limits, Int128& unscaled) {
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  const UInt128 largest = limits.bound - 1;
+  UInt128 value = 0;
+  if (text == "Infinity") {
+    value = largest;
+  } else if (text.empty() || !IsDigit(text[0])) {
+    return false;
+  } else {
+    const size_t point = std::min(text.find('.'), text.size());
+    const size_t kept_end = point + 1 + static_cast<size_t>(limits.scale);
+    bool beyond = false;
+    const auto push = [&](unsigned digit) {
+      beyond |= value > largest / 10;
+      value = beyond ? largest : value * 10 + digit;
+    };
+    // Digits up to the scale, with zeros where the text has none.
+    for (size_t at = 0; at < kept_end; ++at) {
+      if (at == point) continue;
+      push(at < text.size() ? static_cast<unsigned>(text[at] - '0') : 0);
+    }
+    if (kept_end < text.size() && text[kept_end] >= '5') ++value;
+    if (beyond || value > largest) value = largest;
+  }
+  unscaled = negative ? -static_cast<Int128>(value) : static_cast<Int128>(value);
+  return true;
+}
+
 size_t BinaryNumericTextBound(std::string_view bytes) {
   Header header;
   if (!ReadHeader(bytes, header)) return 0;

@@ -30,6 +30,10 @@ struct DecimalLimits {
 Fault DecodeBinaryNumeric(std::string_view bytes, const DecimalLimits& limits, Int128& unscaled);
 Fault DecodeTextNumeric(std::string_view text, const DecimalLimits& limits, Int128& unscaled);
 
+/// The decimal nearest to a number's text: rounded half away from zero, as PostgreSQL's round() does, and the largest
+/// or least one where it lies beyond, infinities included. False for NaN.
+bool NearestDecimal(std::string_view text, const DecimalLimits& limits, Int128& unscaled);
+
 /// No less than the bytes that FormatBinaryNumeric writes for this value; 0 for a malformed one.
 size_t BinaryNumericTextBound(std::string_view bytes);
 /// Writes the text form; `out` has room for BinaryNumericTextBound. `written` is set only for kNone.

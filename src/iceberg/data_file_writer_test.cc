@@ -74,6 +74,31 @@ TEST_F(DataFileWriterTest, WritesEveryTypeSoThatItReadsBack) {
   EXPECT_TRUE(SameRows(*Read(file.file_path, EveryType()), *rows));
 }
 
+/// The variants true, NULL and 1, as struct arrays.
+Schema Variants() { return {.fields = {Column(1, "id", TypeId::kLong, true), Column(2, "v", TypeId::kVariant)}}; }
+std::shared_ptr<arrow::RecordBatch> VariantRows() {
+  return Rows(Variants(),
+              R"([[1, ["\u0001\u0000\u0000", "\u0004"]], [2, null], [3, ["\u0001\u0000\u0000", "\u000c\u0001"]]])");
+}
+
+TEST_F(DataFileWriterTest, WritesVariantsAsTheSpecMapsThem) {
+  const DataFile file = Write("x.parquet", Variants(), {VariantRows()});
+  const std::string schema = ParquetSchemaOf(*store_, file.file_path);
+  EXPECT_THAT(schema, HasSubstr("optional group field_id=2 v (Variant(1)) {\n"
+                                "    required binary field_id=-1 metadata;\n"
+                                "    required binary field_id=-1 value;\n"));
+  EXPECT_TRUE(SameRows(*Read(file.file_path, Variants()), *VariantRows()));
+}
+
+TEST_F(DataFileWriterTest, CountsVariantsButGivesThemNoBounds) {
+  const DataFile file = Write("x.parquet", Variants(), {VariantRows()});
+  EXPECT_THAT(file.value_counts, ElementsAre(Pair(1, 3), Pair(2, 3)));
+  EXPECT_THAT(file.null_value_counts, ElementsAre(Pair(1, 0), Pair(2, 1)));
+  EXPECT_EQ(file.lower_bounds.size(), 1u);
+  EXPECT_EQ(file.upper_bounds.size(), 1u);
+  EXPECT_EQ(file.column_sizes.size(), 1u);
+}
+
 TEST_F(DataFileWriterTest, WritesColumnsAsTheSpecMapsThem) {
   const DataFile file = Write("x.parquet", EveryType(), {EveryTypeRows()});
   const std::string schema = ParquetSchemaOf(*store_, file.file_path);

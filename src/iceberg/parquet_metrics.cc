@@ -23,6 +23,18 @@ struct Leaf {
   bool repeated;  // inside a list or map
 };
 
+/// The id of the field that a Parquet column's values belong to. A variant's columns have none of their own: those of
+/// its metadata, which is there wherever the variant is, count for it; nothing for the other one.
+std::optional<FieldId> FieldOf(const parquet::ColumnDescriptor& column) {
+  const parquet::schema::Node& node = *column.schema_node();
+  const parquet::schema::Node* const parent = node.parent();
+  if (parent == nullptr || parent->logical_type() == nullptr || !parent->logical_type()->is_variant()) {
+    return node.field_id();
+  }
+  if (node.name() != "metadata") return std::nullopt;
+  return parent->field_id();
+}
+
 void CollectLeaves(const Field& field, bool repeated, std::map<FieldId, Leaf>& leaves) {
   if (field.type.is_primitive()) leaves.emplace(field.id, Leaf{&field.type, repeated});
   for (const Field& child : field.type.fields) {
@@ -177,16 +189,18 @@ void FillMetrics(const parquet::FileMetaData& footer, const Schema& schema,
     const auto group = footer.RowGroup(g);
     if (group->num_columns() > 0) file.split_offsets.push_back(StartOf(*group));
     for (int c = 0; c < group->num_columns(); ++c) {
-      const FieldId id = footer.schema()->Column(c)->schema_node()->field_id();
-      const auto leaf = leaves.find(id);
+      const auto id = FieldOf(*footer.schema()->Column(c));
+      if (!id) continue;
+      const auto leaf = leaves.find(*id);
       assert(leaf != leaves.end());
       if (leaf == leaves.end()) continue;
-      columns[id].Add(*group->ColumnChunk(c), leaf->second);
+      columns[*id].Add(*group->ColumnChunk(c), leaf->second);
     }
   }
   for (const auto& [id, column] : columns) {
     const Leaf& leaf = leaves.at(id);
-    file.column_sizes[id] = column.size;
+    const bool is_variant = leaf.type->id == TypeId::kVariant;
+    if (!is_variant) file.column_sizes[id] = column.size;
     if (options.counts) {
       file.value_counts[id] = column.values;
       if (column.nulls_known) file.null_value_counts[id] = column.nulls;
@@ -195,7 +209,7 @@ void FillMetrics(const parquet::FileMetaData& footer, const Schema& schema,
         file.nan_value_counts[id] = count == nan_counts.end() ? 0 : count->second;
       }
     }
-    if (leaf.repeated || !column.bounds_known || !column.min || !column.max) continue;
+    if (leaf.repeated || is_variant || !column.bounds_known || !column.min || !column.max) continue;
     // Bounds leave NaN out (spec: "Manifests"), but to SQL it equals itself and is greater than any number: engines that
     // look at bounds alone would leave out a file that holds the NaN which a filter asks for.
     if (const auto count = nan_counts.find(id); count != nan_counts.end() && count->second > 0) continue;

@@ -95,6 +95,11 @@ Result<NodePtr> ToNode(const Field& field, const std::string& name) {
       return GroupNode::Make(name, repetition, {GroupNode::Make("list", Repetition::REPEATED, {element})},
                              LogicalType::List(), field.id);
     }
+    case TypeId::kVariant: {  // spec: Appendix A; its parts have no field ids
+      const NodePtr metadata = PrimitiveNode::Make("metadata", Repetition::REQUIRED, parquet::Type::BYTE_ARRAY);
+      const NodePtr value = PrimitiveNode::Make("value", Repetition::REQUIRED, parquet::Type::BYTE_ARRAY);
+      return GroupNode::Make(name, repetition, {metadata, value}, LogicalType::Variant(), field.id);
+    }
     case TypeId::kMap: {
       Field key_field = field.type.fields.at(0);
       key_field.required = true;

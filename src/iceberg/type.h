@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "firn/result.h"
@@ -80,5 +81,11 @@ inline Type Type::Fixed(int32_t length) { return Type{.id = TypeId::kFixed, .len
 
 /// The spec's name of a type: "decimal(10,2)", "list<string>" for messages.
 std::string ToString(const Type& type);
+
+/// The reverse for primitive types, as a schema's JSON writes them. kUnsupported for another word, kCorrupt for
+/// parameters that can't be.
+Result<Type> ParsePrimitiveType(std::string_view text);
+/// The reverse for primitive types and for lists of them, as a configuration writes them; the element has no id.
+Result<Type> ParseType(std::string_view text);
 
 }  // namespace firn::iceberg

@@ -34,8 +34,13 @@ struct SourceColumn {
   TypeOid type_oid = 0;        ///< A domain's base type stands here.
   int32_t type_modifier = -1;  ///< pg_attribute.atttypmod: precision and scale of a numeric, for one.
   std::string type_name;       ///< format_type(): "numeric(10,2)", for messages.
-  TypeOid element_oid = 0;     ///< The element type of an array (pg_type.typelem where typcategory is 'A'), else 0.
-  char type_kind = 'b';        ///< pg_type.typtype after domains: b base, c composite, e enum, r range, m multirange.
+  /// Of an array (a type whose output function is array_out) its element type, after domains; else 0. type_modifier is
+  /// then the element's.
+  TypeOid element_oid = 0;
+  TypeOid element_domain_oid = 0;  ///< pg_type.typelem where that is a domain: what array_send says; else 0.
+  char element_kind = 'b';         ///< pg_type.typtype of element_oid.
+  char element_delimiter = ',';    ///< pg_type.typdelim of the element type: ';' for box.
+  char type_kind = 'b';  ///< pg_type.typtype after domains: b base, c composite, e enum, r range, m multirange.
   bool not_null = false;
 };
 
@@ -45,7 +50,7 @@ enum class ReplicaIdentity : char { kDefault = 'd', kNothing = 'n', kFull = 'f',
 struct SourceTable {
   TableOid oid;
   TableName name;
-  std::vector<SourceColumn> columns;  ///< Replicated ones, by attnum: neither dropped nor generated.
+  std::vector<SourceColumn> columns;  ///< Replicated ones, by attnum: not dropped, and generated where they are sent.
   ReplicaIdentity replica_identity = ReplicaIdentity::kDefault;
   /// Indexes into `columns`, in the key's order: the primary key, or the identity index's columns where the replica
   /// identity is an index. Empty for a table without either.

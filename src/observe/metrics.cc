@@ -6,6 +6,10 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <mutex>
+#include <set>
+#include <utility>
+
 namespace firn {
 namespace {
 
@@ -71,6 +75,12 @@ struct Metrics::State {
           .Add({});
   Gauge& buffered_bytes = GaugeFamily("firn_buffered_bytes", "Changes held in memory, waiting for a commit.").Add({});
   Family<Counter>& rows_copied = CounterFamily("firn_rows_copied_total", "Rows read by initial copies.");
+  Family<Counter>& unrepresentable_values =
+      CounterFamily("firn_unrepresentable_values_total",
+                    "Values that a column's Iceberg type can't hold, replaced as the column's policy says.");
+
+  std::mutex mutex;
+  std::set<std::pair<std::string, std::string>> columns_with_unrepresentable_values;  ///< Under mutex.
 };
 
 Metrics::Metrics() : state_(std::make_unique<State>()) {}
@@ -112,6 +122,13 @@ void Metrics::SetBufferedBytes(int64_t bytes) { state_->buffered_bytes.Set(stati
 
 void Metrics::AddCopiedRows(const std::string& table, int64_t rows) {
   Add(state_->rows_copied.Add({{"table", table}}), rows);
+}
+
+bool Metrics::AddUnrepresentableValues(const std::string& table, const std::string& column, const std::string& policy,
+                                       int64_t values) {
+  Add(state_->unrepresentable_values.Add({{"table", table}, {"column", column}, {"policy", policy}}), values);
+  std::lock_guard lock(state_->mutex);
+  return state_->columns_with_unrepresentable_values.emplace(table, column).second;
 }
 
 std::string Metrics::Expose() const { return prometheus::TextSerializer().Serialize(state_->registry.Collect()); }

@@ -61,11 +61,15 @@ TEST(Metrics, KeepsGaugesAndCounters) {
   metrics.SetLag(4096, 1.5);
   metrics.SetBufferedBytes(512);
   metrics.AddCopiedRows("t", 10);
+  EXPECT_TRUE(metrics.AddUnrepresentableValues("t", "c", "null", 2));
+  EXPECT_FALSE(metrics.AddUnrepresentableValues("t", "c", "null", 3));
+  EXPECT_TRUE(metrics.AddUnrepresentableValues("t", "d", "clamp", 1));
   const std::string text = metrics.Expose();
-  for (const char* line : {"iceberg_open_files 3\n", "iceberg_pending_commits 2\n", "iceberg_table_count 7\n",
-                           "firn_received_bytes_total 100\n", "firn_decoded_changes_total 5\n",
-                           "firn_replication_lag_bytes 4096\n", "firn_replication_lag_seconds 1.5\n",
-                           "firn_buffered_bytes 512\n", "firn_rows_copied_total{table=\"t\"} 10\n"}) {
+  for (const char* line :
+       {"iceberg_open_files 3\n", "iceberg_pending_commits 2\n", "iceberg_table_count 7\n",
+        "firn_received_bytes_total 100\n", "firn_decoded_changes_total 5\n", "firn_replication_lag_bytes 4096\n",
+        "firn_replication_lag_seconds 1.5\n", "firn_buffered_bytes 512\n", "firn_rows_copied_total{table=\"t\"} 10\n",
+        "firn_unrepresentable_values_total{column=\"c\",policy=\"null\",table=\"t\"} 5\n"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
 }
@@ -77,6 +81,7 @@ TEST(Metrics, AreAllDocumented) {
   metrics.RecordWrite("t", 1, 1, 1ms);
   metrics.RecordCommit("t", true, 1ms);
   metrics.AddCopiedRows("t", 1);
+  metrics.AddUnrepresentableValues("t", "c", "null", 1);
   std::istringstream text(metrics.Expose());
   int families = 0;
   for (std::string line; std::getline(text, line);) {
@@ -85,7 +90,7 @@ TEST(Metrics, AreAllDocumented) {
     const std::string name = line.substr(7, line.find(' ', 7) - 7);
     EXPECT_THAT(docs, HasSubstr("`" + name + "`"));
   }
-  EXPECT_EQ(families, 17);
+  EXPECT_EQ(families, 18);
 }
 
 }  // namespace

@@ -158,7 +158,9 @@ Result<SourceState> InspectSource(const SourceOptions& options) {
 
   TRY(const std::vector<TableName> names, ChooseTables(connection, options, state.publication));
   for (const TableName& name : names) {
-    TRY(SourceTable table, postgres::ReadTable(connection, name));
+    TRY(SourceTable table, postgres::ReadTable(connection, name,
+                                               state.publication ? state.publication->generated_columns
+                                                                 : postgres::GeneratedColumns::kSkipped));
     if (state.publication && !state.publication->all_tables &&
         std::ranges::find(state.publication->tables, name) == state.publication->tables.end()) {
       state.unpublished.push_back(name);

@@ -14,6 +14,7 @@
 #include "encode/row_encoder.h"
 #include "observe/log.h"
 #include "pipeline/added_columns.h"
+#include "pipeline/replaced_values.h"
 
 namespace firn::pipeline {
 namespace {
@@ -149,6 +150,7 @@ Status CopyRun::CopyTask(const Task& task, postgres::TableCopyReader& reader, Pa
   auto write_batch = [&]() -> Status {
     if (encoder->rows() == 0) return {};
     TRY(const encode::EncodedRows encoded, encoder->Finish());
+    ReportReplacedValues(context_.metrics, ToString(target.source.name), encoded.replaced);
     TRY(const auto rows, AddColumns(target.layout, encoded.batch, std::span(&facts, 1)));
     TRY([[maybe_unused]] const auto placed, files.Write(rows));
     progress_[task.table].rows += rows->num_rows();

@@ -16,7 +16,7 @@ namespace firn::pipeline {
 
 struct TableSettings {
   std::string compression_codec = "zstd";  ///< In Iceberg's words ("zstd", "uncompressed"), for the table property.
-  encode::TypeOverrides types;             ///< Columns that are stored as another type than their own.
+  encode::ColumnSettings columns;          ///< Types and policies of columns, where not those of encode's table.
   ChangeMode mode = ChangeMode::kMirror;
   bool track_changes = false;  ///< Each row tells its operation, LSN and commit time, in every mode (kAppend: always).
   /// How the table's files are divided from now on; nothing: as it is, which is not at all for a new table.

@@ -13,6 +13,7 @@
 #include "index/key_codec.h"
 #include "observe/log.h"
 #include "pipeline/added_columns.h"
+#include "pipeline/replaced_values.h"
 #include "pipeline/take_rows.h"
 #include "pipeline/unchanged_values.h"
 
@@ -70,6 +71,7 @@ Status TableWriter::Write(const std::string& commit_id, const TableBatch& batch)
   TRY_VOID(Begin(commit_id));
   if (batch.truncate_first) TRY_VOID(Truncate());
   if (batch.changes.empty()) return {};
+  ReportReplacedValues(context_.metrics, name_, batch.rows.replaced);
 
   index::EncodedKeys row_keys, old_keys;
   if (layout_.identity != RowIdentity::kAppendOnly) {

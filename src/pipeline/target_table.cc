@@ -125,7 +125,7 @@ Status CheckOrigin(const catalog::LoadedTable& table, const SourceTable& source,
 /// How the source's columns are stored in a new table: without required and identifier fields where the change mode
 /// lets a key stand more than once.
 Result<encode::TableMapping> MapSource(const SourceTable& source, const TableSettings& settings) {
-  TRY(auto mapping, encode::MapTable(source, settings.types));
+  TRY(auto mapping, encode::MapTable(source, settings.columns));
   if (KeepsKeysUnique(settings.mode)) return mapping;
   mapping.schema.identifier_field_ids.clear();
   for (iceberg::Field& field : mapping.schema.fields) field.required = false;
@@ -185,7 +185,7 @@ Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, co
   TRY(const AttnumToField columns,
       ParseColumns(PropertyOf(*table.metadata, kSourceColumnsProperty)).Context("{}", where));
   TRY(auto mapping,
-      encode::MapTableOnto(source, table.metadata->CurrentSchema(), columns, settings.types).Context("{}", where));
+      encode::MapTableOnto(source, table.metadata->CurrentSchema(), columns, settings.columns).Context("{}", where));
   TargetTable target{.source = source,
                      .settings = settings,
                      .mapping = std::move(mapping),

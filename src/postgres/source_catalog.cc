@@ -241,7 +241,7 @@ bool MatchesPatterns(const TableName& table, const std::vector<std::string>& pat
   return matches;
 }
 
-Result<SourceTable> ReadTable(Connection& connection, const TableName& name) {
+Result<SourceTable> ReadTable(Connection& connection, const TableName& name, GeneratedColumns generated) {
   // A partitioned root has no heap of its own: its rows are the sum of its leaves', its pages 0.
   TRY(const auto relation, connection
                                .Query(fmt::format(R"(
@@ -267,28 +267,30 @@ Result<SourceTable> ReadTable(Connection& connection, const TableName& name) {
 
   // A domain over a domain, at any depth, ends at its base type; each step's typmod replaces the one before
   // (getBaseTypeAndTypmod). The same for the element type of an array.
-  TRY(const auto columns, connection
-                              .Query(fmt::format(R"(
+  TRY(const auto columns,
+      connection
+          .Query(fmt::format(R"(
     WITH RECURSIVE resolved(attnum, type, typmod) AS (
       SELECT a.attnum, a.atttypid, a.atttypmod FROM pg_attribute a
-       WHERE a.attrelid = {0} AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+       WHERE a.attrelid = {0} AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated IN ({1})
       UNION ALL
       SELECT r.attnum, t.typbasetype, t.typtypmod FROM resolved r JOIN pg_type t ON t.oid = r.type WHERE t.typtype = 'd'
-    ), element(attnum, type) AS (
-      SELECT r.attnum, t.typelem FROM resolved r JOIN pg_type t ON t.oid = r.type
-       WHERE t.typcategory = 'A' AND t.typelem <> 0 AND t.typtype <> 'd'
+    ), element(attnum, type, typmod, declared) AS (
+      SELECT r.attnum, t.typelem, r.typmod, t.typelem FROM resolved r JOIN pg_type t ON t.oid = r.type
+       WHERE t.typoutput = 'pg_catalog.array_out'::regproc AND t.typtype <> 'd'
       UNION ALL
-      SELECT e.attnum, t.typbasetype FROM element e JOIN pg_type t ON t.oid = e.type WHERE t.typtype = 'd'
+      SELECT e.attnum, t.typbasetype, t.typtypmod, e.declared FROM element e JOIN pg_type t ON t.oid = e.type
+       WHERE t.typtype = 'd'
     )
-    SELECT a.attnum, a.attname, r.type, r.typmod, format_type(a.atttypid, a.atttypmod),
-           coalesce((SELECT e.type FROM element e JOIN pg_type et ON et.oid = e.type
-                      WHERE e.attnum = a.attnum AND et.typtype <> 'd'), 0),
-           t.typtype, a.attnotnull
+    SELECT a.attnum, a.attname, r.type, coalesce(e.typmod, r.typmod), format_type(a.atttypid, a.atttypmod),
+           coalesce(e.type, 0), CASE WHEN e.declared <> e.type THEN e.declared ELSE 0 END, coalesce(et.typtype, 'b'),
+           coalesce((SELECT d.typdelim FROM pg_type d WHERE d.oid = e.declared), ','), t.typtype, a.attnotnull
       FROM resolved r JOIN pg_type t ON t.oid = r.type AND t.typtype <> 'd'
       JOIN pg_attribute a ON a.attrelid = {0} AND a.attnum = r.attnum
+      LEFT JOIN (element e JOIN pg_type et ON et.oid = e.type AND et.typtype <> 'd') ON e.attnum = a.attnum
      ORDER BY a.attnum)",
-                                                 table.oid.value))
-                              .Context("reading the columns of table {}", name));
+                             table.oid.value, generated == GeneratedColumns::kStored ? "'', 's'" : "''"))
+          .Context("reading the columns of table {}", name));
   for (int row = 0; row < columns.rows(); ++row) {
     table.columns.push_back({.attnum = static_cast<int16_t>(ToInt(columns.Get(row, 0))),
                              .name = std::string(columns.Get(row, 1)),
@@ -296,8 +298,11 @@ Result<SourceTable> ReadTable(Connection& connection, const TableName& name) {
                              .type_modifier = static_cast<int32_t>(ToInt(columns.Get(row, 3))),
                              .type_name = std::string(columns.Get(row, 4)),
                              .element_oid = static_cast<TypeOid>(ToInt(columns.Get(row, 5))),
-                             .type_kind = columns.Get(row, 6).front(),
-                             .not_null = IsTrue(columns.Get(row, 7))});
+                             .element_domain_oid = static_cast<TypeOid>(ToInt(columns.Get(row, 6))),
+                             .element_kind = columns.Get(row, 7).front(),
+                             .element_delimiter = columns.Get(row, 8).front(),
+                             .type_kind = columns.Get(row, 9).front(),
+                             .not_null = IsTrue(columns.Get(row, 10))});
   }
 
   // A deferrable key is none: rows may share it inside a transaction, and PostgreSQL won't use it as identity.
@@ -326,7 +331,7 @@ Result<std::optional<Publication>> ReadPublication(Connection& connection, const
   TRY(const auto found,
       connection
           .Query(fmt::format(
-              "SELECT puballtables, pubinsert, pubupdate, pubdelete, pubtruncate, {}, {}, {}, "
+              "SELECT puballtables, pubinsert, pubupdate, pubdelete, pubtruncate, {}, {}, {}, {}, "
               "coalesce(obj_description(p.oid, 'pg_publication') = {}, false) "
               "FROM pg_publication p WHERE pubname = {}",
               connection.server_version() >= 130000 ? "pubviaroot" : "false",
@@ -336,7 +341,8 @@ Result<std::optional<Publication>> ReadPublication(Connection& connection, const
               has_lists_and_filters
                   ? "EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prattrs IS NOT NULL)"
                   : "false",
-              QuoteLiteral(kMadeByFirn), QuoteLiteral(name)))
+              connection.server_version() >= 180000 ? "pubgencols = 's'" : "false", QuoteLiteral(kMadeByFirn),
+              QuoteLiteral(name)))
           .Context("reading publication {}", name));
   if (found.rows() == 0) return std::nullopt;
   const auto flag = [&](int column) { return IsTrue(found.Get(0, column)); };
@@ -349,7 +355,8 @@ Result<std::optional<Publication>> ReadPublication(Connection& connection, const
                           .via_partition_root = flag(5),
                           .has_row_filters = flag(6),
                           .has_column_lists = flag(7),
-                          .made_by_firn = flag(8)};
+                          .generated_columns = flag(8) ? GeneratedColumns::kStored : GeneratedColumns::kSkipped,
+                          .made_by_firn = flag(9)};
   TRY(const auto tables,
       connection
           .Query(fmt::format("SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = {} "

@@ -1,6 +1,7 @@
 // What firn asks PostgreSQL's catalogs: server facts, publications, tables.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,8 +47,13 @@ Result<std::vector<TableName>> ListTables(Connection& connection, const std::vec
 /// out, and where the first pattern does so, all tables are in before it. Case counts.
 bool MatchesPatterns(const TableName& table, const std::vector<std::string>& patterns);
 
-/// kTableNotFound when it is not there.
-Result<SourceTable> ReadTable(Connection& connection, const TableName& name);
+/// What pgoutput does with generated columns: none before PostgreSQL 18, then stored ones where the publication says so
+/// (publish_generated_columns = stored).
+enum class GeneratedColumns : uint8_t { kSkipped, kStored };
+
+/// kTableNotFound when it is not there. `generated`: those of the table's publication.
+Result<SourceTable> ReadTable(Connection& connection, const TableName& name,
+                              GeneratedColumns generated = GeneratedColumns::kSkipped);
 
 struct Publication {
   std::string name;
@@ -56,6 +62,7 @@ struct Publication {
   bool via_partition_root = false;
   bool has_row_filters = false;   ///< Some table's rows are published only in part: the copy would hold more.
   bool has_column_lists = false;  ///< Some table's columns are published only in part.
+  GeneratedColumns generated_columns = GeneratedColumns::kSkipped;
   bool made_by_firn = false;      ///< By its comment: firn may add tables to it, and drop it.
   std::vector<TableName> tables;  ///< The relations whose changes arrive, by name.
 };

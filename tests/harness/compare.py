@@ -13,6 +13,18 @@ from pyiceberg import types as iceberg
 # PostgreSQL types that an Iceberg string holds as they are; any other type in a string is in its text form.
 TEXT_TYPES = {"text", "varchar", "bpchar", "name", "citext"}
 
+# Years before 1 and after 9999 have no date in Python: these are compared as days and microseconds since 1970.
+PYTHON_MAY_NOT_HOLD = (iceberg.DateType, iceberg.TimestampType, iceberg.TimestamptzType)
+PLAIN_TYPES = {
+    iceberg.IntegerType: "int4",
+    iceberg.LongType: "int8",
+    iceberg.FloatType: "float4",
+    iceberg.DoubleType: "float8",
+    iceberg.DecimalType: "numeric",
+}
+EPOCH = datetime.datetime(1970, 1, 1)
+MICROSECOND = datetime.timedelta(microseconds=1)
+
 
 def expect_equal(connection, source, rows, iceberg_schema, engine="the lake", extra_columns=()):
     """Fails with the first differing rows unless `rows` are those of the table `source` = (schema, name)."""
@@ -79,11 +91,30 @@ def _expression(name, type_name, element_name, kind):
         form = "{}::int8"
     elif isinstance(kind, iceberg.DecimalType):
         form = "{}::numeric"
+    elif isinstance(kind, PYTHON_MAY_NOT_HOLD):
+        form = _count(kind)
     elif isinstance(kind, iceberg.ListType) and isinstance(kind.element_type, iceberg.StringType):
         if element_name not in TEXT_TYPES:
-            element = "CASE WHEN e IS DISTINCT FROM NULL THEN format('%s', e) END"
-            form = f"CASE WHEN {{0}} IS NOT NULL THEN ARRAY(SELECT {element} FROM unnest({{0}}) e) END"
+            # Not by unnest, which makes a row of a composite that is NULL.
+            element = "CASE WHEN {0}[i] IS DISTINCT FROM NULL THEN format('%s', {0}[i]) END"
+            form = f"CASE WHEN {{0}} IS NOT NULL THEN ARRAY(SELECT {element} FROM generate_subscripts({{0}}, 1) i) END"
+        elif element_name == "citext":
+            form = "{}::text[]"
+    elif isinstance(kind, iceberg.ListType) and isinstance(kind.element_type, PYTHON_MAY_NOT_HOLD):
+        element = _count(kind.element_type).format("e")
+        form = f"CASE WHEN {{0}} IS NOT NULL THEN ARRAY(SELECT {element} FROM unnest({{0}}) e) END"
+    elif isinstance(kind, iceberg.ListType) and type(kind.element_type) in PLAIN_TYPES:
+        form = f"{{}}::{PLAIN_TYPES[type(kind.element_type)]}[]"  # psycopg doesn't know arrays of domains.
     return sql.SQL(form).format(sql.Identifier(name))
+
+
+def _count(kind):
+    """The days or microseconds since 1970 of a date or timestamp."""
+    if isinstance(kind, iceberg.DateType):
+        return "({0}::date - '1970-01-01'::date)"
+    utc = "{0}" if isinstance(kind, iceberg.TimestampType) else "({0} AT TIME ZONE 'UTC')"
+    # Not by the epoch of the whole, which rounds in years far away.
+    return f"(({utc}::date - '1970-01-01'::date)::int8 * 86400000000 + (extract(epoch FROM {utc}::time) * 1000000)::int8)"
 
 
 def normalise(value, kind):
@@ -101,9 +132,13 @@ def normalise(value, kind):
             return str(uuid.UUID(bytes=value) if isinstance(value, bytes) else value)
         case iceberg.BinaryType() | iceberg.FixedType():
             return bytes(value)
+        case iceberg.DateType():
+            return value if isinstance(value, int) else (value - EPOCH.date()).days
         case iceberg.TimestamptzType():
-            return value.astimezone(datetime.timezone.utc).replace(tzinfo=None).isoformat()
-        case iceberg.TimestampType() | iceberg.DateType() | iceberg.TimeType():
+            return value if isinstance(value, int) else (value - EPOCH.replace(tzinfo=datetime.timezone.utc)) // MICROSECOND
+        case iceberg.TimestampType():
+            return value if isinstance(value, int) else (value - EPOCH) // MICROSECOND
+        case iceberg.TimeType():
             return value.isoformat()
         case iceberg.ListType():
             return tuple(normalise(item, kind.element_type) for item in value)

@@ -7,11 +7,14 @@ import importlib.metadata
 import json
 import os
 import pathlib
+import re
+import sqlite3
 import subprocess
 import sysconfig
 import uuid
 
 import duckdb
+import pyarrow as pa
 from datafusion import SessionContext
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import StaticTable
@@ -40,6 +43,12 @@ class Lake:
     def table(self, namespace, name):
         return self.catalog().load_table((namespace, name))
 
+    def metadata_location(self, namespace, name):
+        """As the catalog has it: for tables that PyIceberg can't load."""
+        with contextlib.closing(sqlite3.connect(self.warehouse / "catalog.db")) as database:
+            query = "SELECT metadata_location FROM iceberg_tables WHERE table_namespace = ? AND table_name = ?"
+            return database.execute(query, [namespace, name]).fetchone()[0]
+
     def rows(self, table, engine):
         """The table's rows at its current snapshot, as dicts of the engine's own Python values."""
         if engine == "spark":
@@ -57,7 +66,7 @@ ENGINES = ("pyiceberg", "iceberg-rust", "duckdb", "java")
 
 
 def read_with_pyiceberg(metadata_location, snapshot_id=None):
-    return StaticTable.from_metadata(metadata_location).scan(snapshot_id=snapshot_id).to_arrow().to_pylist()
+    return to_rows(StaticTable.from_metadata(metadata_location).scan(snapshot_id=snapshot_id).to_arrow())
 
 
 def read_with_iceberg_rust(metadata_location):
@@ -66,7 +75,7 @@ def read_with_iceberg_rust(metadata_location):
     )
     context = SessionContext()
     context.register_table("t", provider)
-    return context.sql("SELECT * FROM t").to_arrow_table().to_pylist()
+    return to_rows(context.sql("SELECT * FROM t").to_arrow_table())
 
 
 def connect_duckdb():
@@ -83,7 +92,54 @@ def connect_duckdb():
 def read_with_duckdb(metadata_location):
     with contextlib.closing(connect_duckdb()) as connection:
         path = metadata_location.removeprefix("file://").replace("'", "''")
-        return connection.execute(f"SELECT * FROM iceberg_scan('{path}')").to_arrow_table().to_pylist()
+        return to_rows(connection.execute(f"SELECT * FROM iceberg_scan('{path}')").to_arrow_table())
+
+
+def to_rows(table):
+    """An Arrow table as dicts of Python values; where Python has no date for one (before year 1, after 9999), dates are
+    days and timestamps microseconds since 1970."""
+    try:
+        return table.to_pylist()
+    except (ValueError, OverflowError):
+        fields = [field.with_type(_counted(field.type)) for field in table.schema]
+        return table.cast(pa.schema(fields)).to_pylist()
+
+
+def _counted(arrow_type):
+    if pa.types.is_date32(arrow_type):
+        return pa.int32()
+    if pa.types.is_timestamp(arrow_type):
+        assert arrow_type.unit == "us", arrow_type
+        return pa.int64()
+    if pa.types.is_list(arrow_type) or pa.types.is_large_list(arrow_type):
+        element = arrow_type.value_field
+        return pa.list_(element.with_type(_counted(element.type)))
+    return arrow_type
+
+
+def _days(text):
+    """Days since 1970 of a date of any year as Java prints it: +12024-01-01, -0043-03-15."""
+    year, month, day = re.fullmatch(r"([+-]?\d+)-(\d\d)-(\d\d)", text).groups()
+    # The calendar repeats every 400 years, which are 146097 days.
+    eras = (int(year) - 2000) // 400
+    known = datetime.date(int(year) - eras * 400, int(month), int(day))
+    return eras * 146_097 + (known - datetime.date(1970, 1, 1)).days
+
+
+def _date(text):
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        return _days(text)
+
+
+def _timestamp(text):
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError:
+        day, time = text.removesuffix("Z").split("T")
+        since_midnight = datetime.datetime.fromisoformat(f"1970-01-01T{time}") - datetime.datetime(1970, 1, 1)
+        return _days(day) * 86_400_000_000 + since_midnight // datetime.timedelta(microseconds=1)
 
 
 def read_with_firn(metadata_location, row_lineage=False):
@@ -106,10 +162,11 @@ def _typed_json_value(members):
         "decimal": decimal.Decimal,
         "uuid": uuid.UUID,
         "hex": bytes.fromhex,
-        "date": datetime.date.fromisoformat,
+        "date": _date,
         "time": datetime.time.fromisoformat,
-        "timestamp": datetime.datetime.fromisoformat,
-        "timestamptz": datetime.datetime.fromisoformat,
+        "timestamp": _timestamp,
+        "timestamptz": _timestamp,
+        "variant": lambda text: json.loads(text, parse_float=decimal.Decimal),
     }
     if kind == "map" and isinstance(text, list):
         return dict(text)

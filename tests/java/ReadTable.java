@@ -5,6 +5,7 @@
 // Standard input has the location of a metadata file per line. For each, standard output has a JSON line per row and
 // then {"end": {…facts}} or {"error": message}. Values that JSON has no type for are objects of one member that names
 // the type.
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
@@ -35,6 +36,8 @@ import org.apache.iceberg.data.Record;
 import org.apache.iceberg.hadoop.HadoopFileIO;
 import org.apache.iceberg.io.CloseableIterable;
 import org.apache.iceberg.io.FileIO;
+import org.apache.iceberg.variants.Variant;
+import org.apache.iceberg.variants.VariantValue;
 
 public class ReadTable {
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -100,6 +103,8 @@ public class ReadTable {
         set(holder, "item", item);
         items.add(holder.get("item"));
       }
+    } else if (value instanceof Variant variant) {
+      row.putObject(name).put("variant", json(variant.value()).toString());
     } else if (value instanceof Record struct) {
       ObjectNode fields = row.putObject(name).putObject("struct");
       for (int i = 0; i < struct.size(); i++) {
@@ -107,6 +112,28 @@ public class ReadTable {
       }
     } else {
       row.putObject(name).put(typeName(value), text(value));
+    }
+  }
+
+  /** A variant as JSON, decimals with all their digits. */
+  private static JsonNode json(VariantValue value) {
+    switch (value.type()) {
+      case OBJECT:
+        ObjectNode members = NODES.objectNode();
+        for (String member : value.asObject().fieldNames()) {
+          members.set(member, json(value.asObject().get(member)));
+        }
+        return members;
+      case ARRAY:
+        ArrayNode items = NODES.arrayNode();
+        for (int i = 0; i < value.asArray().numElements(); i++) {
+          items.add(json(value.asArray().get(i)));
+        }
+        return items;
+      case NULL:
+        return NODES.nullNode();
+      default:
+        return JSON.valueToTree(value.asPrimitive().get());
     }
   }
 

@@ -1,6 +1,7 @@
 # make          the release binary, build/release/firn
 # make test     everything that this machine can test
 # make conformance  tables of every kind, as Spark and every other engine reads them (some minutes; PYTEST_ARGUMENTS=…)
+# make fuzz     the parsers under libFuzzer with sanitizers, one after the other (SECONDS=60 each; NAMES="puffin …")
 # make demo     a small shop in PostgreSQL, replicated live into Iceberg tables below demo/
 # make bench    the end-to-end benchmark, beside the floors that PostgreSQL itself sets
 # make lint     formatting and clang-tidy, for what differs from main (make lint ALL=1: for all, some ten minutes)
@@ -8,7 +9,7 @@
 #
 # Each installs what it lacks (scripts/install-dependencies).
 .DEFAULT_GOAL := release
-.PHONY: release dev test conformance demo bench lint clean
+.PHONY: release dev test conformance fuzz demo bench lint clean
 
 release:
 	@scripts/install-dependencies build
@@ -26,6 +27,11 @@ conformance:
 	@scripts/install-dependencies conformance
 	@scripts/build release firn firn_read_table
 	@scripts/conformance $(PYTEST_ARGUMENTS)
+
+SECONDS ?= 60
+fuzz:
+	@scripts/install-dependencies fuzz
+	@scripts/fuzz $(SECONDS) $(NAMES)
 
 demo:
 	@scripts/install-dependencies demo

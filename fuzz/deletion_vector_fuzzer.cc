@@ -37,8 +37,11 @@ std::string Framed(std::string_view bitmap) {
 void ReadAndWrite(std::string_view blob) {
   const auto positions = DecodeDeletionVector(blob);
   if (!positions.has_value()) return fuzz::ExpectFaultOfInput(positions.error());
-  const auto again = DecodeDeletionVector(EncodeDeletionVector(*positions));
-  fuzz::Expect(again.has_value() && *again == *positions, "a vector that firn wrote is the one it was made of");
+  const std::string written = EncodeDeletionVector(*positions);
+  const auto again = DecodeDeletionVector(written);
+  fuzz::Expect(again.has_value(), "a vector that firn wrote can be read");
+  // By their bytes: the library's == does not end where one half of the positions is empty, which other writers give.
+  fuzz::Expect(EncodeDeletionVector(*again) == written, "a vector that firn wrote is the one it was made of");
 }
 
 }  // namespace

@@ -10,10 +10,13 @@ import io
 import json
 import pathlib
 import shutil
+import struct
 import sys
 import tempfile
+import zlib
 
 import fastavro
+import pyroaring
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 CORPUS = REPOSITORY / "fuzz/corpus"
@@ -96,7 +99,7 @@ def rows_of_avro():
     def logical(kind, name, **more):
         return {"type": kind, "logicalType": name} | more
 
-    struct = {"type": "record", "name": "s", "fields": [{"name": "x", "type": ["null", "long"], "field-id": 22}]}
+    struct_type = {"type": "record", "name": "s", "fields": [{"name": "x", "type": ["null", "long"], "field-id": 22}]}
     pairs = {"type": "record", "name": "kv", "fields": [{"name": "key", "type": "int", "field-id": 24}, {"name": "value", "type": "s", "field-id": 21}]}
     parts = [{"name": "metadata", "type": "bytes"}, {"name": "value", "type": "bytes"}]
     fields = [
@@ -116,7 +119,7 @@ def rows_of_avro():
         (14, "null", None),
         (15, {"type": "fixed", "name": "d", "size": 9, "precision": 20, "scale": 2}, b"\xff" * 9),
         (16, {"type": "fixed", "name": "f", "size": 4}, b"abcd"),
-        (20, struct, {"x": 1}),
+        (20, struct_type, {"x": 1}),
         (17, {"type": "array", "items": "s", "element-id": 21}, [{"x": 1}, {"x": None}]),
         (18, {"type": "map", "values": "s", "key-id": 23, "value-id": 21}, {"k": {"x": 2}}),
         (19, {"type": "array", "items": pairs, "logicalType": "map"}, [{"key": 1, "value": {"x": 3}}]),
@@ -147,10 +150,35 @@ def variants():
         seed("variant", bytes([len(names)]) + names + value)
 
 
+def deletion_vectors():
+    """Vectors with each kind of Roaring container, by themselves and in a Puffin file."""
+    low = [[], [0], [1, 5, 100000], range(0, 5000), range(0, 20000, 2), [*range(70000, 70100), *range(0, 9000, 3)], [2**32 - 1]]
+    halves = [{0: positions} for positions in low] + [{}, {0: [1], 5: range(100)}]
+    vectors = []
+    for positions_by_half in halves:
+        bitmap = struct.pack("<Q", len(positions_by_half))
+        for half, positions in positions_by_half.items():
+            inner = pyroaring.BitMap(positions)
+            inner.run_optimize()
+            bitmap += struct.pack("<I", half) + inner.serialize()
+        checked = b"\xd1\xd3\x39\x64" + bitmap
+        vectors.append(struct.pack(">I", len(checked)) + checked + struct.pack(">I", zlib.crc32(checked)))
+        seed("deletion_vector", bitmap)
+        seed("deletion_vector", vectors[-1])
+    content, blobs = b"PFA1", []
+    for vector in vectors[:3]:
+        blob = {"type": "deletion-vector-v1", "fields": [2147483645], "snapshot-id": -1, "sequence-number": -1}
+        blobs.append(blob | {"offset": len(content), "length": len(vector), "properties": {"cardinality": "1"}})
+        content += vector
+        footer = json.dumps({"blobs": blobs, "properties": {"created-by": "a test"}}).encode()
+        seed("puffin", content + b"PFA1" + footer + struct.pack("<iI", len(footer), 0) + b"PFA1")
+
+
 def main():
     shutil.rmtree(CORPUS, ignore_errors=True)
     rows_of_avro()
     variants()
+    deletion_vectors()
     for path in (REPOSITORY / "src/iceberg/testdata").glob("*.metadata.json"):
         seed("table_metadata", path.read_bytes())
     directory = pathlib.Path(tempfile.mkdtemp(prefix="firn-seeds-"))

@@ -15,6 +15,18 @@ SEEDS = [int(seed) for seed in os.environ.get("FIRN_RANDOM_SEEDS", "1,2,3").spli
 TRANSACTIONS = int(os.environ.get("FIRN_RANDOM_TRANSACTIONS", "60"))
 
 
+def configure(pipeline, source, dice):
+    """Other partitions, batches and files than before."""
+    pipeline.configure(
+        writer={
+            "commit_interval_ms": dice.choice([50, 200, 1000]),
+            "batch_size": dice.choice([1, 100, 1000]),
+            "max_open_files": dice.choice([2, 10]),
+        },
+        tables={f"public.{table.name}": {"partition_by": table.partition_fields()} for table in source.tables},
+    )
+
+
 def disturb(pipeline, dice):
     """firn starts, ends, crashes or just goes on."""
     if pipeline.firn.running():
@@ -43,13 +55,14 @@ def compare_both_sides(pipeline, source, engines):
 def test_both_sides_are_equal_whatever_happens(pipeline, seed):
     dice = random.Random(seed)
     source = RandomSource(dice, pipeline.connection, table_count=dice.randint(1, 4))
-    pipeline.configure(writer={"commit_interval_ms": dice.choice([50, 200, 1000]), "batch_size": dice.choice([1, 100, 1000])})
+    configure(pipeline, source, dice)
     try:
         for n in range(TRANSACTIONS):
             source.transaction()
             disturb(pipeline, dice)
             if n % 20 == 19:
                 compare_both_sides(pipeline, source, [dice.choice(ENGINES)])
+                configure(pipeline, source, dice)
         compare_both_sides(pipeline, source, ENGINES)
     except Exception as failure:
         statements = pipeline.directory / "statements.sql"

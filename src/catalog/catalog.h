@@ -29,9 +29,14 @@ class Catalog {
 
   /// Makes the namespace and its parents where they are missing.
   virtual Status EnsureNamespace(const std::vector<std::string>& levels) = 0;
+  /// Every namespace that exists, at any depth.
+  virtual Result<std::vector<std::vector<std::string>>> ListNamespaces() = 0;
   virtual Result<std::vector<iceberg::TableIdent>> ListTables(const std::vector<std::string>& levels) = 0;
   virtual Result<LoadedTable> LoadTable(const iceberg::TableIdent& ident) = 0;
   virtual Result<LoadedTable> CreateTable(const iceberg::TableIdent& ident, const iceberg::NewTable& table) = 0;
+  /// Gives the table another name, and another namespace where that differs: its entry moves, its files stay where they
+  /// are. kAlreadyExists when the new name is taken.
+  virtual Status RenameTable(const iceberg::TableIdent& from, const iceberg::TableIdent& to) = 0;
   /// Removes the table's entry; its files stay.
   virtual Status DropTable(const iceberg::TableIdent& ident) = 0;
 

@@ -85,6 +85,42 @@ TEST_P(CatalogConformanceTest, CreatedTableLoadsAsItWasMade) {
   }
 }
 
+TEST_P(CatalogConformanceTest, RenamedTableKeepsItsMetadata) {
+  const LoadedTable made = MakeTable(catalog());
+  Do(catalog().EnsureNamespace({"archive", "old"}));
+  Do(catalog().RenameTable(made.ident, {{"archive", "old"}, "orders_2024"}));
+  for (Catalog* client : {&catalog(), &other_client()}) {
+    EXPECT_EQ(KindOf(client->LoadTable(made.ident)), ErrorKind::kTableNotFound);
+    const LoadedTable renamed = Value(client->LoadTable({{"archive", "old"}, "orders_2024"}));
+    EXPECT_EQ(renamed.metadata_location, made.metadata_location);
+    EXPECT_EQ(*renamed.metadata, *made.metadata);
+  }
+  // It goes on under the new name, and a new table may take the old one, with files of its own.
+  const LoadedTable renamed = Value(catalog().LoadTable({{"archive", "old"}, "orders_2024"}));
+  const LoadedTable changed = Commit(catalog(), {SetProperty(renamed, "color", "red")}).front();
+  EXPECT_EQ(changed.metadata->properties.at("color"), "red");
+  const LoadedTable next = MakeTable(catalog());
+  EXPECT_NE(next.metadata->table_uuid, made.metadata->table_uuid);
+}
+
+TEST_P(CatalogConformanceTest, RefusesToRenameOntoATakenNameOrIntoNoNamespace) {
+  const LoadedTable orders = MakeTable(catalog(), "orders");
+  const LoadedTable items = MakeTable(catalog(), "items");
+  EXPECT_EQ(KindOf(catalog().RenameTable(orders.ident, items.ident)), ErrorKind::kAlreadyExists);
+  EXPECT_EQ(KindOf(catalog().RenameTable(orders.ident, {{"nowhere"}, "orders"})), ErrorKind::kNotFound);
+  EXPECT_EQ(KindOf(catalog().RenameTable({{"shop"}, "missing"}, {{"shop"}, "found"})), ErrorKind::kTableNotFound);
+  EXPECT_EQ(Value(catalog().LoadTable(orders.ident)).metadata_location, orders.metadata_location);
+}
+
+TEST_P(CatalogConformanceTest, ListsEveryNamespace) {
+  EXPECT_THAT(Value(catalog().ListNamespaces()), IsEmpty());
+  Do(catalog().EnsureNamespace({"archive", "old"}));
+  MakeTable(catalog());
+  using Levels = std::vector<std::string>;
+  EXPECT_THAT(Value(catalog().ListNamespaces()),
+              UnorderedElementsAre(Levels{"archive"}, Levels{"archive", "old"}, Levels{"shop"}));
+}
+
 TEST_P(CatalogConformanceTest, TablesLieInDifferentPlaces) {
   EXPECT_NE(MakeTable(catalog(), "a").metadata->location, MakeTable(catalog(), "b").metadata->location);
 }

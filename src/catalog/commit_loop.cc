@@ -188,4 +188,38 @@ Result<CommitReceipt> CommitChanges(Catalog& catalog, std::span<const TableChang
   return CommitReceipt(lsn, std::move(tables), attempts);
 }
 
+Result<LoadedTable> CommitMetadata(
+    Catalog& catalog, LoadedTable base,
+    const std::function<Result<std::optional<iceberg::CommitRequest>>(const LoadedTable& fresh)>& build,
+    const RetryPolicy& retry, std::stop_token stop) {
+  std::mt19937 random(std::random_device{}());
+  for (int retries = 0;; ++retries) {
+    TRY(const auto request, build(base));
+    if (!request) return base;
+    auto committed = catalog.CommitTables(std::span(&*request, 1));
+    if (committed.has_value()) return std::move(committed->front());
+    Error error = std::move(committed).error();
+    if (!RetryPolicy::IsRetryable(error) && error.kind() != ErrorKind::kCommitUnknown) return error;
+    if (retries >= retry.max_retries) {
+      return MakeError(ErrorKind::kWriteFailed, error.origin(), "changing table {} failed after {} retries: {}",
+                       ToString(base.ident), retries, error.message());
+    }
+    const auto delay = retry.Delay(retries, random);
+    LogWarn("a change of a table is tried again", {{"table", ToString(base.ident)},
+                                                   {"reason", error.message()},
+                                                   {"retry", retries + 1},
+                                                   {"delay_ms", delay.count()}});
+    if (!SleepFor(delay, stop)) {
+      return MakeError(ErrorKind::kCancelled, "stopped while changing table {} was to be tried again",
+                       ToString(base.ident));
+    }
+    auto fresh = catalog.LoadTable(base.ident);
+    if (fresh.has_value()) {
+      base = std::move(*fresh);
+    } else if (!RetryPolicy::IsRetryable(fresh.error())) {
+      return std::move(fresh).error();
+    }
+  }
+}
+
 }  // namespace firn::catalog

@@ -12,6 +12,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -69,5 +70,13 @@ class CommitReceipt {
 Result<CommitReceipt> CommitChanges(Catalog& catalog, std::span<const TableChange> changes,
                                     const std::string& commit_id, Lsn lsn, const RetryPolicy& retry,
                                     std::stop_token stop);
+
+/// Changes a table's metadata alone. `build` is called with fresh metadata, each attempt anew, and says what is still
+/// to be done: nothing ends the loop, so that a commit whose outcome was unknown is seen to be in. Gives the table as
+/// it is then. Errors as of CommitChanges.
+Result<LoadedTable> CommitMetadata(
+    Catalog& catalog, LoadedTable base,
+    const std::function<Result<std::optional<iceberg::CommitRequest>>(const LoadedTable& fresh)>& build,
+    const RetryPolicy& retry, std::stop_token stop);
 
 }  // namespace firn::catalog

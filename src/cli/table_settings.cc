@@ -59,6 +59,7 @@ Result<pipeline::TableSettings> TableSettingsOf(const config::Config& config, co
   settings.compression_codec = config.writer.compression == "none" ? "uncompressed" : config.writer.compression;
   TRY(settings.mode, ChangeModeOf(config.cdc));
   settings.track_changes = config.cdc.track_changes;
+  if (config.destination.type_changes == "new_field") settings.type_changes = pipeline::TypeChangePolicy::kNewField;
   const std::string name = ToString(table);
   TRY(settings.columns, ColumnSettingsOf(config, name));
   const auto own = config.tables.find(name);

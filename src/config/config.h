@@ -34,6 +34,7 @@ struct DestinationConfig {
   int format_version = 2;
   std::string deletes = "position";
   std::string unrepresentable = "error";
+  std::string type_changes = "recopy";
 };
 struct WriterConfig {
   int64_t target_file_size_bytes = 536'870'912;

@@ -141,6 +141,12 @@ std::vector<ConfigKey> MakeKeys() {
               "(docs/types.md): the table stops (`error`), the nearest value (`clamp`), NULL (`\"null\"`), or columns "
               "that may have such values are made as strings (`string`).",
        .allowed = {"error", "clamp", "null", "string"}},
+      {.path = "destination.type_changes",
+       .field = kAt<&Config::destination, &DestinationConfig::type_changes>,
+       .doc = "What becomes of a column whose type changes to one that Iceberg can't promote to: `recopy` puts a new "
+              "field in its place and copies the table again; `new_field` keeps the old field beside it, as "
+              "`name_old1`, with the values so far ([schema_changes.md](schema_changes.md)).",
+       .allowed = {"recopy", "new_field"}},
 
       {.path = "writer.target_file_size_bytes",
        .type = kInteger,

@@ -267,6 +267,15 @@ bool MayIdentify(const Type& type) {
 
 }  // namespace
 
+bool Widens(const Type& from, const Type& to) {
+  if (SameType(from, to)) return true;
+  if (from.id == TypeId::kList && to.id == TypeId::kList) return Widens(from.fields.at(0).type, to.fields.at(0).type);
+  if (from.id == TypeId::kDecimal && to.id == TypeId::kDecimal) {
+    return from.scale == to.scale && from.precision <= to.precision;
+  }
+  return (from.id == TypeId::kInt && to.id == TypeId::kLong) || (from.id == TypeId::kFloat && to.id == TypeId::kDouble);
+}
+
 bool TableMapping::StreamsBinary() const { return std::ranges::all_of(columns, &ColumnMapping::has_binary_decoder); }
 
 Result<TableMapping> MapTable(const SourceTable& table, const ColumnSettings& settings) {

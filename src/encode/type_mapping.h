@@ -112,4 +112,8 @@ Result<TableMapping> MapTableOnto(const SourceTable& table, const iceberg::Schem
                                   const std::vector<std::pair<int16_t, iceberg::FieldId>>& attnum_to_field,
                                   const ColumnSettings& settings = {});
 
+/// Whether every value of `from` is one of `to`, so that a column which needs `from` can be stored in a field of `to`,
+/// and a field of `from` can become one of `to` (spec: "Schema Evolution"). Nested fields' ids don't matter.
+bool Widens(const iceberg::Type& from, const iceberg::Type& to);
+
 }  // namespace firn::encode

@@ -95,7 +95,7 @@ class Database {
  public:
   virtual ~Database() = default;
   static Result<std::unique_ptr<Database>> Open(const std::string& directory, const DatabaseOptions& options = {});
-  /// `table_id`: the Iceberg table's UUID. A table whose kind has changed is absent.
+  /// `table_id`: the Iceberg table's UUID, with what the keys are made of. A table whose kind has changed is absent.
   virtual Result<std::unique_ptr<TableIndex>> OpenTable(const std::string& table_id, KeyKind kind) = 0;
   /// Not while the table is open. OK for one that is not there.
   virtual Status DropTable(const std::string& table_id) = 0;

@@ -5,8 +5,11 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "model/lsn.h"
 
 namespace firn {
 
@@ -42,6 +45,39 @@ struct SourceColumn {
   char element_delimiter = ',';    ///< pg_type.typdelim of the element type: ';' for box.
   char type_kind = 'b';  ///< pg_type.typtype after domains: b base, c composite, e enum, r range, m multirange.
   bool not_null = false;
+  /// pg_attribute.atttypid and atttypmod, as the stream names them: a domain stays a domain.
+  TypeOid declared_type_oid = 0;
+  int32_t declared_type_modifier = -1;
+  /// What a row holds that was written before the column was added: the text form of ADD COLUMN's constant default
+  /// (pg_attribute.attmissingval). Nothing: NULL, or no such row is left.
+  std::optional<std::string> missing_value;
+};
+
+/// A row of pg_attribute, those of dropped and generated columns included.
+struct AttributeVersion {
+  int16_t attnum = 0;
+  uint32_t xmin = 0;  ///< The transaction that made or last changed it.
+  bool dropped = false;
+  bool generated = false;
+  bool operator==(const AttributeVersion&) const = default;
+};
+
+/// A heap that a table's rows lie in: its own, or that of one of its partitions.
+struct TableHeap {
+  TableOid oid;
+  uint32_t file = 0;               ///< pg_class.relfilenode: another one after a rewrite or a TRUNCATE.
+  bool made_as_partition = false;  ///< CREATE TABLE … PARTITION OF, unchanged since: it had no rows when it came.
+};
+
+/// What tells one definition of a table from another, and whether its rows may have been rewritten in between.
+struct TableVersion {
+  std::vector<AttributeVersion> attributes;  ///< By attnum.
+  std::vector<TableHeap> heaps;              ///< By OID.
+  /// Equal as long as nothing that firn follows has changed: names, columns, key, replica identity, partitions.
+  std::string fingerprint;
+  /// Every change of the table that is in a transaction whose commit record lies at or after it was made under this
+  /// definition, or a later one: those under earlier definitions had to end before it could come to be.
+  Lsn read_at;
 };
 
 /// pg_class.relreplident: what an UPDATE or DELETE tells of the old row.
@@ -57,6 +93,7 @@ struct SourceTable {
   std::vector<int> key_columns;
   int64_t estimated_rows = 0;  ///< pg_class.reltuples; -1 when never analyzed.
   int64_t pages = 0;           ///< Heap size in blocks, as pg_relation_size says.
+  TableVersion version;
 
   /// Whether PostgreSQL can tell firn which row an UPDATE or DELETE touched.
   bool HasReplicaIdentity() const {

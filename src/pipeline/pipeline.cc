@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 #include <thread>
 #include <utility>
 
 #include "base/interruptible_sleep.h"
 #include "base/try.h"
 #include "observe/log.h"
+#include "pipeline/renamed_tables.h"
+#include "pipeline/source_watch.h"
 
 namespace firn::pipeline {
 namespace {
@@ -34,26 +37,39 @@ Result<Lsn> ReadTargetLsn(const SourceOptions& source) {
   return lsn;
 }
 
+/// Also what a table's renaming, dropping or altering brings about between two looks at it.
+bool MayPass(const Error& error) {
+  return RetryPolicy::IsRetryable(error) ||
+         (error.origin() == ErrorOrigin::kSource &&
+          (error.kind() == ErrorKind::kTableNotFound || error.kind() == ErrorKind::kSchemaMismatch));
+}
+
 class PipelineRun {
  public:
-  PipelineRun(const PipelineOptions& options, ReplicatorServices services, std::optional<Lsn> until, bool first)
-      : options_(options), services_(services), until_(until), first_(first) {
+  /// `copy_again`: tables to be copied whether or not that shows in their definition; those that were are taken out.
+  PipelineRun(const PipelineOptions& options, ReplicatorServices services, std::optional<Lsn> until, bool first,
+              std::set<TableOid>& copy_again)
+      : options_(options), services_(services), until_(until), first_(first), copy_again_(copy_again) {
     status_.pipeline = options.source.slot;
     status_.state = "starting";
   }
 
-  Status Run(std::stop_token stop) {
+  Result<StreamEnd> Run(std::stop_token stop) {
     TRY(const SourceState source, InspectSource(options_.source));
-    if (!source.problems.empty()) return source.problems.front();
+    // The last table may be dropped while firn runs: others may come.
+    const bool all_were_dropped = !first_ && source.tables.empty() && source.problems.size() == 1;
+    if (!source.problems.empty() && !all_were_dropped) return source.problems.front();
     for (const std::string& warning : source.warnings) LogWarn(warning, {{"pipeline", status_.pipeline}});
     const PipelineIdentity identity{.pipeline = options_.source.slot,
                                     .system_identifier = source.facts.system_identifier};
     writer_options_ = options_.writer;
     writer_options_.writer = identity;
+    TRY_VOID(FollowRenamedTables(services_.catalog, source.tables, options_.naming, identity));
     TRY_VOID(FindTargets(source, identity));
     TRY_VOID(PreparePublication(options_.source, source));
+    if (source.slot) TRY_VOID(FollowChanges(stop));
     TRY_VOID(CopyMissing(source, stop));
-    if (stop.stop_requested()) return {};
+    if (stop.stop_requested()) return StreamEnd{};
     return Stream(stop);
   }
 
@@ -73,7 +89,6 @@ class PipelineRun {
       }
       // Nobody would notice a column that can't be stored until the copy: say so before anything is made.
       if (!target) TRY_VOID(CheckNewTargetTable(table, settings).Context("table {}", table.name));
-      if (target) TRY_VOID(AdoptSettings(services_.catalog, *target).Context("table {}", table.name));
       status_.tables.push_back({.source = ToString(table.name),
                                 .target = ToString(options_.naming.IdentOf(table.name)),
                                 .state = target && target->progress ? TableState::kStreaming : TableState::kPending,
@@ -87,6 +102,38 @@ class PipelineRun {
     return {};
   }
 
+  /// Schemas first, so that the rows which are copied next, and streamed, find them.
+  Status FollowChanges(std::stop_token stop) {
+    for (size_t i = 0; i < targets_.size(); ++i) {
+      if (!targets_[i]) continue;
+      TRY_VOID(
+          FollowSource(services_.catalog, *targets_[i], options_.retry, stop).Context("table {}", sources_[i].name));
+      if (copy_again_.contains(sources_[i].oid)) targets_[i]->progress.reset();
+      if (!targets_[i]->progress) status_.tables[i].state = TableState::kPending;
+    }
+    return {};
+  }
+
+  /// The tables to copy as the snapshot sees them, and with that what has to change in the Iceberg tables.
+  Status FindCopied(const std::vector<size_t>& missing, const SourceState& source, const SourceSnapshot& snapshot) {
+    std::vector<SourceTable*> tables;
+    for (const size_t i : missing) tables.push_back(&sources_[i]);
+    TRY_VOID(ReadAtSnapshot(options_.source, source, snapshot, tables));
+    for (const size_t i : missing) {
+      const SourceTable& table = sources_[i];
+      if (targets_[i]) {
+        TRY(targets_[i],
+            FindTargetTable(services_.catalog, table, options_.naming, settings_[i], writer_options_.writer)
+                .Context("table {}", table.name));
+      }
+      if (!targets_[i]) {
+        TRY(targets_[i],
+            CreateTargetTable(services_.catalog, table, options_.naming, settings_[i]).Context("table {}", table.name));
+      }
+    }
+    return {};
+  }
+
   Status CopyMissing(const SourceState& source, std::stop_token stop) {
     std::vector<size_t> missing;
     for (size_t i = 0; i < targets_.size(); ++i) {
@@ -96,16 +143,11 @@ class PipelineRun {
     LogInfo("making a snapshot: PostgreSQL waits for the transactions that are open now to end",
             {{"tables", missing.size()}});
     TRY(const SourceSnapshot snapshot, OpenSnapshot(options_.source, source.slot.has_value()));
-    std::vector<TargetTable> copies;
-    for (const size_t i : missing) {
-      if (!targets_[i]) {
-        TRY(targets_[i], CreateTargetTable(services_.catalog, sources_[i], options_.naming, settings_[i])
-                             .Context("table {}", sources_[i].name));
-      }
-      copies.push_back(*targets_[i]);
-    }
     status_.state = "copying";
     services_.status.Set(status_);
+    TRY_VOID(FindCopied(missing, source, snapshot));
+    std::vector<TargetTable> copies;
+    for (const size_t i : missing) copies.push_back(*targets_[i]);
     std::vector<CopyProgress> progress(copies.size());
     const CopyOptions copy{.connection = options_.source.connection,
                            .snapshot_name = snapshot.slot.snapshot_name,
@@ -125,7 +167,10 @@ class PipelineRun {
       result = CopyTables(copy, services_.catalog, services_.writer, copies, progress, stop);
     }
     PublishCopy(missing, progress);
-    for (size_t i = 0; i < missing.size(); ++i) targets_[missing[i]] = std::move(copies[i]);
+    for (size_t i = 0; i < missing.size(); ++i) {
+      if (progress[i].done) copy_again_.erase(copies[i].source.oid);
+      targets_[missing[i]] = std::move(copies[i]);
+    }
     if (!result && result.error().kind() == ErrorKind::kCancelled && stop.stop_requested()) return {};
     return result;
   }
@@ -140,7 +185,7 @@ class PipelineRun {
     services_.status.Set(status_);
   }
 
-  Status Stream(std::stop_token stop) {
+  Result<StreamEnd> Stream(std::stop_token stop) {
     bool binary = true;
     std::vector<TargetTable> targets;
     for (auto& target : targets_) {
@@ -152,6 +197,8 @@ class PipelineRun {
                               .spool = {.directory = options_.state_dir + "/spool"},
                               .retry = options_.retry,
                               .until = until_};
+    auto watch = std::make_shared<SourceWatch>(options_.source.connection, sources_);
+    options.look_for_changes = [watch] { return watch->Look(); };
     options.spool.memory_bytes_per_transaction = std::max<size_t>(options_.flush.memory_bytes / 32, 1 << 20);
     status_.state = "streaming";
     TRY(auto replicator, Replicator::Make(std::move(options), services_, std::move(targets), status_));
@@ -183,6 +230,7 @@ class PipelineRun {
   ReplicatorServices services_;
   std::optional<Lsn> until_;
   bool first_;  ///< Nothing has run yet: what is wrong is for the operator.
+  std::set<TableOid>& copy_again_;
   PipelineStatus status_;
   TableWriterOptions writer_options_;
   std::vector<SourceTable> sources_;
@@ -198,24 +246,41 @@ Status RunPipeline(const PipelineOptions& options, ReplicatorServices services, 
     TRY(until, ReadTargetLsn(options.source));
   }
   std::mt19937 random(std::random_device{}());
+  std::set<TableOid> copy_again;
   bool has_run = false;
-  for (int retry = 0;; ++retry) {
+  int retry = 0;
+  while (true) {
     const auto start = Clock::now();
-    Status result = PipelineRun(options, services, until, !has_run).Run(stop);
-    if (result || stop.stop_requested()) return result;
-    // What is wrong before anything ran is for the operator; later, a failure may pass.
-    const std::string reached = services.status.Get().state;
-    has_run = has_run || reached == "copying" || reached == "streaming";
-    if (!has_run || !RetryPolicy::IsRetryable(result.error())) return result;
+    auto ended = PipelineRun(options, services, until, !has_run, copy_again).Run(stop);
+    if (stop.stop_requested()) return ended ? Status() : std::move(ended).error();
     if (Clock::now() - start > kHealthyRun) retry = 0;
+    Status result;
+    if (ended) {
+      copy_again.insert(ended->copy_again.begin(), ended->copy_again.end());
+      if (ended->unexplained.empty() && !ended->source_changed) return {};
+      LogInfo("a table was altered in PostgreSQL: looking at the source again", {{"pipeline", options.source.slot}});
+      has_run = true;
+      if (ended->unexplained.empty()) continue;
+      result = MakeError(ErrorKind::kConflict, ErrorOrigin::kSource,
+                         "table {}: the stream describes columns that PostgreSQL's catalogs don't show (yet)",
+                         ended->unexplained);
+      // The catalogs showed them when they were looked at again, most often.
+      if (retry++ == 0) continue;
+    } else {
+      result = std::move(ended).error();
+      // What is wrong before anything ran is for the operator; later, a failure may pass.
+      const std::string reached = services.status.Get().state;
+      has_run = has_run || reached == "copying" || reached == "streaming";
+      if (!has_run || !MayPass(result.error())) return result;
+    }
     if (retry >= options.retry.max_retries) {
       return std::move(result.error())
           .WithKind(ErrorKind::kWriteFailed)
           .WithContext(fmt::format("given up after {} retries", retry));
     }
-    const milliseconds delay = options.retry.Delay(retry, random);
+    const milliseconds delay = options.retry.Delay(retry++, random);
     LogWarn("starting again after an error",
-            {{"error", result.error().message()}, {"attempt", retry + 1}, {"delay_ms", delay.count()}});
+            {{"error", result.error().message()}, {"attempt", retry}, {"delay_ms", delay.count()}});
     if (!SleepFor(delay, stop)) return {};
   }
 }

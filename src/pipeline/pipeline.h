@@ -2,7 +2,8 @@
 // there after a failure that passes.
 //
 //   InspectSource ──► targets ──► publication, slot ──► CopyTables (those without progress) ──► Replicator::Run
-//        ▲                                                                                          │
+//        ▲            (schemas follow)                                                              │
+//        ├──────────────── a table of the source was altered ◄──────────────────────────────────────┤
 //        └──────────────── transient error, conflict: wait by the retry policy ◄────────────────────┘
 #pragma once
 

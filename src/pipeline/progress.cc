@@ -37,4 +37,19 @@ iceberg::Properties ProgressSummary(const PipelineIdentity& writer, Lsn lsn, con
   return summary;
 }
 
+Status CheckOnlyWriter(const iceberg::TableMetadata& base, const iceberg::TableMetadata& fresh) {
+  TRY(const auto ours, ReadProgress(base));
+  TRY(const auto theirs, ReadProgress(fresh));
+  const std::string our_commit = ours ? ours->commit_id : "";
+  if (base.table_uuid != fresh.table_uuid) {
+    return MakeError(ErrorKind::kSourceLost, "the Iceberg table was dropped and made again by somebody else");
+  }
+  if ((theirs ? theirs->commit_id : "") == our_commit) return {};
+  return MakeError(
+      ErrorKind::kSourceLost,
+      "another process committed to this table at {} as pipeline '{}'; only one firn may write a table: stop "
+      "one of them",
+      ToString(theirs ? theirs->lsn : Lsn{}), theirs ? theirs->writer.pipeline : "");
+}
+
 }  // namespace firn::pipeline

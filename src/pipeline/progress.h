@@ -41,6 +41,10 @@ Result<std::optional<TableProgress>> ReadProgress(const iceberg::TableMetadata& 
 /// The summary entries of a commit.
 iceberg::Properties ProgressSummary(const PipelineIdentity& writer, Lsn lsn, const std::string& commit_id);
 
+/// Fencing: only the writer that made the table's last firn commit may make the next one. kSourceLost where `fresh`
+/// holds a commit of firn that `base` doesn't.
+Status CheckOnlyWriter(const iceberg::TableMetadata& base, const iceberg::TableMetadata& fresh);
+
 /// The only way from a commit to an acknowledgement: it moves by receipts alone.
 class Progress {
  public:

@@ -24,6 +24,25 @@ constexpr int kChangesPerCheck = 1'024;
 /// pgoutput counts from 2000-01-01.
 constexpr int64_t kPostgresEpochUnixMicros = 946'684'800'000'000;
 
+/// Whether the old rows that come with UPDATE and DELETE name the table's key as it is now.
+bool DescribesOldRows(const postgres::RelationMessage& relation, const RelationMatch& match,
+                      const SourceTable& source) {
+  const auto is_key = [&](int16_t attnum) {
+    const auto place = std::ranges::find(match.attnums, attnum);
+    return place != match.attnums.end() && relation.columns[place - match.attnums.begin()].is_key;
+  };
+  switch (IdentityOf(source)) {
+    case RowIdentity::kKey:
+      return std::ranges::all_of(source.key_columns, [&](int column) { return is_key(source.columns[column].attnum); });
+    case RowIdentity::kWholeRow:
+      return relation.replica_identity == ReplicaIdentity::kFull;
+    case RowIdentity::kAppendOnly:
+      return relation.replica_identity != ReplicaIdentity::kFull &&
+             std::ranges::none_of(relation.columns, &postgres::RelationColumn::is_key);
+  }
+  return false;
+}
+
 }  // namespace
 
 Replicator::Replicator(ReplicatorOptions options, ReplicatorServices services, PipelineStatus status)
@@ -40,7 +59,10 @@ Result<std::unique_ptr<Replicator>> Replicator::Make(ReplicatorOptions options, 
   TRY_VOID(replicator->assembler_.Start());
   for (size_t i = 0; i < targets.size(); ++i) {
     TargetTable& target = targets[i];
-    Table table;
+    Table table{.source = target.source};
+    TRY(const StoredDefinition stored, ReadStoredDefinition(*target.table.metadata));
+    table.known = KnownAttributes(*target.table.metadata, stored, target.source);
+    table.known_since = stored.read_at;
     TRY(table.lane, TableLane::Make(std::move(target.mapping), target.layout.identity, target.progress->lsn));
     table.writer = std::make_unique<TableWriter>(services.writer, replicator->options_.writer, std::move(target.table),
                                                  std::move(target.layout), ToString(target.source.name));
@@ -50,29 +72,44 @@ Result<std::unique_ptr<Replicator>> Replicator::Make(ReplicatorOptions options, 
   return replicator;
 }
 
-Status Replicator::Run(postgres::ReplicationStream& stream, std::stop_token stop) {
+Result<StreamEnd> Replicator::Run(postgres::ReplicationStream& stream, std::stop_token stop) {
   stream_ = &stream;
-  while (true) {
+  next_look_ = Clock::now() + options_.flush.commit_interval;
+  const Status streamed = Stream(stop);
+  if (!streamed && !end_) {
+    // A value or a change that does not fit may come of a new definition.
+    if (!RetryPolicy::IsRetryable(streamed.error())) TRY_VOID(LookForChanges());
+    if (!end_) return streamed.error();
+  }
+  if (end_) TRY_VOID(CommitWhole());
+  PublishStatus();
+  TRY_VOID(stream.Close());
+  return end_.value_or(StreamEnd{});
+}
+
+Status Replicator::Stream(std::stop_token stop) {
+  while (!end_) {
     TRY_VOID(TakeOutcomes());
     if (stop.stop_requested()) return Stop();
-    const bool reached_end = options_.until && stream.received() >= *options_.until;
+    const bool reached_end = options_.until && stream_->received() >= *options_.until;
     if (reached_end && idle()) break;
+    if (Clock::now() >= next_look_) TRY_VOID(LookForChanges());
+    if (end_) break;
     TRY_VOID(FlushWhereDue(/*now=*/reached_end));
     TRY_VOID(AcknowledgeIdle());
     PublishStatus();
 
     // As many messages as are there, then back to the clock.
-    TRY(auto data, stream.Next(kPollInterval));
+    TRY(auto data, stream_->Next(kPollInterval));
     if (!data && options_.until && !reached_end)
-      TRY_VOID(stream.SendStatus());  // The server answers with how far it is.
+      TRY_VOID(stream_->SendStatus());  // The server answers with how far it is.
     for (int i = 0; data && i < kChangesPerCheck; ++i) {
       TRY_VOID(assembler_.Handle(data->payload).Context("at LSN {}", ToString(data->start)));
-      TRY(data, stream.Next(milliseconds(0)));
+      TRY(data, stream_->Next(milliseconds(0)));
     }
     if (data) TRY_VOID(assembler_.Handle(data->payload).Context("at LSN {}", ToString(data->start)));
   }
-  PublishStatus();
-  return stream.Close();
+  return {};
 }
 
 Status Replicator::Stop() {
@@ -82,15 +119,44 @@ Status Replicator::Stop() {
     TRY(const auto data, stream_->Next(kPollInterval));
     if (data) TRY_VOID(assembler_.Handle(data->payload));
   }
-  if (assembler_.between_transactions() && (!dirty_.empty() || written_)) {
-    TRY_VOID(Flush(/*commit=*/true));
+  return CommitWhole();
+}
+
+Status Replicator::CommitWhole() {
+  const bool are_whole = assembler_.between_transactions() || rows_in_transaction_ == 0;
+  if (are_whole && (!dirty_.empty() || written_)) {
+    TRY_VOID(LookForChanges());
+    if (MayCommit()) TRY_VOID(Flush(/*commit=*/true));
   }
   while (committer_.jobs_in_flight() > 0) {
     TRY_VOID(stream_->KeepAlive(kPollInterval));
     TRY_VOID(TakeOutcomes());
   }
-  PublishStatus();
-  return stream_->Close();
+  return {};
+}
+
+// --- Definitions of tables ---
+
+Status Replicator::LookForChanges() {
+  TRY(const std::vector<TableOid> changed, options_.look_for_changes());
+  next_look_ = Clock::now() + options_.flush.commit_interval;
+  changed_.insert(changed.begin(), changed.end());
+  if (changed_.empty()) {
+    for (auto& [oid, table] : tables_) table.described = false;
+  } else if (!end_) {
+    end_.emplace(StreamEnd{.source_changed = true});
+  }
+  return {};
+}
+
+/// Rows of a table that has changed were understood by a description that was known to be right when it came, unless it
+/// came since the last look: then it may look like one that is known and mean another (a column dropped, and added
+/// again under its name). Those rows are asked for again.
+bool Replicator::MayCommit() const {
+  return std::ranges::none_of(tables_, [&](const auto& entry) {
+    const Table& table = entry.second;
+    return table.uncommitted && table.described && changed_.contains(table.source.oid);
+  });
 }
 
 // --- Transactions into lanes ---
@@ -98,6 +164,7 @@ Status Replicator::Stop() {
 Status Replicator::Begin(Lsn commit_lsn, int64_t committed_at_us) {
   transaction_commit_lsn_ = commit_lsn;
   transaction_time_us_ = committed_at_us + kPostgresEpochUnixMicros;
+  rows_in_transaction_ = 0;
   return {};
 }
 
@@ -111,7 +178,8 @@ Status Replicator::Apply(const postgres::Message& message) {
   } else if (const auto* truncate = std::get_if<postgres::TruncateMessage>(&message.body)) {
     for (const TableOid oid : truncate->oids) TRY_VOID(ApplyToTable(oid, message));
   } else if (const auto* relation = std::get_if<postgres::RelationMessage>(&message.body)) {
-    return BindRelation(*relation);
+    KeepRelation(*relation);
+    return {};
   } else {
     return {};
   }
@@ -126,12 +194,44 @@ Status Replicator::End(Lsn end_lsn) {
   return {};
 }
 
-Status Replicator::BindRelation(const postgres::RelationMessage& relation) {
+void Replicator::KeepRelation(const postgres::RelationMessage& relation) {
   auto position = tables_.find(relation.oid.value);
-  if (position == tables_.end()) return {};
+  if (position == tables_.end()) return;
   Table& table = position->second;
-  TRY(table.binding, table.lane->Bind(relation).Context("table {}", table.lane->name()));
-  return {};
+  table.described = true;
+  table.relation = std::make_unique<KeptRelation>(relation);
+  table.binding.reset();
+}
+
+/// At the first row and not at the message: the server sends it once for several transactions, of which the table may
+/// hold the first ones already.
+Status Replicator::Bind(Table& table) {
+  if (table.binding) return {};
+  if (!table.relation) {
+    return MakeError(ErrorKind::kCorrupt, "a change of table {} came before its Relation message", table.lane->name());
+  }
+  table.binding = MatchToTable(table, table.relation->message());
+  if (table.binding) return {};
+
+  if (!end_) end_.emplace();
+  if (transaction_commit_lsn_ < table.known_since) {
+    end_->source_changed = true;
+    end_->copy_again.insert(table.source.oid);
+  } else {
+    end_->unexplained = ToString(table.source.name);
+  }
+  return MakeError(ErrorKind::kSchemaMismatch, "table {}: its definition has changed", table.lane->name());
+}
+
+std::optional<RelationBinding> Replicator::MatchToTable(const Table& table,
+                                                        const postgres::RelationMessage& relation) const {
+  const bool may_be_older = transaction_commit_lsn_ < table.known_since;
+  const RelationMatch match = MatchRelation(relation.columns, table.known, may_be_older);
+  if (match.fit != RelationFit::kNow && match.fit != RelationFit::kOlder) return std::nullopt;
+  const bool same_name = relation.schema == table.source.name.schema && relation.name == table.source.name.name;
+  if (!same_name && !may_be_older) return std::nullopt;
+  if (may_be_older && !DescribesOldRows(relation, match, table.source)) return std::nullopt;
+  return BindColumns(table.lane->mapping(), table.source.columns, match.attnums);
 }
 
 Status Replicator::ApplyToTable(TableOid oid, const postgres::Message& message) {
@@ -139,10 +239,9 @@ Status Replicator::ApplyToTable(TableOid oid, const postgres::Message& message) 
   if (position == tables_.end()) return {};  // Published, but not chosen by source.tables.
   Table& table = position->second;
   if (transaction_commit_lsn_ < table.lane->start()) return {};  // In the table already.
-  if (!table.binding) {
-    return MakeError(ErrorKind::kCorrupt, "a change of table {} came before its Relation message", table.lane->name());
-  }
+  if (!std::holds_alternative<postgres::TruncateMessage>(message.body)) TRY_VOID(Bind(table));
   MarkDirty(table);
+  ++rows_in_transaction_;
   TableLane& lane = *table.lane;
   lane.ContinueTransaction(transaction_commit_lsn_, transaction_time_us_);
   Status status;
@@ -159,6 +258,7 @@ Status Replicator::ApplyToTable(TableOid oid, const postgres::Message& message) 
 }
 
 void Replicator::MarkDirty(Table& table) {
+  table.uncommitted = true;
   if (table.dirty) return;
   if (dirty_.empty() && !written_) {
     oldest_change_ = Clock::now();
@@ -190,13 +290,18 @@ Status Replicator::FlushWhereDue(bool now) {
     case FlushDecision::kWrite:
       return committer_is_free ? Flush(/*commit=*/false) : Status{};
     case FlushDecision::kCommit:
-      return committer_is_free ? Flush(/*commit=*/true) : Status{};
+      if (!committer_is_free) return {};
+      TRY_VOID(LookForChanges());
+      return MayCommit() ? Flush(/*commit=*/true) : Status{};
   }
   return {};
 }
 
 Status Replicator::Flush(bool commit) {
   FlushJob job;
+  if (commit) {
+    for (auto& [oid, table] : tables_) table.uncommitted = false;
+  }
   for (Table* table : std::exchange(dirty_, {})) {
     table->dirty = false;
     TRY(TableBatch batch, table->lane->Seal().Context("table {}", table->lane->name()));

@@ -9,8 +9,10 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <unordered_map>
@@ -20,6 +22,7 @@
 #include "pipeline/committer.h"
 #include "pipeline/flush_policy.h"
 #include "pipeline/progress.h"
+#include "pipeline/relation_matcher.h"
 #include "pipeline/table_lane.h"
 #include "pipeline/target_table.h"
 #include "pipeline/transaction_assembler.h"
@@ -34,6 +37,19 @@ struct ReplicatorOptions {
   RetryPolicy retry;
   /// End once everything before it is committed; nothing: go on until a stop is requested.
   std::optional<Lsn> until;
+  /// The tables whose definition is no longer that of the targets (SourceWatch::Look). Asked once a commit interval,
+  /// and before each commit.
+  std::function<Result<std::vector<TableOid>>()> look_for_changes;
+};
+
+/// Why a stream ended without an error.
+struct StreamEnd {
+  /// Tables have changed: the targets have to be made anew from the source as it is now.
+  bool source_changed = false;
+  /// Nothing explains a message of this table: the stream is ahead of what the catalogs show, which passes.
+  std::string unexplained;
+  /// Tables whose rows can't be told from the stream with certainty: to be copied again.
+  std::set<TableOid> copy_again;
 };
 
 struct ReplicatorServices {
@@ -49,15 +65,23 @@ class Replicator : private TransactionSink {
   static Result<std::unique_ptr<Replicator>> Make(ReplicatorOptions options, ReplicatorServices services,
                                                   std::vector<TargetTable> targets, PipelineStatus status);
 
-  /// Streams until `until`, a stop or an error. On a stop it commits the transactions that are complete.
-  Status Run(postgres::ReplicationStream& stream, std::stop_token stop);
+  /// Streams until `until`, a stop, an error, or a change of a table's definition. On a stop or such a change it
+  /// commits the transactions that are complete.
+  Result<StreamEnd> Run(postgres::ReplicationStream& stream, std::stop_token stop);
 
  private:
   struct Table {
     std::unique_ptr<TableLane> lane;
     std::unique_ptr<TableWriter> writer;
-    std::optional<RelationBinding> binding;  ///< From the last Relation message.
+    SourceTable source;
+    std::vector<KnownAttribute> known;
+    /// Changes of transactions that commit at or after it are described as the table is known, or newer.
+    Lsn known_since;
+    std::unique_ptr<KeptRelation> relation;  ///< The last Relation message.
+    std::optional<RelationBinding> binding;  ///< Of it; made when the first row comes that needs it.
     bool dirty = false;                      ///< Has changes since the last flush.
+    bool uncommitted = false;                ///< Has changes since the last commit.
+    bool described = false;                  ///< A Relation message came since the last look for changes.
   };
 
   Replicator(ReplicatorOptions options, ReplicatorServices services, PipelineStatus status);
@@ -68,7 +92,9 @@ class Replicator : private TransactionSink {
   Status End(Lsn end_lsn) override;
 
   Status ApplyToTable(TableOid oid, const postgres::Message& message);
-  Status BindRelation(const postgres::RelationMessage& relation);
+  void KeepRelation(const postgres::RelationMessage& relation);
+  Status Bind(Table& table);
+  std::optional<RelationBinding> MatchToTable(const Table& table, const postgres::RelationMessage& relation) const;
   void MarkDirty(Table& table);
 
   Status FlushWhereDue(bool now);
@@ -76,7 +102,12 @@ class Replicator : private TransactionSink {
   Status Flush(bool commit);
   Status TakeOutcomes();
   Status AcknowledgeIdle();
+  Status Stream(std::stop_token stop);
   Status Stop();
+  Status LookForChanges();
+  bool MayCommit() const;
+  /// Commits the transactions that are complete, if rows of no other are among theirs; waits for what is under way.
+  Status CommitWhole();
   bool idle() const {
     return dirty_.empty() && !written_ && committer_.jobs_in_flight() == 0 && assembler_.between_transactions();
   }
@@ -99,6 +130,10 @@ class Replicator : private TransactionSink {
   bool written_ = false;             ///< Handed over without a commit since the last one.
   size_t flushing_bytes_ = 0;
   int changes_since_check_ = 0;
+  int64_t rows_in_transaction_ = 0;  ///< Applied since Begin.
+  std::optional<StreamEnd> end_;     ///< Set: the stream is to end.
+  std::set<TableOid> changed_;       ///< As of the last look.
+  std::chrono::steady_clock::time_point next_look_;
   std::chrono::steady_clock::time_point oldest_change_;
   int64_t oldest_change_us_ = 0;  ///< Commit time (as above) of the oldest transaction not handed to the committer.
   int64_t changes_ = 0;           ///< Since the last status.

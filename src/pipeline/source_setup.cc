@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "postgres/table_version.h"
 
 namespace firn::pipeline {
 namespace {
@@ -144,6 +145,10 @@ Status CheckReadable(Connection& connection, SourceState& state) {
   return {};
 }
 
+postgres::GeneratedColumns GeneratedColumnsOf(const SourceState& state) {
+  return state.publication ? state.publication->generated_columns : postgres::GeneratedColumns::kSkipped;
+}
+
 }  // namespace
 
 Result<SourceState> InspectSource(const SourceOptions& options) {
@@ -156,17 +161,20 @@ Result<SourceState> InspectSource(const SourceOptions& options) {
   CheckSlot(state);
   CheckPublication(options, state);
 
+  // All tables as of one moment, and a WAL position behind it.
+  TRY_VOID(connection.Query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
   TRY(const std::vector<TableName> names, ChooseTables(connection, options, state.publication));
   for (const TableName& name : names) {
-    TRY(SourceTable table, postgres::ReadTable(connection, name,
-                                               state.publication ? state.publication->generated_columns
-                                                                 : postgres::GeneratedColumns::kSkipped));
+    TRY(SourceTable table, postgres::ReadTable(connection, name, GeneratedColumnsOf(state)));
     if (state.publication && !state.publication->all_tables &&
         std::ranges::find(state.publication->tables, name) == state.publication->tables.end()) {
       state.unpublished.push_back(name);
     }
     state.tables.push_back(std::move(table));
   }
+  TRY_VOID(connection.Query("COMMIT"));
+  TRY(const Lsn read_at, postgres::ReadDefinitionLsn(connection));
+  for (SourceTable& table : state.tables) table.version.read_at = read_at;
   CheckTableChoice(options, state);
   CheckIdentities(state);
   TRY_VOID(CheckReadable(connection, state));
@@ -201,6 +209,23 @@ Result<SourceSnapshot> OpenSnapshot(const SourceOptions& options, bool slot_exis
   const std::string name = slot_exists ? fmt::format("firn_copy_{}", ::getpid()) : options.slot;
   TRY(snapshot.slot, postgres::CreateSlot(*snapshot.connection, name, /*temporary=*/slot_exists));
   return snapshot;
+}
+
+Status ReadAtSnapshot(const SourceOptions& options, const SourceState& state, const SourceSnapshot& snapshot,
+                      std::span<SourceTable* const> tables) {
+  TRY(Connection connection, postgres::OpenAtSnapshot(options.connection, snapshot.slot.snapshot_name));
+  for (SourceTable* table : tables) {
+    const TableOid oid = table->oid;
+    auto seen = postgres::ReadTable(connection, table->name, GeneratedColumnsOf(state));
+    const bool is_gone = seen ? seen->oid != oid : seen.error().kind() == ErrorKind::kTableNotFound;
+    if (is_gone) {
+      return MakeError(ErrorKind::kConflict, ErrorOrigin::kSource, "table {} was renamed or dropped just now",
+                       table->name);
+    }
+    TRY(*table, std::move(seen));
+    table->version.read_at = snapshot.slot.consistent_point;
+  }
+  return {};
 }
 
 }  // namespace firn::pipeline

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -51,5 +52,10 @@ struct SourceSnapshot {
 };
 /// Makes the pipeline's slot where it is missing, with its snapshot; else a temporary slot for a snapshot of now.
 Result<SourceSnapshot> OpenSnapshot(const SourceOptions& options, bool slot_exists);
+
+/// The definitions of the tables as the snapshot sees them, in place of those known. kConflict when a table is not
+/// there under its name.
+Status ReadAtSnapshot(const SourceOptions& options, const SourceState& state, const SourceSnapshot& snapshot,
+                      std::span<SourceTable* const> tables);
 
 }  // namespace firn::pipeline

@@ -15,6 +15,8 @@
 #include "observe/log.h"
 #include "pipeline/added_columns.h"
 #include "pipeline/replaced_values.h"
+#include "pipeline/copy_commit.h"
+#include "postgres/table_version.h"
 
 namespace firn::pipeline {
 namespace {
@@ -85,6 +87,7 @@ class CopyRun {
   Result<std::unique_ptr<PartitionedWriter>> OpenFiles(size_t table, int workers);
   Status CloseFiles(size_t table, PartitionedWriter& files);
   Status CommitIfDone(size_t table, std::stop_token stop);
+  Status CheckUnaltered(const SourceTable& table) const;
 
   const CopyOptions& options_;
   catalog::Catalog& catalog_;
@@ -132,7 +135,7 @@ Result<std::unique_ptr<PartitionedWriter>> CopyRun::OpenFiles(size_t table, int 
   const TargetTable& target = targets_[table];
   DataFileOptions options = options_.writer.files;
   options.max_open_files = std::max(1, options.max_open_files / workers);
-  TRY(auto files, PartitionedWriter::Make(context_.store, context_.metrics, target.table.metadata, target.layout.schema,
+  TRY(auto files, PartitionedWriter::Make(context_.store, context_.metrics, target.planned, target.layout.schema,
                                           std::move(options), ToString(target.source.name), [this] {
                                             return fmt::format("{}-{:05}.parquet", commit_id_, files_named_++);
                                           }));
@@ -158,7 +161,7 @@ Status CopyRun::CopyTask(const Task& task, postgres::TableCopyReader& reader, Pa
     return {};
   };
 
-  const bool is_partitioned = !target.table.metadata->DefaultSpec().fields.empty();
+  const bool is_partitioned = !target.planned->DefaultSpec().fields.empty();
   const int64_t batch_rows =
       is_partitioned ? std::max(options_.batch_rows, kPartitionedBatchRows) : options_.batch_rows;
   TRY_VOID(reader.Start(task.request));
@@ -194,16 +197,19 @@ Status CopyRun::CommitIfDone(size_t table, std::stop_token stop) {
     started = state.started;
   }
   TargetTable& target = targets_[table];
+  TRY_VOID(CheckUnaltered(target.source));
   const auto commit_start = std::chrono::steady_clock::now();
   const std::string commit_id = NewUuid();
   const catalog::TableChange change =
-      MakeCopyChange(context_, options_.writer.writer, target.table, std::move(files), options_.lsn, commit_id);
+      MakeCopyChange(context_.store, options_.writer.writer, target, std::move(files), options_.lsn, commit_id);
   auto receipt = catalog::CommitChanges(catalog_, std::span(&change, 1), commit_id, options_.lsn, options_.retry, stop);
   context_.metrics.RecordCommit(ToString(target.source.name), receipt.has_value(),
                                 std::chrono::steady_clock::now() - commit_start);
   if (!receipt)
     return std::move(receipt.error()).WithContext(fmt::format("committing the copy of {}", target.source.name));
   target.table = receipt->tables().front();
+  target.planned = target.table.metadata;
+  target.change.reset();
   TRY(target.progress, ReadProgress(*target.table.metadata));
   LogInfo(
       "copied table",
@@ -214,6 +220,21 @@ Status CopyRun::CommitIfDone(size_t table, std::stop_token stop) {
        {"duration_ms",
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count()}});
   return {};
+}
+
+/// The tasks read one snapshot's rows, but COPY finds the table's columns and its file as they are when it starts: a
+/// rename fails it, and after a TRUNCATE or a rewrite the snapshot's rows are no longer there.
+Status CopyRun::CheckUnaltered(const SourceTable& table) const {
+  TRY(auto connection, postgres::Connection::Open(options_.connection));
+  // The catalogs alone: what looks at the table itself would wait for a DROP TABLE, which waits for this copy.
+  SourceTable now{.oid = table.oid, .name = table.name};
+  TRY_VOID(postgres::ReadTableVersion(connection, now));
+  if (now.version.fingerprint == table.version.fingerprint &&
+      std::ranges::equal(now.version.heaps, table.version.heaps, {}, &TableHeap::file, &TableHeap::file)) {
+    return {};
+  }
+  return MakeError(ErrorKind::kConflict, ErrorOrigin::kSource, "table {} was altered or truncated while it was copied",
+                   table.name);
 }
 
 /// A column that is stored as text is read through its output function, as the stream sends it: a cast to text is

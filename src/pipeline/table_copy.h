@@ -46,9 +46,10 @@ struct CopyProgress {
   std::atomic<bool> done = false;
 };
 
-/// Copies `targets` (each without progress of its own) and commits each; on return `targets[i].table` and `.progress`
+/// Copies `targets`, defined as the snapshot sees them, and commits each; on return `targets[i].table` and `.progress`
 /// are what was committed. `progress[i]` belongs to targets[i]. Stops at the first error, and with kCancelled on
-/// request: tables that were finished stay.
+/// request: tables that were finished stay. kConflict when a table was altered or truncated before all of it was read:
+/// COPY then may have seen other columns than the snapshot's, or no rows.
 Status CopyTables(const CopyOptions& options, catalog::Catalog& catalog, WriterContext context,
                   std::span<TargetTable> targets, std::span<CopyProgress> progress, std::stop_token stop);
 

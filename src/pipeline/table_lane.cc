@@ -6,6 +6,30 @@
 #include "base/try.h"
 
 namespace firn::pipeline {
+namespace {
+
+/// The value of the mapping's column in a tuple of the message.
+WireValue ValueOf(const RelationBinding& binding, size_t column, postgres::Tuple row) {
+  if (binding.relation_column[column] != RelationBinding::kMissing) return row[binding.relation_column[column]];
+  const std::optional<std::string>& missing = binding.missing_values[column];
+  if (!missing) return {};
+  return {.data = missing->data(), .size = static_cast<int32_t>(missing->size()), .format = WireFormat::kText};
+}
+
+}  // namespace
+
+RelationBinding BindColumns(const encode::TableMapping& mapping, const std::vector<SourceColumn>& source,
+                            const std::vector<int16_t>& attnums) {
+  RelationBinding binding{.width = attnums.size()};
+  for (const encode::ColumnMapping& column : mapping.columns) {
+    const auto place = std::ranges::find(attnums, column.attnum);
+    const auto described = std::ranges::find(source, column.attnum, &SourceColumn::attnum);
+    binding.relation_column.push_back(place == attnums.end() ? RelationBinding::kMissing
+                                                             : static_cast<int>(place - attnums.begin()));
+    binding.missing_values.push_back(described == source.end() ? std::nullopt : described->missing_value);
+  }
+  return binding;
+}
 
 Result<std::unique_ptr<TableLane>> TableLane::Make(encode::TableMapping mapping, RowIdentity identity, Lsn start) {
   std::unique_ptr<TableLane> lane(new TableLane(std::move(mapping), identity, start));
@@ -20,28 +44,6 @@ Result<std::unique_ptr<TableLane>> TableLane::Make(encode::TableMapping mapping,
   TRY(lane->rows_, encode::RowEncoder::Make(lane->mapping_));
   TRY(lane->old_keys_, encode::RowEncoder::Make(lane->mapping_, lane->key_columns_));
   return lane;
-}
-
-Result<RelationBinding> TableLane::Bind(const postgres::RelationMessage& relation) const {
-  RelationBinding binding;
-  auto mismatch = [&](std::string what) {
-    return MakeError(ErrorKind::kSchemaMismatch,
-                     "{}: this version can't follow a change of the table's columns yet; remove the table from the "
-                     "Iceberg catalog and start firn again to copy it anew",
-                     what);
-  };
-  for (const encode::ColumnMapping& column : mapping_.columns) {
-    auto position = std::ranges::find(relation.columns, column.source_name, &postgres::RelationColumn::name);
-    if (position == relation.columns.end()) return mismatch(fmt::format("column '{}' is gone", column.source_name));
-    binding.relation_column.push_back(static_cast<int>(position - relation.columns.begin()));
-  }
-  for (const postgres::RelationColumn& column : relation.columns) {
-    if (std::ranges::find(mapping_.columns, column.name, &encode::ColumnMapping::source_name) ==
-        mapping_.columns.end()) {
-      return mismatch(fmt::format("column '{}' is new", column.name));
-    }
-  }
-  return binding;
 }
 
 Status TableLane::Insert(const RelationBinding& binding, postgres::Tuple new_row) {
@@ -98,10 +100,9 @@ Status TableLane::RequireIdentity(std::string_view operation) const {
                    operation);
 }
 
-Status TableLane::CheckWidth(const RelationBinding& binding, postgres::Tuple row) const {
-  if (row.size() == binding.relation_column.size()) return {};
-  return MakeError(ErrorKind::kCorrupt, "a tuple of {} values for a table of {} columns", row.size(),
-                   binding.relation_column.size());
+Status TableLane::CheckWidth(const RelationBinding& binding, postgres::Tuple row) {
+  if (row.size() == binding.width) return {};
+  return MakeError(ErrorKind::kCorrupt, "a tuple of {} values for a table of {} columns", row.size(), binding.width);
 }
 
 Status TableLane::AppendRow(const RelationBinding& binding, postgres::Tuple row,
@@ -110,28 +111,27 @@ Status TableLane::AppendRow(const RelationBinding& binding, postgres::Tuple row,
   if (old_row) TRY_VOID(CheckWidth(binding, *old_row));
   scratch_.clear();
   for (size_t column = 0; column < binding.relation_column.size(); ++column) {
-    const int source = binding.relation_column[column];
-    const WireValue& value = row[source];
+    const WireValue value = ValueOf(binding, column, row);
     // An old row, where there is one, brings the value that was not sent again.
     const bool in_old_row = value.format == WireFormat::kUnchangedToast && old_row &&
                             (!old_is_key || is_key_column_[column]) &&
-                            (*old_row)[source].format != WireFormat::kUnchangedToast;
-    scratch_.push_back(in_old_row ? (*old_row)[source] : value);
+                            ValueOf(binding, column, *old_row).format != WireFormat::kUnchangedToast;
+    scratch_.push_back(in_old_row ? ValueOf(binding, column, *old_row) : value);
   }
   return rows_->AppendRow(scratch_);
 }
 
 Status TableLane::AppendOldKey(const RelationBinding& binding, postgres::Tuple old_row) {
   scratch_.clear();
-  for (const int column : key_columns_) scratch_.push_back(old_row[binding.relation_column[column]]);
+  for (const int column : key_columns_) scratch_.push_back(ValueOf(binding, static_cast<size_t>(column), old_row));
   return old_keys_->AppendRow(scratch_);
 }
 
 bool TableLane::SameKey(const RelationBinding& binding, postgres::Tuple a, postgres::Tuple b) const {
   return std::ranges::all_of(key_columns_, [&](int column) {
-    const int source = binding.relation_column[column];
-    return b[source].format == WireFormat::kUnchangedToast ||
-           (a[source].format == b[source].format && a[source].bytes() == b[source].bytes());
+    const WireValue in_a = ValueOf(binding, static_cast<size_t>(column), a);
+    const WireValue in_b = ValueOf(binding, static_cast<size_t>(column), b);
+    return in_b.format == WireFormat::kUnchangedToast || (in_a.format == in_b.format && in_a.bytes() == in_b.bytes());
   });
 }
 

@@ -18,17 +18,23 @@ namespace firn::pipeline {
 
 /// How the columns of a Relation message lie in the table's mapping.
 struct RelationBinding {
-  std::vector<int> relation_column;  ///< By column of the mapping: its place in the message's tuples.
+  static constexpr int kMissing = -1;
+  /// By column of the mapping: its place in the message's tuples, or kMissing for one that was added later.
+  std::vector<int> relation_column;
+  /// By column of the mapping: what a row holds that was written before it was added, as text; nothing for NULL.
+  std::vector<std::optional<std::string>> missing_values;
+  size_t width = 0;  ///< Columns of the message.
 };
+
+/// `attnums`: by column of the message, as MatchRelation gives them.
+RelationBinding BindColumns(const encode::TableMapping& mapping, const std::vector<SourceColumn>& source,
+                            const std::vector<int16_t>& attnums);
 
 /// Single-threaded: the replicator's.
 class TableLane {
  public:
   /// `start`: transactions whose commit record starts before it are in the table already.
   static Result<std::unique_ptr<TableLane>> Make(encode::TableMapping mapping, RowIdentity identity, Lsn start);
-
-  /// kSchemaMismatch when the message's columns are not those that the mapping was made for.
-  Result<RelationBinding> Bind(const postgres::RelationMessage& relation) const;
 
   /// The changes that follow are of this transaction. Cheap enough to say before each one.
   void ContinueTransaction(Lsn commit_lsn, int64_t committed_at_us) {
@@ -62,7 +68,7 @@ class TableLane {
   Status AppendOldKey(const RelationBinding& binding, postgres::Tuple old_row);
   bool SameKey(const RelationBinding& binding, postgres::Tuple a, postgres::Tuple b) const;
   Status RequireIdentity(std::string_view operation) const;
-  Status CheckWidth(const RelationBinding& binding, postgres::Tuple row) const;
+  static Status CheckWidth(const RelationBinding& binding, postgres::Tuple row);
 
   encode::TableMapping mapping_;
   RowIdentity identity_;

@@ -33,14 +33,7 @@ class TableLaneTest : public ::testing::Test {
 
   void Open(RowIdentity identity) {
     lane_ = TableLane::Make(encode::MapTable(Source()).value(), identity, Lsn{1}).value();
-    binding_ = lane_->Bind(Relation()).value();
-  }
-
-  static postgres::RelationMessage Relation() {
-    static const std::vector<postgres::RelationColumn> columns = {{.is_key = true, .name = "id", .type_oid = kInt4},
-                                                                  {.name = "name", .type_oid = kText},
-                                                                  {.name = "note", .type_oid = kText}};
-    return {.oid = {7}, .schema = "public", .name = "t", .columns = columns};
+    binding_ = BindColumns(lane_->mapping(), Source().columns, {1, 2, 3});
   }
 
   /// Values as text; "~" is NULL and "^" a value that was not sent again.
@@ -122,24 +115,26 @@ TEST_F(TableLaneTest, ForgetsWhatCameBeforeATruncate) {
   EXPECT_FALSE(lane_->Seal()->truncate_first);
 }
 
-TEST_F(TableLaneTest, FollowsTheColumnOrderOfTheRelation) {
-  const std::vector<postgres::RelationColumn> columns = {
-      {.name = "note"}, {.is_key = true, .name = "id"}, {.name = "name"}};
-  const RelationBinding binding = lane_->Bind({.columns = columns}).value();
-  ASSERT_TRUE(lane_->Insert(binding, Tuple({"x", "1", "a"})));
+TEST_F(TableLaneTest, LeavesOutColumnsThatTheTableNoLongerHas) {
+  const RelationBinding binding = BindColumns(lane_->mapping(), Source().columns, {1, 0, 2, 3, 0});
+  ASSERT_TRUE(lane_->Insert(binding, Tuple({"1", "gone", "a", "x", "gone, too"})));
   const TableBatch batch = lane_->Seal().value();
-  EXPECT_EQ(Cell(batch.rows, 0, 0), "1");
+  EXPECT_EQ(batch.rows.batch->num_columns(), 3);
+  EXPECT_EQ(Cell(batch.rows, 1, 0), "a");
   EXPECT_EQ(Cell(batch.rows, 2, 0), "x");
 }
 
-TEST_F(TableLaneTest, RefusesOtherColumnsThanItWasMadeFor) {
-  const std::vector<postgres::RelationColumn> fewer = {{.name = "id"}, {.name = "name"}};
-  EXPECT_THAT(lane_->Bind({.columns = fewer}).error().message(), HasSubstr("'note' is gone"));
-  const std::vector<postgres::RelationColumn> more = {
-      {.name = "id"}, {.name = "name"}, {.name = "note"}, {.name = "extra"}};
-  const auto bound = lane_->Bind({.columns = more});
-  EXPECT_EQ(bound.error().kind(), ErrorKind::kSchemaMismatch);
-  EXPECT_THAT(bound.error().message(), HasSubstr("'extra' is new"));
+TEST_F(TableLaneTest, GivesColumnsThatWereAddedLaterTheirMissingValue) {
+  std::vector<SourceColumn> source = Source().columns;
+  source[2].missing_value = "as yet unsaid";
+  const RelationBinding older = BindColumns(lane_->mapping(), source, {1});
+  ASSERT_TRUE(lane_->Insert(older, Tuple({"1"})));
+  ASSERT_TRUE(lane_->Update(older, {.old_row = Tuple({"1"}), .old_is_key = true, .new_row = Tuple({"2"})}));
+  ASSERT_TRUE(lane_->Insert(binding_, Tuple({"3", "c", "z"})));
+  const TableBatch batch = lane_->Seal().value();
+  EXPECT_EQ(Cell(batch.rows, 1, 0), "null");
+  EXPECT_EQ(Cell(batch.rows, 2, 1), "as yet unsaid");
+  EXPECT_EQ(Cell(batch.rows, 2, 2), "z");
 }
 
 TEST_F(TableLaneTest, RefusesAnUpdateOfATableWithoutIdentity) {

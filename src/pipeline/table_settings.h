@@ -2,6 +2,7 @@
 // data; the command line makes it from the configuration, an application gives its own.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -14,6 +15,12 @@
 
 namespace firn::pipeline {
 
+/// What becomes of a column whose type changed to one that Iceberg can't promote to.
+enum class TypeChangePolicy : uint8_t {
+  kRecopy,    ///< A new field of the same name takes its place, and the table is copied again.
+  kNewField,  ///< The old field stays, as "amount_old1"; the new one has the values from now on (docs/schema_changes.md).
+};
+
 struct TableSettings {
   std::string compression_codec = "zstd";  ///< In Iceberg's words ("zstd", "uncompressed"), for the table property.
   encode::ColumnSettings columns;          ///< Types and policies of columns, where not those of encode's table.
@@ -21,6 +28,7 @@ struct TableSettings {
   bool track_changes = false;  ///< Each row tells its operation, LSN and commit time, in every mode (kAppend: always).
   /// How the table's files are divided from now on; nothing: as it is, which is not at all for a new table.
   std::optional<std::vector<PartitionTerm>> partition_by;
+  TypeChangePolicy type_changes = TypeChangePolicy::kRecopy;
 };
 
 /// Gives the settings of a table; kInvalidConfig names the key that can't be used for it. Thread-safe.

@@ -25,24 +25,18 @@ using Clock = std::chrono::steady_clock;
 /// Entries sorted and loaded in one run of an index rebuild: about 64 MB of them.
 constexpr size_t kRebuildRunEntries = 2'000'000;
 
-index::KeyKind KindOf(RowIdentity identity) {
-  return identity == RowIdentity::kWholeRow ? index::KeyKind::kDuplicates : index::KeyKind::kUnique;
+/// Another key is another index: what the one before says of the table is not to be found under it.
+std::string IndexNameOf(const iceberg::TableMetadata& table, const TableLayout& layout) {
+  std::string name = table.table_uuid;
+  for (const int column : layout.key_columns) {
+    const iceberg::Field& field = layout.schema.fields[static_cast<size_t>(column)];
+    name += fmt::format(" {}:{}", field.id, ToString(field.type));
+  }
+  return name;
 }
 
-/// Fencing: only the writer that made the table's last firn commit may make the next one.
-Status CheckStillOurs(const iceberg::TableMetadata& base, const iceberg::TableMetadata& fresh) {
-  TRY(const auto ours, ReadProgress(base));
-  TRY(const auto theirs, ReadProgress(fresh));
-  const std::string our_commit = ours ? ours->commit_id : "";
-  if (base.table_uuid != fresh.table_uuid) {
-    return MakeError(ErrorKind::kSourceLost, "the Iceberg table was dropped and made again by somebody else");
-  }
-  if ((theirs ? theirs->commit_id : "") == our_commit) return {};
-  return MakeError(
-      ErrorKind::kSourceLost,
-      "another process committed to this table at {} as pipeline '{}'; only one firn may write a table: stop "
-      "one of them",
-      ToString(theirs ? theirs->lsn : Lsn{}), theirs ? theirs->writer.pipeline : "");
+index::KeyKind KindOf(RowIdentity identity) {
+  return identity == RowIdentity::kWholeRow ? index::KeyKind::kDuplicates : index::KeyKind::kUnique;
 }
 
 }  // namespace
@@ -112,7 +106,7 @@ Status TableWriter::Truncate() {
   pending_->rows = 0;
   if (layout_.identity == RowIdentity::kAppendOnly) return {};
   if (!index_) {
-    TRY(index_, context_.index.OpenTable(table_.metadata->table_uuid, KindOf(layout_.identity)));
+    TRY(index_, context_.index.OpenTable(IndexNameOf(*table_.metadata, layout_), KindOf(layout_.identity)));
   }
   TRY_VOID(index_->Reset(pending_->commit_id));
   index_ready_ = true;
@@ -195,7 +189,7 @@ Status TableWriter::UpdateIndex(const FoldedBatch& folded, const index::EncodedK
 
 Status TableWriter::EnsureIndex(const std::string& commit_id) {
   if (!index_) {
-    TRY(index_, context_.index.OpenTable(table_.metadata->table_uuid, KindOf(layout_.identity)));
+    TRY(index_, context_.index.OpenTable(IndexNameOf(*table_.metadata, layout_), KindOf(layout_.identity)));
   }
   if (!index_ready_) {
     const iceberg::Snapshot* snapshot = table_.metadata->CurrentSnapshot();
@@ -281,7 +275,7 @@ Result<catalog::TableChange> TableWriter::Prepare(Lsn lsn) {
   pending_->delta.summary = ProgressSummary(options_.writer, lsn, pending_->commit_id);
   catalog::TableChange change{.base = table_,
                               .build = [this](const catalog::LoadedTable& fresh) -> Result<iceberg::CommitRequest> {
-                                TRY_VOID(CheckStillOurs(*table_.metadata, *fresh.metadata).Context("table {}", name_));
+                                TRY_VOID(CheckOnlyWriter(*table_.metadata, *fresh.metadata).Context("table {}", name_));
                                 auto request = BuildOn(*fresh.metadata);
                                 if (!request && request.error().kind() == ErrorKind::kConflict)
                                   return DistrustIndex(request.error());
@@ -316,20 +310,6 @@ Status TableWriter::Committed(const catalog::LoadedTable& table) {
     TRY_VOID(index_->Complete(after->snapshot_id));
   }
   return {};
-}
-
-catalog::TableChange MakeCopyChange(WriterContext context, const PipelineIdentity& writer,
-                                    const catalog::LoadedTable& table, std::vector<iceberg::DataFile> files, Lsn lsn,
-                                    const std::string& commit_id) {
-  iceberg::RowDelta delta{.added_data_files = std::move(files), .summary = ProgressSummary(writer, lsn, commit_id)};
-  return {.base = table,
-          .build = [context, table,
-                    delta = std::move(delta)](const catalog::LoadedTable& fresh) -> Result<iceberg::CommitRequest> {
-            TRY_VOID(CheckStillOurs(*table.metadata, *fresh.metadata).Context("table {}", ToString(table.ident)));
-            iceberg::ManifestCache manifests;
-            return iceberg::BuildRowDelta(context.store, table.ident, *fresh.metadata, delta, manifests,
-                                          UnixMillisNow());
-          }};
 }
 
 }  // namespace firn::pipeline

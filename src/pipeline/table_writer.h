@@ -110,9 +110,4 @@ class TableWriter {
   std::optional<Pending> pending_;
 };
 
-/// The change that adds a finished initial copy to `table`, which no commit of firn has touched yet.
-catalog::TableChange MakeCopyChange(WriterContext context, const PipelineIdentity& writer,
-                                    const catalog::LoadedTable& table, std::vector<iceberg::DataFile> files, Lsn lsn,
-                                    const std::string& commit_id);
-
 }  // namespace firn::pipeline

@@ -2,44 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "base/try.h"
+#include "encode/default_value.h"
 #include "observe/log.h"
 #include "pipeline/own_columns.h"
 
 namespace firn::pipeline {
 namespace {
 
-using AttnumToField = std::vector<std::pair<int16_t, iceberg::FieldId>>;
-
-std::string FormatColumns(const encode::TableMapping& mapping) {
-  std::string text;
-  for (const encode::ColumnMapping& column : mapping.columns) {
-    text += fmt::format("{}{}:{}", text.empty() ? "" : ",", column.attnum, column.field.id);
-  }
-  return text;
-}
-
-Result<AttnumToField> ParseColumns(std::string_view text) {
-  AttnumToField columns;
-  const char* end = text.data() + text.size();
-  for (const char* at = text.data(); at < end;) {
-    std::pair<int16_t, iceberg::FieldId> column;
-    const auto attnum = std::from_chars(at, end, column.first);
-    if (attnum.ec != std::errc() || attnum.ptr == end || *attnum.ptr != ':') break;
-    const auto field = std::from_chars(attnum.ptr + 1, end, column.second);
-    if (field.ec != std::errc()) break;
-    columns.push_back(column);
-    if (field.ptr == end) return columns;
-    if (*field.ptr != ',') break;
-    at = field.ptr + 1;
-  }
-  return MakeError(ErrorKind::kCorrupt, "table property {} is '{}', not a list of attnum:field", kSourceColumnsProperty,
-                   text);
-}
+constexpr int kFirstVersionWithDefaults = 3;
 
 std::string PropertyOf(const iceberg::TableMetadata& metadata, const char* key) {
   auto position = metadata.properties.find(key);
@@ -88,11 +63,10 @@ Status CheckMode(const iceberg::TableMetadata& metadata, ChangeMode mode) {
                    before, ToString(mode));
 }
 
-/// Whether the table is this pipeline's, from this cluster and this very source table.
-Status CheckOrigin(const catalog::LoadedTable& table, const SourceTable& source,
-                   const std::optional<TableProgress>& progress, const PipelineIdentity& writer) {
-  const std::string made_from = PropertyOf(*table.metadata, kSourceTableProperty);
-  if (made_from.empty()) {
+/// Whether the table is this pipeline's, from this cluster.
+Status CheckOrigin(const StoredDefinition& stored, const std::optional<TableProgress>& progress,
+                   const PipelineIdentity& writer) {
+  if (stored.table.empty()) {
     return MakeError(
         ErrorKind::kAlreadyExists,
         "it exists in the catalog but was not made by firn; drop it there, or set destination.namespace or "
@@ -111,13 +85,6 @@ Status CheckOrigin(const catalog::LoadedTable& table, const SourceTable& source,
         "it was copied from another PostgreSQL cluster (system identifier {}, now {}); check source.url, or "
         "drop the table in the catalog to copy it anew",
         progress->writer.system_identifier, writer.system_identifier);
-  }
-  if (PropertyOf(*table.metadata, kSourceOidProperty) != fmt::to_string(source.oid.value)) {
-    return MakeError(
-        ErrorKind::kSourceLost,
-        "{} has been dropped and made again in PostgreSQL since it was copied; drop the table in the catalog "
-        "to copy it anew",
-        made_from);
   }
   return {};
 }
@@ -147,6 +114,104 @@ Result<NewTablePlan> PlanNewTable(const SourceTable& source, const TableSettings
     TRY(plan.spec, MakePartitionSpec(*settings.partition_by, plan.layout.schema));
   }
   return plan;
+}
+
+/// A column that has not been altered stays in the type that its field has, as long as that holds its values: what the
+/// configuration says of columns in general is for those that are made.
+void KeepSettled(const TargetTable& target, const StoredDefinition& stored, encode::TableMapping& natural) {
+  const iceberg::Schema& schema = target.table.metadata->CurrentSchema();
+  for (size_t i = 0; i < target.source.columns.size(); ++i) {
+    const SourceColumn& column = target.source.columns[i];
+    const auto field = std::ranges::find(stored.columns, column.attnum, &AttnumToField::value_type::first);
+    const auto now = std::ranges::find(target.source.version.attributes, column.attnum, &AttributeVersion::attnum);
+    const auto then = std::ranges::find(stored.attributes, column.attnum, &std::pair<int16_t, uint32_t>::first);
+    if (stored.oid != target.source.oid || field == stored.columns.end() ||
+        now == target.source.version.attributes.end() || then == stored.attributes.end() || then->second != now->xmin) {
+      continue;
+    }
+    const SourceTable alone{.name = target.source.name, .columns = {column}};
+    const auto settled = encode::MapTableOnto(alone, schema, {*field}, target.settings.columns);
+    if (settled) natural.columns[i].field.type = settled->columns.front().field.type;
+  }
+}
+
+/// ADD COLUMN's constant defaults, as rows hold them that were written before it.
+void AddDefaults(const SourceTable& source, encode::TableMapping& natural) {
+  for (size_t i = 0; i < source.columns.size(); ++i) {
+    if (!source.columns[i].missing_value) continue;
+    encode::ColumnMapping& column = natural.columns[i];
+    column.field.initial_default = encode::DefaultValueJson(source.name, column, *source.columns[i].missing_value);
+    column.field.write_default = column.field.initial_default;
+  }
+}
+
+/// The spec without fields of columns that are gone; nothing where there are none of those.
+std::optional<iceberg::PartitionSpec> WithoutMissing(const iceberg::PartitionSpec& spec,
+                                                     const iceberg::Schema& schema) {
+  iceberg::PartitionSpec kept = spec;
+  std::erase_if(kept.fields, [&](const iceberg::PartitionField& field) {
+    return field.transform.kind != iceberg::TransformKind::kVoid && schema.FindField(field.source_id) == nullptr;
+  });
+  return kept == spec ? std::nullopt : std::optional(std::move(kept));
+}
+
+/// Sets the change that the table needs to follow its source and its settings, and mapping and layout as they are after
+/// it.
+Status PlanFor(TargetTable& target, const StoredDefinition& stored) {
+  const iceberg::TableMetadata& table = *target.table.metadata;
+  // Where rows of the past stay in the table, so do the fields that hold their values.
+  const bool keeps_past = target.settings.mode != ChangeMode::kMirror;
+  const TypeChangePolicy policy = keeps_past ? TypeChangePolicy::kNewField : target.settings.type_changes;
+  TRY(auto natural, MapSource(target.source, target.settings));
+  KeepSettled(target, stored, natural);
+  if (table.format_version >= kFirstVersionWithDefaults) AddDefaults(target.source, natural);
+  TRY(SchemaChange change, PlanSchemaChange(table, stored, target.source, natural, policy));
+  // In steps, since firn's own columns come behind those of the source, and partitions are made of both.
+  const auto after = [&](const SchemaChange& so_far) {
+    const auto request = SchemaChangeRequest(so_far, target.table.ident, table);
+    return iceberg::ApplyUpdates(table, "", request.updates, table.last_updated_ms);
+  };
+  TRY(const iceberg::TableMetadata followed, after(change));
+  TRY(target.mapping,
+      encode::MapTableOnto(target.source, followed.CurrentSchema(), change.columns, target.settings.columns));
+  TRY(target.layout, MakeLayout(target.mapping, IdentityOf(target.source), target.settings, followed.CurrentSchema(),
+                                followed.last_column_id));
+  for (const iceberg::Field& field : target.layout.schema.fields) {
+    if (change.schema.FindField(field.id) != nullptr) continue;
+    change.steps.push_back(fmt::format("adds column {}", field.name));
+    change.schema.fields.push_back(field);
+    change.schema_differs = true;
+  }
+  if (target.settings.partition_by) {
+    TRY(change.spec, EvolvePartitionSpec(*target.settings.partition_by, target.layout.schema, table));
+  } else {
+    change.spec = WithoutMissing(table.DefaultSpec(), target.layout.schema);
+  }
+  if (change.spec)
+    change.steps.push_back("partitions new files by another spec; the files that it has stay as they are");
+  const std::string mode(ToString(target.settings.mode));
+  if (target.settings.mode != ChangeMode::kMirror && PropertyOf(table, kChangeModeProperty) != mode) {
+    change.properties[kChangeModeProperty] = mode;
+    change.properties_differ = true;
+  }
+  if (change.empty()) {
+    target.planned = target.table.metadata;
+    return {};
+  }
+  TRY(iceberg::TableMetadata planned, after(change));
+  target.planned = std::make_shared<const iceberg::TableMetadata>(std::move(planned));
+  target.change = std::move(change);
+  return {};
+}
+
+bool IsMade(const SchemaChange& change, const iceberg::TableMetadata& table) {
+  const iceberg::Schema& schema = table.CurrentSchema();
+  return (!change.spec || table.DefaultSpec().fields == change.spec->fields) && schema.fields == change.schema.fields &&
+         schema.identifier_field_ids == change.schema.identifier_field_ids &&
+         std::ranges::all_of(change.properties, [&](const auto& property) {
+           const auto found = table.properties.find(property.first);
+           return found != table.properties.end() && found->second == property.second;
+         });
 }
 
 }  // namespace
@@ -181,22 +246,41 @@ Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, co
   TRY(catalog::LoadedTable table, std::move(loaded));
   const std::string where = fmt::format("Iceberg table {}", ToString(ident));
   TRY(auto progress, ReadProgress(*table.metadata).Context("{}", where));
-  TRY_VOID(CheckOrigin(table, source, progress, writer).Context("{}", where));
-  TRY(const AttnumToField columns,
-      ParseColumns(PropertyOf(*table.metadata, kSourceColumnsProperty)).Context("{}", where));
-  TRY(auto mapping,
-      encode::MapTableOnto(source, table.metadata->CurrentSchema(), columns, settings.columns).Context("{}", where));
-  TargetTable target{.source = source,
-                     .settings = settings,
-                     .mapping = std::move(mapping),
-                     .table = std::move(table),
-                     .progress = progress};
-  const iceberg::TableMetadata& metadata = *target.table.metadata;
-  TRY_VOID(CheckMode(metadata, settings.mode).Context("{}", where));
-  TRY(target.layout,
-      MakeLayout(target.mapping, IdentityOf(source), settings, metadata.CurrentSchema(), metadata.last_column_id)
-          .Context("{}", where));
+  TRY(const StoredDefinition stored, ReadStoredDefinition(*table.metadata).Context("{}", where));
+  TRY_VOID(CheckOrigin(stored, progress, writer).Context("{}", where));
+  TRY_VOID(CheckMode(*table.metadata, settings.mode).Context("{}", where));
+  TargetTable target{
+      .source = source, .settings = settings, .table = std::move(table), .progress = std::move(progress)};
+  TRY_VOID(PlanFor(target, stored).Context("{}", where));
   return std::optional<TargetTable>(std::move(target));
+}
+
+Status FollowSource(catalog::Catalog& catalog, TargetTable& target, const RetryPolicy& retry, std::stop_token stop) {
+  if (!target.change) return {};
+  for (const std::string& step : target.change->steps) {
+    LogInfo("following a change of the source table", {{"table", ToString(target.source.name)}, {"change", step}});
+  }
+  if (!target.change->copy_again.empty()) {
+    if (target.progress) {
+      LogInfo("the table is copied again",
+              {{"table", ToString(target.source.name)}, {"reason", target.change->copy_again}});
+    }
+    target.progress.reset();
+  }
+  if (!target.progress) return {};
+  const iceberg::TableMetadataPtr base = target.table.metadata;
+  TRY(target.table, catalog::CommitMetadata(
+                        catalog, target.table,
+                        [&](const catalog::LoadedTable& fresh) -> Result<std::optional<iceberg::CommitRequest>> {
+                          if (IsMade(*target.change, *fresh.metadata)) return std::nullopt;
+                          TRY_VOID(CheckPlannedOn(*base, *fresh.metadata));
+                          return SchemaChangeRequest(*target.change, fresh.ident, *fresh.metadata);
+                        },
+                        retry, stop)
+                        .Context("changing the schema of {}", ToString(target.table.ident)));
+  target.change.reset();
+  target.planned = target.table.metadata;
+  return {};
 }
 
 Status CheckNewTargetTable(const SourceTable& source, const TableSettings& settings) {
@@ -209,63 +293,26 @@ Result<TargetTable> CreateTargetTable(catalog::Catalog& catalog, const SourceTab
   const iceberg::TableIdent ident = naming.IdentOf(source.name);
   TRY(NewTablePlan plan, PlanNewTable(source, settings));
   iceberg::NewTable table{.schema = plan.layout.schema, .spec = std::move(plan.spec)};
-  table.properties = {
-      {kSourceTableProperty, ToString(source.name)},
-      {kSourceOidProperty, fmt::to_string(source.oid.value)},
-      {kSourceColumnsProperty, FormatColumns(plan.mapping)},
+  AttnumToField columns;
+  for (const encode::ColumnMapping& column : plan.mapping.columns) columns.emplace_back(column.attnum, column.field.id);
+  table.properties = DefinitionProperties(source, columns, {});
+  table.properties.insert({
       {kChangeModeProperty, std::string(ToString(settings.mode))},
       {"write.parquet.compression-codec", settings.compression_codec},
       // Other engines that change the table are asked to leave rows where they are, as firn does.
       {"write.delete.mode", "merge-on-read"},
       {"write.update.mode", "merge-on-read"},
       {"write.merge.mode", "merge-on-read"},
-  };
+  });
   TRY_VOID(catalog.EnsureNamespace(ident.namespace_levels));
   TRY(auto created, catalog.CreateTable(ident, table).Context("making Iceberg table {}", ToString(ident)));
+  const iceberg::TableMetadataPtr metadata = created.metadata;
   return TargetTable{.source = source,
                      .settings = settings,
                      .mapping = std::move(plan.mapping),
                      .layout = std::move(plan.layout),
-                     .table = std::move(created)};
-}
-
-Status AdoptSettings(catalog::Catalog& catalog, TargetTable& target) {
-  const iceberg::TableMetadata& metadata = *target.table.metadata;
-  iceberg::Schema schema = metadata.CurrentSchema();
-  for (const iceberg::Field& field : target.layout.schema.fields) {
-    if (schema.FindField(field.id) == nullptr) schema.fields.push_back(field);
-  }
-  iceberg::CommitRequest request{.table = target.table.ident};
-  std::optional<iceberg::PartitionSpec> spec;
-  if (target.settings.partition_by) {
-    TRY(spec, EvolvePartitionSpec(*target.settings.partition_by, schema, metadata));
-  }
-  if (schema.fields.size() != metadata.CurrentSchema().fields.size()) {
-    request.requirements = {iceberg::AssertCurrentSchemaId{metadata.current_schema_id},
-                            iceberg::AssertLastAssignedFieldId{metadata.last_column_id}};
-    request.updates = {iceberg::AddSchema{std::move(schema)}, iceberg::SetCurrentSchema{-1}};
-  }
-  if (spec) {
-    request.requirements.push_back(iceberg::AssertDefaultSpecId{metadata.default_spec_id});
-    request.requirements.push_back(iceberg::AssertLastAssignedPartitionId{metadata.last_partition_id});
-    request.updates.push_back(iceberg::AddPartitionSpec{std::move(*spec)});
-    request.updates.push_back(iceberg::SetDefaultSpec{-1});
-  }
-  const std::string mode(ToString(target.settings.mode));
-  if (target.settings.mode != ChangeMode::kMirror && PropertyOf(metadata, kChangeModeProperty) != mode) {
-    request.updates.push_back(iceberg::SetProperties{{{kChangeModeProperty, mode}}});
-  }
-  if (request.updates.empty()) return {};
-  request.requirements.push_back(iceberg::AssertTableUuid{metadata.table_uuid});
-  const int32_t spec_id = metadata.default_spec_id;
-  TRY(auto tables, catalog.CommitTables(std::span(&request, 1))
-                       .Context("adopting the settings of Iceberg table {}", ToString(target.table.ident)));
-  target.table = std::move(tables.front());
-  if (target.table.metadata->default_spec_id != spec_id) {
-    LogInfo("changed how new files of the table are partitioned; the files that it has stay as they are",
-            {{"table", ToString(target.source.name)}, {"spec_id", target.table.metadata->default_spec_id}});
-  }
-  return {};
+                     .table = std::move(created),
+                     .planned = metadata};
 }
 
 }  // namespace firn::pipeline

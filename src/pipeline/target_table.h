@@ -2,22 +2,21 @@
 #pragma once
 
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "catalog/catalog.h"
 #include "encode/type_mapping.h"
 #include "model/source_table.h"
 #include "pipeline/progress.h"
+#include "pipeline/schema_change.h"
 #include "pipeline/table_batch.h"
 #include "pipeline/table_settings.h"
 
 namespace firn::pipeline {
 
-// Table properties (docs/snapshot_summary.md).
-inline constexpr char kSourceTableProperty[] = "firn.source.table";      ///< "public.orders"
-inline constexpr char kSourceOidProperty[] = "firn.source.oid";          ///< pg_class.oid
-inline constexpr char kSourceColumnsProperty[] = "firn.source.columns";  ///< attnum to field id: "1:1,2:2,5:3"
-inline constexpr char kChangeModeProperty[] = "firn.cdc.mode";           ///< "mirror" where there is none.
+// A table property (docs/snapshot_summary.md).
+inline constexpr char kChangeModeProperty[] = "firn.cdc.mode";  ///< "mirror" where there is none.
 
 struct TargetNaming {
   std::string name_space = "{schema}";  ///< "{schema}" stands for the source schema; dots part levels.
@@ -32,23 +31,26 @@ struct TargetTable {
   encode::TableMapping mapping;
   TableLayout layout;
   catalog::LoadedTable table;
-  std::optional<TableProgress> progress;  ///< Nothing: not copied yet.
+  std::optional<TableProgress> progress;  ///< Nothing: not copied yet, or to be copied again.
+  /// How schema, partitions and properties have to change, where they do. `mapping` and `layout` are those after it.
+  std::optional<SchemaChange> change;
+  /// The table as it is after the change; table.metadata where there is none.
+  iceberg::TableMetadataPtr planned;
 };
 
 RowIdentity IdentityOf(const SourceTable& source);
 
-/// The table that `source` replicates into, if it is there already. Errors: kAlreadyExists for a table that firn did
-/// not make or that another pipeline writes; kSourceLost for one that was copied from another PostgreSQL cluster or
-/// from a table that has since been dropped and made again; kSchemaMismatch when the columns changed while firn was
-/// down; kInvalidConfig when the table has been written in another change mode.
+/// The table that `source` replicates into, if it is there already, with the change that it needs to follow the source
+/// as it is now, and its settings; nothing is changed yet. Errors: kAlreadyExists for a table that firn did not make or
+/// that another pipeline writes; kSourceLost for one that was copied from another PostgreSQL cluster; kSchemaMismatch
+/// for a column that can't have its name there; kInvalidConfig when the table has been written in another change mode.
 Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, const SourceTable& source,
                                                    const TargetNaming& naming, const TableSettings& settings,
                                                    const PipelineIdentity& writer);
 
-/// Gives the table what its settings ask for and it lacks: firn's own columns (null in the rows that it has), the mark
-/// of its change mode, its partition spec for new files. Nothing to do is the usual case. kConflict when somebody
-/// changed the table since it was loaded.
-Status AdoptSettings(catalog::Catalog& catalog, TargetTable& target);
+/// Commits the change of a table whose rows stay as they are. One that is to be copied loses its progress, and the
+/// change waits for the commit that brings the rows: readers see the old ones until then.
+Status FollowSource(catalog::Catalog& catalog, TargetTable& target, const RetryPolicy& retry, std::stop_token stop);
 
 /// Whether a table could be made for `source`: the errors of CreateTargetTable that need no catalog.
 Status CheckNewTargetTable(const SourceTable& source, const TableSettings& settings);

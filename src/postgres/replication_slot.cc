@@ -88,6 +88,25 @@ Result<CreatedSlot> CreateSlot(Connection& connection, const std::string& name, 
   return slot;
 }
 
+Result<Connection> OpenAtSnapshot(const ConnectionOptions& options, const std::string& snapshot_name) {
+  ConnectionOptions query_options = options;
+  query_options.replication = false;
+  TRY(auto connection, Connection::Open(query_options));
+  TRY_VOID(
+      connection.Query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").Context("starting to read at a snapshot"));
+  if (!snapshot_name.empty()) {
+    auto taken = connection.Query("SET TRANSACTION SNAPSHOT " + QuoteLiteral(snapshot_name));
+    if (!taken.has_value()) {
+      // The name stops being valid with the connection that exported it: the copy starts again with a new snapshot.
+      return Error(ErrorKind::kTransient,
+                   fmt::format("taking over snapshot {}: {}; the connection that exported it may have broken",
+                               snapshot_name, taken.error().message()),
+                   ErrorOrigin::kSource, taken.error().native_code());
+    }
+  }
+  return connection;
+}
+
 Status DropSlot(Connection& connection, const std::string& name) {
   auto dropped = connection.Query(fmt::format("SELECT pg_drop_replication_slot({})", QuoteLiteral(name)));
   if (dropped.has_value() || dropped.error().kind() == ErrorKind::kNotFound) return {};

@@ -34,6 +34,10 @@ struct CreatedSlot {
 /// Waits until every transaction that was open at its start has ended.
 /// kAlreadyExists when a slot has that name; kInvalidConfig when wal_level or max_replication_slots don't allow one.
 Result<CreatedSlot> CreateSlot(Connection& connection, const std::string& name, bool temporary);
+/// A connection inside a transaction that sees what the exported snapshot sees, the catalogs included (where it is
+/// asked by SQL; the server itself, when it plans a query or runs COPY, always looks at the catalogs as they are now).
+/// An empty name: a snapshot of its own. kTransient when the snapshot is no longer there.
+Result<Connection> OpenAtSnapshot(const ConnectionOptions& options, const std::string& snapshot_name);
 /// OK when there is none; kTransient when it is in use.
 Status DropSlot(Connection& connection, const std::string& name);
 

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/try.h"
+#include "postgres/table_version.h"
 
 namespace firn::postgres {
 namespace {
@@ -323,6 +324,7 @@ Result<SourceTable> ReadTable(Connection& connection, const TableName& name, Gen
     }
     table.key_columns.push_back(static_cast<int>(column - table.columns.begin()));
   }
+  TRY_VOID(ReadTableVersion(connection, table));
   return table;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/try.h"
 #include "postgres/byte_reader.h"
+#include "postgres/replication_slot.h"
 
 namespace firn::postgres {
 namespace {
@@ -197,20 +198,7 @@ class LibpqTableCopyReader final : public TableCopyReader {
 
 Result<std::unique_ptr<TableCopyReader>> TableCopyReader::Open(const ConnectionOptions& options,
                                                                const std::string& snapshot_name, std::stop_token stop) {
-  ConnectionOptions copy_options = options;
-  copy_options.replication = false;
-  TRY(auto connection, Connection::Open(copy_options));
-  TRY_VOID(connection.Query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").Context("starting a copy"));
-  if (!snapshot_name.empty()) {
-    auto taken = connection.Query("SET TRANSACTION SNAPSHOT " + QuoteLiteral(snapshot_name));
-    if (!taken.has_value()) {
-      // The name stops being valid with the connection that exported it: the copy starts again with a new snapshot.
-      return Error(ErrorKind::kTransient,
-                   fmt::format("taking over snapshot {}: {}; the connection that exported it may have broken",
-                               snapshot_name, taken.error().message()),
-                   ErrorOrigin::kSource, taken.error().native_code());
-    }
-  }
+  TRY(auto connection, OpenAtSnapshot(options, snapshot_name));
   return std::make_unique<LibpqTableCopyReader>(std::move(connection), std::move(stop));
 }
 

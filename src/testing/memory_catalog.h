@@ -60,6 +60,11 @@ class MemoryCatalog : public catalog::Catalog {
     return {};
   }
 
+  Result<std::vector<std::vector<std::string>>> ListNamespaces() override {
+    std::lock_guard lock(mutex_);
+    return std::vector<std::vector<std::string>>(namespaces_.begin(), namespaces_.end());
+  }
+
   Result<std::vector<iceberg::TableIdent>> ListTables(const std::vector<std::string>& levels) override {
     std::lock_guard lock(mutex_);
     TRY_VOID(CheckNamespace(levels));
@@ -92,6 +97,17 @@ class MemoryCatalog : public catalog::Catalog {
     }
     TRY(iceberg::TableMetadata metadata, iceberg::MakeTableMetadata(placed, now_ms_));
     return tables_[ident] = Loaded(ident, std::move(metadata));
+  }
+
+  Status RenameTable(const iceberg::TableIdent& from, const iceberg::TableIdent& to) override {
+    std::lock_guard lock(mutex_);
+    TRY_VOID(CheckNamespace(to.namespace_levels));
+    TRY(catalog::LoadedTable table, Find(from));
+    if (tables_.contains(to)) return Fail(ErrorKind::kAlreadyExists, "table " + ToString(to) + " exists");
+    table.ident = to;
+    tables_.erase(from);
+    tables_[to] = std::move(table);
+    return {};
   }
 
   Status DropTable(const iceberg::TableIdent& ident) override {

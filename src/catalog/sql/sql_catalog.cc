@@ -141,6 +141,27 @@ class SqlCatalog : public Catalog {
     return Definite(transaction.Commit());
   }
 
+  Result<std::vector<std::vector<std::string>>> ListNamespaces() override {
+    std::lock_guard lock(mutex_);
+    TRY(auto select, db_.Prepare("SELECT namespace FROM iceberg_namespace_properties WHERE catalog_name = ?1"
+                                 " UNION SELECT table_namespace FROM iceberg_tables WHERE catalog_name = ?1"));
+    select.Bind(options_.name);
+    std::set<std::vector<std::string>> namespaces;  // Those above one that is there are there, too.
+    while (true) {
+      TRY(const bool row, select.Step());
+      if (!row) return std::vector<std::vector<std::string>>(namespaces.begin(), namespaces.end());
+      std::vector<std::string> levels;
+      std::string rest = select.Text(0).value_or("");
+      for (size_t dot = rest.find('.'); dot != std::string::npos; dot = rest.find('.')) {
+        levels.push_back(rest.substr(0, dot));
+        namespaces.insert(levels);
+        rest.erase(0, dot + 1);
+      }
+      levels.push_back(rest);
+      namespaces.insert(std::move(levels));
+    }
+  }
+
   Result<std::vector<TableIdent>> ListTables(const std::vector<std::string>& levels) override {
     std::lock_guard lock(mutex_);
     const std::string name = NamespaceText(levels);
@@ -214,6 +235,30 @@ class SqlCatalog : public Catalog {
     auto created = std::make_shared<const TableMetadata>(std::move(metadata));
     Remember(ident, location, created);
     return LoadedTable{.ident = ident, .metadata = std::move(created), .metadata_location = location};
+  }
+
+  Status RenameTable(const TableIdent& from, const TableIdent& to) override {
+    const std::string name = NamespaceText(to.namespace_levels);
+    std::lock_guard lock(mutex_);
+    TRY(const bool exists, NamespaceExists(name));
+    if (!exists) return NoNamespace(name);
+    TRY(SqliteTransaction transaction, SqliteTransaction::Begin(db_));
+    TRY(auto update, db_.Prepare("UPDATE iceberg_tables SET table_namespace = ?, table_name = ? WHERE catalog_name = ?"
+                                 " AND table_namespace = ? AND table_name = ?" +
+                                 TypeFilter()));
+    const auto renamed = update.Bind(name)
+                             .Bind(to.name)
+                             .Bind(options_.name)
+                             .Bind(NamespaceText(from.namespace_levels))
+                             .Bind(from.name)
+                             .Run();
+    if (!renamed.has_value()) {
+      if (renamed.error().kind() == ErrorKind::kAlreadyExists) return AlreadyExists(to);
+      return renamed.error();
+    }
+    if (*renamed == 0) return NoTable(from);
+    cache_.erase(from);
+    return Definite(transaction.Commit());
   }
 
   Status DropTable(const TableIdent& ident) override {
@@ -338,8 +383,8 @@ class SqlCatalog : public Catalog {
   }
 
   /// <warehouse>/<namespace levels>/<table>, as Java's JdbcCatalog.defaultWarehouseLocation. Names that don't do as
-  /// folders are altered, and the folder made unique.
-  Result<std::string> DefaultLocation(const TableIdent& ident) const {
+  /// folders are altered, and the folder made unique; so is one in which a table lies that was renamed since.
+  Result<std::string> DefaultLocation(const TableIdent& ident) {
     if (options_.warehouse.empty()) {
       return MakeError(ErrorKind::kInvalidConfig, ErrorOrigin::kCatalog,
                        "table {} has no location: set catalog.warehouse", ToString(ident));
@@ -348,8 +393,17 @@ class SqlCatalog : public Catalog {
     std::string location = options_.warehouse;
     for (const std::string& level : ident.namespace_levels) location += "/" + FolderName(level, altered);
     location += "/" + FolderName(ident.name, altered);
-    if (altered) location += "-" + NewUuid().substr(0, 8);
+    TRY(const bool taken, HoldsMetadata(location));
+    if (altered || taken) location += "-" + NewUuid().substr(0, 8);
     return location;
+  }
+
+  /// Whether a table's metadata lies below the folder.
+  Result<bool> HoldsMetadata(const std::string& location) {
+    std::lock_guard lock(mutex_);
+    TRY(auto select,
+        db_.Prepare("SELECT 1 FROM iceberg_tables WHERE substr(metadata_location, 1, length(?1)) = ?1 LIMIT 1"));
+    return select.Bind(location + "/").Step();
   }
 
   Status MovePointers(std::span<const LoadedTable> from, std::span<const LoadedTable> to) {

@@ -1,0 +1,47 @@
+#include "pipeline/copy_commit.h"
+
+#include <utility>
+
+#include "base/try.h"
+#include "base/unix_time.h"
+#include "iceberg/row_delta.h"
+
+namespace firn::pipeline {
+namespace {
+
+Result<iceberg::CommitRequest> BuildCopy(storage::FileStore& store, const TargetTable& target,
+                                         const catalog::LoadedTable& fresh, iceberg::RowDelta delta) {
+  TRY_VOID(CheckOnlyWriter(*target.table.metadata, *fresh.metadata));
+  const int64_t now_ms = UnixMillisNow();
+  iceberg::ManifestCache manifests;
+  // A log of changes goes on with what the rows are now.
+  delta.truncate = fresh.metadata->CurrentSnapshot() != nullptr && target.settings.mode != ChangeMode::kAppend;
+  if (!target.change) {
+    return iceberg::BuildRowDelta(store, target.table.ident, *fresh.metadata, delta, manifests, now_ms);
+  }
+  TRY_VOID(CheckPlannedOn(*target.table.metadata, *fresh.metadata));
+  iceberg::CommitRequest request = SchemaChangeRequest(*target.change, target.table.ident, *fresh.metadata);
+  TRY(const auto changed, iceberg::ApplyUpdates(*fresh.metadata, "", request.updates, now_ms));
+  TRY(auto rows, iceberg::BuildRowDelta(store, target.table.ident, changed, delta, manifests, now_ms));
+  std::ranges::move(rows.requirements, std::back_inserter(request.requirements));
+  std::ranges::move(rows.updates, std::back_inserter(request.updates));
+  return request;
+}
+
+}  // namespace
+
+catalog::TableChange MakeCopyChange(storage::FileStore& store, const PipelineIdentity& writer,
+                                    const TargetTable& target, std::vector<iceberg::DataFile> files, Lsn lsn,
+                                    const std::string& commit_id) {
+  iceberg::RowDelta delta{.added_data_files = std::move(files), .summary = ProgressSummary(writer, lsn, commit_id)};
+  catalog::TableChange change{.base = target.table};
+  change.build = [&store, &target, delta = std::move(delta)](const catalog::LoadedTable& fresh) {
+    return BuildCopy(store, target, fresh, delta).Context("table {}", ToString(target.table.ident));
+  };
+  change.discard = [&store](const catalog::LoadedTable& base, const iceberg::CommitRequest& lost) {
+    iceberg::RemoveBuilt(store, *base.metadata, lost);
+  };
+  return change;
+}
+
+}  // namespace firn::pipeline

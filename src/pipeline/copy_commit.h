@@ -1,0 +1,21 @@
+// The commit that ends the copy of a table: all its rows at once, with the change of schema that they came with.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "catalog/commit_loop.h"
+#include "iceberg/data_file.h"
+#include "pipeline/progress.h"
+#include "pipeline/target_table.h"
+#include "storage/file_store.h"
+
+namespace firn::pipeline {
+
+/// Adds the files of a finished copy to a table; those that it holds, of an earlier copy and the changes since, go in
+/// the same snapshot. `target` must outlive the change.
+catalog::TableChange MakeCopyChange(storage::FileStore& store, const PipelineIdentity& writer,
+                                    const TargetTable& target, std::vector<iceberg::DataFile> files, Lsn lsn,
+                                    const std::string& commit_id);
+
+}  // namespace firn::pipeline

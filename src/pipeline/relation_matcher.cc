@@ -1,0 +1,150 @@
+#include "pipeline/relation_matcher.h"
+
+#include <algorithm>
+#include <functional>
+
+namespace firn::pipeline {
+namespace {
+
+using postgres::RelationColumn;
+
+// text and varchar: one becomes the other without a rewrite, and their values arrive alike.
+constexpr TypeOid kTextOid = 25, kVarcharOid = 1043;
+
+bool ArrivesAlike(TypeOid a, TypeOid b) {
+  const auto is_text = [](TypeOid oid) { return oid == kTextOid || oid == kVarcharOid; };
+  return a == b || (is_text(a) && is_text(b));
+}
+
+bool IsNow(std::span<const RelationColumn> columns, const std::vector<KnownAttribute>& attributes,
+           std::vector<int16_t>& attnums) {
+  size_t next = 0;
+  for (const KnownAttribute& attribute : attributes) {
+    if (attribute.dropped) continue;
+    if (next == columns.size()) return false;
+    const RelationColumn& column = columns[next++];
+    if (attribute.names.empty() || column.name != attribute.names.front() || column.type_oid != attribute.type_oid ||
+        column.type_modifier != attribute.type_modifier) {
+      return false;
+    }
+    attnums.push_back(attribute.attnum);
+  }
+  return next == columns.size();
+}
+
+/// All ways to tell the message's columns, as paths through a grid: at (c, a), the columns before c stand for some of
+/// the attributes before a. A path ends where no column is left; an attribute that is there now can't have been passed
+/// over.
+class Alignments {
+ public:
+  using MayBe = std::function<bool(const RelationColumn&, const KnownAttribute&)>;
+
+  Alignments(std::span<const RelationColumn> columns, const std::vector<KnownAttribute>& attributes,
+             const MayBe& may_be)
+      : columns_(columns.size()), attributes_(attributes), width_(attributes.size() + 1) {
+    matches_.resize(columns_ * attributes.size());
+    for (size_t c = 0; c < columns_; ++c) {
+      for (size_t a = 0; a < attributes.size(); ++a)
+        matches_[c * attributes.size() + a] = may_be(columns[c], attributes[a]);
+    }
+    FindEnds();
+    FindStarts();
+  }
+
+  bool any() const { return ends_[Cell(0, 0)]; }
+
+  /// The attnums, if every path gives the same columns to the attributes that there are now.
+  bool Unique(std::vector<int16_t>& attnums) const {
+    attnums.assign(columns_, 0);
+    for (size_t a = 0; a < attributes_.size(); ++a) {
+      if (attributes_[a].dropped) continue;
+      // Paths that ended before it, and those that give it a column.
+      bool unnamed = OnPath(columns_, a);
+      size_t ways = 0;
+      for (size_t c = 0; c < columns_; ++c) {
+        if (!OnPath(c, a) || !Matches(c, a) || !ends_[Cell(c + 1, a + 1)]) continue;
+        ++ways;
+        attnums[c] = attributes_[a].attnum;
+      }
+      if (ways > 1 || (ways == 1 && unnamed)) return false;
+    }
+    return true;
+  }
+
+ private:
+  size_t Cell(size_t column, size_t attribute) const { return column * width_ + attribute; }
+  bool Matches(size_t column, size_t attribute) const { return matches_[column * attributes_.size() + attribute]; }
+  bool OnPath(size_t column, size_t attribute) const {
+    return starts_[Cell(column, attribute)] && ends_[Cell(column, attribute)];
+  }
+
+  void FindEnds() {
+    ends_.assign((columns_ + 1) * width_, false);
+    for (size_t a = 0; a < width_; ++a) ends_[Cell(columns_, a)] = true;
+    for (size_t c = columns_; c-- > 0;) {
+      for (size_t a = attributes_.size(); a-- > 0;) {
+        const bool named = Matches(c, a) && ends_[Cell(c + 1, a + 1)];
+        const bool gone = attributes_[a].dropped && ends_[Cell(c, a + 1)];
+        ends_[Cell(c, a)] = named || gone;
+      }
+    }
+  }
+
+  void FindStarts() {
+    starts_.assign((columns_ + 1) * width_, false);
+    starts_[Cell(0, 0)] = true;
+    for (size_t c = 0; c <= columns_; ++c) {
+      for (size_t a = 0; a < attributes_.size(); ++a) {
+        if (!starts_[Cell(c, a)]) continue;
+        // With no column left the path has ended, but the attributes behind it are still to be looked at.
+        if (attributes_[a].dropped || c == columns_) starts_[Cell(c, a + 1)] = true;
+        if (c < columns_ && Matches(c, a)) starts_[Cell(c + 1, a + 1)] = true;
+      }
+    }
+  }
+
+  size_t columns_;
+  const std::vector<KnownAttribute>& attributes_;
+  size_t width_;
+  std::vector<bool> matches_;
+  std::vector<bool> ends_;    ///< By cell: a path leads from it to the end.
+  std::vector<bool> starts_;  ///< By cell: a path leads to it.
+};
+
+}  // namespace
+
+KeptRelation::KeptRelation(const postgres::RelationMessage& message)
+    : columns_(message.columns.begin(), message.columns.end()), message_(message) {
+  const auto keep = [&](std::string_view& text) { text = texts_.emplace_back(text); };
+  for (postgres::RelationColumn& column : columns_) keep(column.name);
+  keep(message_.schema);
+  keep(message_.name);
+  message_.columns = columns_;
+}
+
+RelationMatch MatchRelation(std::span<const RelationColumn> columns, const std::vector<KnownAttribute>& attributes,
+                            bool may_be_older) {
+  RelationMatch match;
+  const bool is_now = IsNow(columns, attributes, match.attnums);
+  if (!may_be_older) {
+    if (is_now) match.fit = RelationFit::kNow;
+    return match;
+  }
+  const auto by_type = [](const RelationColumn& column, const KnownAttribute& attribute) {
+    return attribute.dropped || ArrivesAlike(column.type_oid, attribute.type_oid);
+  };
+  const auto by_name = [&](const RelationColumn& column, const KnownAttribute& attribute) {
+    return by_type(column, attribute) && std::ranges::find(attribute.names, column.name) != attribute.names.end();
+  };
+  // A column that kept its name, or has one that it is known to have had, is that column; only where names explain
+  // nothing (a name that came and went unseen), the order has to.
+  for (const Alignments::MayBe& may_be : {Alignments::MayBe(by_name), Alignments::MayBe(by_type)}) {
+    const Alignments alignments(columns, attributes, may_be);
+    if (!alignments.any()) continue;
+    match.fit = alignments.Unique(match.attnums) ? RelationFit::kOlder : RelationFit::kUnclear;
+    return match;
+  }
+  return match;
+}
+
+}  // namespace firn::pipeline

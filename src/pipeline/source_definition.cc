@@ -1,0 +1,87 @@
+#include "pipeline/source_definition.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "base/try.h"
+
+namespace firn::pipeline {
+namespace {
+
+template <typename Pairs>
+std::string FormatPairs(const Pairs& pairs) {
+  std::string text;
+  for (const auto& [key, value] : pairs) text += fmt::format("{}{}:{}", text.empty() ? "" : ",", key, value);
+  return text;
+}
+
+std::string PropertyOf(const iceberg::TableMetadata& metadata, const char* key) {
+  auto position = metadata.properties.find(key);
+  return position == metadata.properties.end() ? std::string() : position->second;
+}
+
+template <typename Key, typename Value>
+Status ParsePairs(const iceberg::TableMetadata& metadata, const char* property,
+                  std::vector<std::pair<Key, Value>>& pairs) {
+  const std::string text = PropertyOf(metadata, property);
+  const char* end = text.data() + text.size();
+  for (const char* at = text.data(); at < end;) {
+    std::pair<Key, Value> pair;
+    const auto key = std::from_chars(at, end, pair.first);
+    bool good = key.ec == std::errc() && key.ptr != end && *key.ptr == ':';
+    if (good) {
+      const auto value = std::from_chars(key.ptr + 1, end, pair.second);
+      good = value.ec == std::errc() && (value.ptr == end || *value.ptr == ',');
+      at = value.ptr == end ? end : value.ptr + 1;
+    }
+    if (!good) {
+      return MakeError(ErrorKind::kCorrupt, "table property {} is '{}', not a list of numbers a:b", property, text);
+    }
+    pairs.push_back(pair);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<StoredDefinition> ReadStoredDefinition(const iceberg::TableMetadata& metadata) {
+  StoredDefinition stored{.table = PropertyOf(metadata, kSourceTableProperty)};
+  const std::string oid = PropertyOf(metadata, kSourceOidProperty);
+  std::from_chars(oid.data(), oid.data() + oid.size(), stored.oid.value);
+  TRY_VOID(ParsePairs(metadata, kSourceColumnsProperty, stored.columns));
+  TRY_VOID(ParsePairs(metadata, kSourceDroppedProperty, stored.dropped));
+  stored.key = PropertyOf(metadata, kSourceKeyProperty);
+  TRY_VOID(ParsePairs(metadata, kSourceAttributesProperty, stored.attributes));
+  TRY_VOID(ParsePairs(metadata, kSourceFilesProperty, stored.files));
+  if (const std::string lsn = PropertyOf(metadata, kSourceLsnProperty); !lsn.empty()) {
+    TRY(stored.read_at, Lsn::Parse(lsn).Context("table property {}", kSourceLsnProperty));
+  }
+  return stored;
+}
+
+iceberg::Properties DefinitionProperties(const SourceTable& source, const AttnumToField& columns,
+                                         const AttnumToField& dropped) {
+  std::vector<std::pair<int16_t, uint32_t>> attributes;
+  for (const AttributeVersion& attribute : source.version.attributes) {
+    attributes.emplace_back(attribute.attnum, attribute.xmin);
+  }
+  std::vector<std::pair<uint32_t, uint32_t>> files;
+  for (const TableHeap& heap : source.version.heaps) files.emplace_back(heap.oid.value, heap.file);
+  std::string key(1, static_cast<char>(source.replica_identity));
+  for (const int column : source.key_columns) {
+    key += fmt::format("{}{}", key.size() == 1 ? ":" : ",", source.columns.at(static_cast<size_t>(column)).attnum);
+  }
+  return {
+      {kSourceTableProperty, ToString(source.name)},
+      {kSourceOidProperty, fmt::to_string(source.oid.value)},
+      {kSourceColumnsProperty, FormatPairs(columns)},
+      {kSourceDroppedProperty, FormatPairs(dropped)},
+      {kSourceKeyProperty, key},
+      {kSourceAttributesProperty, FormatPairs(attributes)},
+      {kSourceFilesProperty, FormatPairs(files)},
+      {kSourceLsnProperty, ToString(source.version.read_at)},
+  };
+}
+
+}  // namespace firn::pipeline

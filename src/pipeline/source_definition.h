@@ -1,0 +1,44 @@
+// What an Iceberg table's properties say of the source table that it follows: as it was when the schema last followed
+// it (docs/snapshot_summary.md).
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "firn/result.h"
+#include "iceberg/table_metadata.h"
+#include "model/source_table.h"
+
+namespace firn::pipeline {
+
+inline constexpr char kSourceTableProperty[] = "firn.source.table";      ///< "public.orders"
+inline constexpr char kSourceOidProperty[] = "firn.source.oid";          ///< pg_class.oid
+inline constexpr char kSourceColumnsProperty[] = "firn.source.columns";  ///< attnum to field id: "1:1,2:2,5:3"
+inline constexpr char kSourceDroppedProperty[] = "firn.source.dropped";  ///< The same of columns that are gone.
+inline constexpr char kSourceKeyProperty[] = "firn.source.key";          ///< Replica identity and key attnums: "d:1,3"
+inline constexpr char kSourceAttributesProperty[] = "firn.source.attributes";  ///< attnum:xmin of pg_attribute
+inline constexpr char kSourceFilesProperty[] = "firn.source.files";            ///< oid:relfilenode of each heap
+inline constexpr char kSourceLsnProperty[] = "firn.source.lsn";                ///< Where that was read.
+
+using AttnumToField = std::vector<std::pair<int16_t, iceberg::FieldId>>;
+
+struct StoredDefinition {
+  std::string table;  ///< Its name, as text; empty for a table that firn didn't make.
+  TableOid oid;
+  AttnumToField columns;
+  AttnumToField dropped;
+  std::string key;
+  std::vector<std::pair<int16_t, uint32_t>> attributes;  ///< attnum, xmin
+  std::vector<std::pair<uint32_t, uint32_t>> files;      ///< oid, relfilenode
+  Lsn read_at;
+};
+
+/// kCorrupt for a property that is not what it must be.
+Result<StoredDefinition> ReadStoredDefinition(const iceberg::TableMetadata& metadata);
+
+/// The properties of a table that follows `source` with these columns.
+iceberg::Properties DefinitionProperties(const SourceTable& source, const AttnumToField& columns,
+                                         const AttnumToField& dropped);
+
+}  // namespace firn::pipeline

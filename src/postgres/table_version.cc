@@ -1,0 +1,116 @@
+#include "postgres/table_version.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/try.h"
+
+namespace firn::postgres {
+namespace {
+
+/// The heaps of partitioned table `c`: its leaves, at any depth.
+constexpr std::string_view kLeaves = R"(
+  WITH RECURSIVE tree(oid) AS (
+    SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = c.oid
+    UNION ALL
+    SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid)
+  SELECT l.oid, l.relfilenode, l.reltype FROM tree JOIN pg_class l ON l.oid = tree.oid WHERE l.relkind = 'r')";
+
+/// Of `c` and its namespace `n`. A row of pg_attribute has another xmin after each change, so that it need not be
+/// looked into. The heap of an ordinary table is left out: a TRUNCATE comes through the stream, VACUUM FULL and CLUSTER
+/// keep the rows, and a rewrite that changes values changes pg_attribute, too. Those of partitions are in, because a
+/// partition that is detached, dropped or truncated takes its rows along without a word in the stream.
+std::string FingerprintExpression() {
+  return fmt::format(R"(md5(concat_ws(E'\x1f', n.nspname, c.relname, c.relreplident, c.relkind, c.relpersistence,
+    (SELECT string_agg(a.attnum || ':' || a.xmin, ',' ORDER BY a.attnum) FROM pg_attribute a
+      WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attgenerated = ''),
+    (SELECT string_agg(concat_ws(':', i.indkey, i.indnkeyatts, i.indisprimary, i.indisreplident, i.indimmediate,
+                                 i.indisvalid), ',' ORDER BY i.indkey::text)
+       FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisprimary OR i.indisreplident)),
+    CASE WHEN c.relkind = 'p' THEN
+      (SELECT string_agg(leaf.oid || ':' || leaf.relfilenode, ',' ORDER BY leaf.oid) FROM ({}) leaf) END)))",
+                     kLeaves);
+}
+
+template <typename Number>
+Number ToNumber(std::string_view text) {
+  Number number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+}  // namespace
+
+Status ReadTableVersion(Connection& connection, SourceTable& table) {
+  TRY(const auto attributes, connection
+                                 .Query(fmt::format(R"(
+    SELECT a.attnum, a.xmin, a.attisdropped, a.attgenerated <> '', a.atttypid, a.atttypmod,
+           CASE WHEN a.atthasmissing THEN (a.attmissingval::text::text[])[1] END
+      FROM pg_attribute a WHERE a.attrelid = {} AND a.attnum > 0 ORDER BY a.attnum)",
+                                                    table.oid.value))
+                                 .Context("reading the columns of table {}", table.name));
+  table.version = {};
+  for (int row = 0; row < attributes.rows(); ++row) {
+    const AttributeVersion attribute{.attnum = ToNumber<int16_t>(attributes.Get(row, 0)),
+                                     .xmin = ToNumber<uint32_t>(attributes.Get(row, 1)),
+                                     .dropped = attributes.Get(row, 2) == "t",
+                                     .generated = attributes.Get(row, 3) == "t"};
+    table.version.attributes.push_back(attribute);
+    auto column = std::ranges::find(table.columns, attribute.attnum, &SourceColumn::attnum);
+    if (column == table.columns.end()) continue;
+    column->declared_type_oid = ToNumber<TypeOid>(attributes.Get(row, 4));
+    column->declared_type_modifier = ToNumber<int32_t>(attributes.Get(row, 5));
+    if (!attributes.IsNull(row, 6)) column->missing_value = attributes.Get(row, 6);
+  }
+
+  // A partition that was attached, and not made as one, has pg_attribute rows that ATTACH PARTITION changed: none has
+  // the command id of its pg_type row any more. (Those of columns with a default have none either way.)
+  TRY(const auto heaps, connection
+                            .Query(fmt::format(R"(
+    SELECT heap.oid, heap.relfilenode,
+           c.relkind = 'p' AND EXISTS (
+             SELECT FROM pg_type t JOIN pg_inherits i ON i.inhrelid = heap.oid
+                         JOIN pg_attribute a ON a.attrelid = heap.oid AND a.attnum > 0
+              WHERE t.oid = heap.reltype AND i.xmin = t.xmin AND a.xmin = t.xmin AND a.cmin::text = t.cmin::text)
+      FROM pg_class c, LATERAL (
+             SELECT c.oid, c.relfilenode, c.reltype WHERE c.relkind <> 'p' UNION ALL (SELECT * FROM ({}) leaf)) heap
+     WHERE c.oid = {} ORDER BY heap.oid)",
+                                               kLeaves, table.oid.value))
+                            .Context("reading the files of table {}", table.name));
+  for (int row = 0; row < heaps.rows(); ++row) {
+    table.version.heaps.push_back({.oid = {ToNumber<uint32_t>(heaps.Get(row, 0))},
+                                   .file = ToNumber<uint32_t>(heaps.Get(row, 1)),
+                                   .made_as_partition = heaps.Get(row, 2) == "t"});
+  }
+  TRY(const auto fingerprints, ReadFingerprints(connection, {table.oid}));
+  if (!fingerprints.empty()) table.version.fingerprint = fingerprints.front().fingerprint;
+  return {};
+}
+
+Result<std::vector<TableFingerprint>> ReadFingerprints(Connection& connection, const std::vector<TableOid>& oids) {
+  std::string list;
+  for (const TableOid oid : oids) list += fmt::format("{}{}", list.empty() ? "" : ",", oid.value);
+  TRY(const auto found,
+      connection
+          .Query(fmt::format("SELECT c.oid, n.nspname, c.relname, {} FROM pg_class c JOIN pg_namespace n "
+                             "ON n.oid = c.relnamespace WHERE c.oid = ANY ('{{{}}}'::oid[]) ORDER BY c.oid",
+                             FingerprintExpression(), list))
+          .Context("looking for changed tables"));
+  std::vector<TableFingerprint> tables;
+  for (int row = 0; row < found.rows(); ++row) {
+    tables.push_back({.oid = {ToNumber<uint32_t>(found.Get(row, 0))},
+                      .name = {std::string(found.Get(row, 1)), std::string(found.Get(row, 2))},
+                      .fingerprint = std::string(found.Get(row, 3))});
+  }
+  return tables;
+}
+
+Result<Lsn> ReadDefinitionLsn(Connection& connection) {
+  TRY(const auto row, connection
+                          .Query("SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() "
+                                 "ELSE pg_current_wal_insert_lsn() END")
+                          .Context("reading the end of the WAL"));
+  return Lsn::Parse(row.Get(0, 0)).Context("reading the end of the WAL");
+}
+
+}  // namespace firn::postgres

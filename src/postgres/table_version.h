@@ -1,0 +1,29 @@
+// Which definition a table has: what changes with DDL, in pg_attribute, pg_class, pg_index and pg_inherits.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/source_table.h"
+#include "postgres/connection.h"
+
+namespace firn::postgres {
+
+/// Fills in `table.version` (but read_at) and what the columns' pg_attribute rows say of their declared types and
+/// missing values. Reads catalogs only, so that it waits for no lock on the table; a table that is gone has an empty
+/// fingerprint.
+Status ReadTableVersion(Connection& connection, SourceTable& table);
+
+struct TableFingerprint {
+  TableOid oid;
+  TableName name;
+  std::string fingerprint;  ///< As in TableVersion.
+};
+/// One query for all. Tables that don't exist are left out.
+Result<std::vector<TableFingerprint>> ReadFingerprints(Connection& connection, const std::vector<TableOid>& oids);
+
+/// A position at or after which every change was made under the definitions that were read before this call, or later
+/// ones: the end of what is written to the WAL (on a standby, of what is replayed).
+Result<Lsn> ReadDefinitionLsn(Connection& connection);
+
+}  // namespace firn::postgres

@@ -21,6 +21,21 @@ namespace {
 /// May a data file hold the field?
 bool InFile(const Field& field) { return field.id != kFileFieldId && field.id != kPosFieldId; }
 
+bool IsReserved(const Field& field) { return field.id >= kReservedIdsBegin; }
+
+/// The rows at `positions` of a batch that begins at `begin`.
+Result<std::shared_ptr<arrow::RecordBatch>> TakeRows(const std::shared_ptr<arrow::RecordBatch>& batch, int64_t begin,
+                                                     std::vector<int64_t> positions) {
+  if (static_cast<int64_t>(positions.size()) == batch->num_rows()) return batch;
+  for (int64_t& position : positions) position -= begin;
+  const auto count = static_cast<int64_t>(positions.size());
+  const arrow::Int64Array indices(count, arrow::Buffer::FromVector(std::move(positions)));
+  TRY(const arrow::Datum taken, storage::FromArrow(arrow::compute::Take(arrow::Datum(batch), arrow::Datum(indices),
+                                                                        arrow::compute::TakeOptions::NoBoundsCheck()),
+                                                   "taking {} rows", count));
+  return taken.record_batch();
+}
+
 /// A lineage column as the file has it, with `inherited(i)` where a row has no value of its own.
 template <typename Inherited>
 Result<std::shared_ptr<arrow::Array>> WithInherited(const arrow::Array& stored, Inherited inherited) {
@@ -55,43 +70,34 @@ Result<std::unique_ptr<LiveRowReader>> LiveRowReader::Open(storage::FileStore& s
 
 Result<std::optional<LiveRows>> LiveRowReader::Next() {
   while (true) {
-    TRY(auto stored, reader_->Next());
+    TRY(const auto stored, reader_->Next());
     if (!stored) return std::optional<LiveRows>();
     LiveRows live;
+    const int64_t begin = std::exchange(next_position_, next_position_ + stored->num_rows());
     live.positions.reserve(static_cast<size_t>(stored->num_rows()));
-    const int64_t begin = next_position_;
-    next_position_ += stored->num_rows();
     for (int64_t position = begin; position < next_position_; ++position) {
       if (!has_deletes_ || !deleted_.contains(static_cast<uint64_t>(position))) live.positions.push_back(position);
     }
     if (live.positions.empty()) continue;
-    if (static_cast<int64_t>(live.positions.size()) < stored->num_rows()) {
-      std::vector<int64_t> rows = live.positions;
-      for (int64_t& row : rows) row -= begin;
-      const auto count = static_cast<int64_t>(rows.size());
-      const arrow::Int64Array indices(count, arrow::Buffer::FromVector(std::move(rows)));
-      TRY(const arrow::Datum taken,
-          storage::FromArrow(arrow::compute::Take(arrow::Datum(stored), arrow::Datum(indices),
-                                                  arrow::compute::TakeOptions::NoBoundsCheck()),
-                             "taking the live rows of {}", file_.file.file_path));
-      stored = taken.record_batch();
-    }
-    if (std::ranges::none_of(projection_.fields, [](const Field& field) { return field.id >= kReservedIdsBegin; })) {
-      live.rows = std::move(stored);
-      return live;
-    }
-    arrow::ArrayVector columns;
-    int next_stored = 0;
-    for (const Field& field : projection_.fields) {
-      std::shared_ptr<arrow::Array> column = InFile(field) ? stored->column(next_stored++) : nullptr;
-      if (field.id >= kReservedIdsBegin) {
-        TRY(column, ReservedColumn(field, column, live.positions).Context("reading {}", file_.file.file_path));
-      }
-      columns.push_back(std::move(column));
-    }
-    live.rows = arrow::RecordBatch::Make(schema_, static_cast<int64_t>(live.positions.size()), std::move(columns));
+    TRY(const auto rows, TakeRows(stored, begin, live.positions).Context("reading {}", file_.file.file_path));
+    TRY(live.rows, Project(rows, live.positions).Context("reading {}", file_.file.file_path));
     return live;
   }
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> LiveRowReader::Project(const std::shared_ptr<arrow::RecordBatch>& stored,
+                                                                   const std::vector<int64_t>& positions) const {
+  if (std::ranges::none_of(projection_.fields, IsReserved)) return stored;
+  arrow::ArrayVector columns;
+  int next_stored = 0;
+  for (const Field& field : projection_.fields) {
+    std::shared_ptr<arrow::Array> column = InFile(field) ? stored->column(next_stored++) : nullptr;
+    if (IsReserved(field)) {
+      TRY(column, ReservedColumn(field, column, positions));
+    }
+    columns.push_back(std::move(column));
+  }
+  return arrow::RecordBatch::Make(schema_, static_cast<int64_t>(positions.size()), std::move(columns));
 }
 
 Result<std::shared_ptr<arrow::Array>> LiveRowReader::ReservedColumn(const Field& field,

@@ -39,6 +39,9 @@ class LiveRowReader {
 
  private:
   LiveRowReader() = default;
+  /// The projection's columns of rows of the file.
+  Result<std::shared_ptr<arrow::RecordBatch>> Project(const std::shared_ptr<arrow::RecordBatch>& stored,
+                                                      const std::vector<int64_t>& positions) const;
   /// `stored`: what the file has for a field that it may hold.
   Result<std::shared_ptr<arrow::Array>> ReservedColumn(const Field& field, const std::shared_ptr<arrow::Array>& stored,
                                                        const std::vector<int64_t>& positions) const;

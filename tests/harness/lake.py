@@ -170,8 +170,6 @@ def _typed_json_value(members):
     }
     if kind == "map" and isinstance(text, list):
         return dict(text)
-    if kind == "variant" and isinstance(text, str):
-        return json.loads(text)
     return decoders[kind](text) if kind in decoders and isinstance(text, str) else members
 
 

@@ -215,7 +215,7 @@ Result<Json> ValueToJson(const Type& type, const arrow::Array& column, int64_t r
       const bool instant = type.id == TypeId::kTimestampTz || type.id == TypeId::kTimestampTzNs;
       const std::string text = TimestampText(static_cast<const arrow::TimestampArray&>(column).Value(row),
                                              nanos ? 1'000'000'000 : 1'000'000);
-      return Typed(instant ? "timestamptz" : "timestamp", instant ? text + "+00:00" : text);
+      return Typed(instant ? "timestamptz" : "timestamp", instant ? text + "Z" : text);
     }
     case TypeId::kString:
       return Json(std::string(bytes()));

@@ -299,10 +299,6 @@ TEST(ParseConfig, RefusesWhatThisVersionLacks) {
                     "destination:\n"
                     "  format_version: 3\n"
                     "  deletes: vector\n"
-                    "cdc:\n"
-                    "  mode: append\n"
-                    "  enable_deletes: false\n"
-                    "\n"
                     "tables:\n"
                     "  public.orders:\n"
                     "    partition_by: [day(created_at)]\n"
@@ -315,9 +311,7 @@ TEST(ParseConfig, RefusesWhatThisVersionLacks) {
             "firn.yaml:8: storage.s3.path_style: not available in this version\n"
             "firn.yaml:10: destination.format_version: '3' is not available in this version\n"
             "firn.yaml:11: destination.deletes: 'vector' is not available in this version\n"
-            "firn.yaml:13: cdc.mode: 'append' is not available in this version\n"
-            "firn.yaml:14: cdc.enable_deletes: 'false' is not available in this version\n"
-            "firn.yaml:20: maintenance.snapshot_retention: '1d' is not available in this version");
+            "firn.yaml:16: maintenance.snapshot_retention: '1d' is not available in this version");
 }
 
 TEST(ParseConfig, TellsTheWordNullFromNothing) {

@@ -44,8 +44,6 @@ std::span<const UnavailableFeature> UnavailableFeatures() {
       {"storage", {}},
       {"destination.format_version", {"2"}},
       {"destination.deletes", {"position"}},
-      {"cdc.mode", {"mirror"}},
-      {"cdc.enable_deletes", {"true"}},
       {"maintenance.compact", {"auto"}},
       {"maintenance.snapshot_retention", {"7d"}},
       {"maintenance.orphan_grace", {"3d"}},

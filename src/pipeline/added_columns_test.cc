@@ -41,7 +41,7 @@ TEST(OwnColumns, KeepTheIdsThatTheTableGivesThem) {
   TableLayout layout = LayoutOfOneColumn();
   iceberg::Schema existing = layout.schema;
   existing.fields.push_back({.id = 5, .name = "other", .type = iceberg::Type::Primitive(iceberg::TypeId::kInt)});
-  existing.fields.push_back(FieldOf(OwnColumn::kLsn));
+  existing.fields.push_back(FieldOf(OwnColumn::kLsn, layout));
   existing.fields.back().id = 4;
   const std::vector columns = {OwnColumn::kOperation, OwnColumn::kLsn};
   EXPECT_EQ(AddOwnColumns(columns, existing, 5, layout).value(), 6);
@@ -65,6 +65,40 @@ TEST(OwnColumns, RefuseAnIcebergColumnOfAnotherType) {
   const auto result = AddOwnColumns(std::vector{OwnColumn::kLsn}, existing, 2, layout);
   ASSERT_FALSE(result.has_value());
   EXPECT_THAT(result.error().message(), HasSubstr("column _firn_lsn of type string where firn needs an optional long"));
+}
+
+TEST(OwnColumns, GiveTheKeyBeforeAChangeTheKeyColumnsAndTheirIds) {
+  TableLayout layout = LayoutOfOneColumn();
+  layout.key_columns = {0};
+  const std::vector columns = {OwnColumn::kBeforeKey};
+  TableLayout made = layout;
+  EXPECT_EQ(AddOwnColumns(columns, {}, 4, made).value(), 6);
+  const iceberg::Schema table = made.schema;
+  EXPECT_EQ(table.fields[1].id, 5);
+  ASSERT_EQ(table.fields[1].type.fields.size(), 1U);
+  EXPECT_EQ(table.fields[1].type.fields[0].id, 6);
+
+  TableLayout found = layout;
+  EXPECT_EQ(AddOwnColumns(columns, table, 6, found).value(), 6);
+  EXPECT_EQ(found.schema, table);
+}
+
+TEST(OwnColumns, KeyColumnsThatComeLaterJoinTheKeyBeforeAChange) {
+  TableLayout before = LayoutOfOneColumn();
+  before.key_columns = {0};
+  const std::vector columns = {OwnColumn::kBeforeKey};
+  ASSERT_EQ(AddOwnColumns(columns, {}, 1, before).value(), 3);
+
+  TableLayout layout = LayoutOfOneColumn();
+  layout.schema.fields.push_back({.id = 9, .name = "j", .type = iceberg::Type::Primitive(iceberg::TypeId::kInt)});
+  layout.key_columns = {1};
+  EXPECT_EQ(AddOwnColumns(columns, before.schema, 9, layout).value(), 10);
+  const iceberg::Schema table = WithFieldsOf(layout, before.schema);
+  ASSERT_EQ(table.fields.size(), 3U);
+  EXPECT_EQ(table.fields[1].type.fields.size(), 2U) << "earlier rows still have the other one";
+  EXPECT_EQ(table.fields[1].type.fields[1].name, "j");
+  EXPECT_EQ(table.fields[1].type.fields[1].id, 10);
+  EXPECT_EQ(table.fields[2].name, "j");
 }
 
 TEST(AddedColumns, ALayoutWithoutThemTakesTheRowsAsTheyAre) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 namespace firn::pipeline {
 namespace {
@@ -124,6 +125,8 @@ FoldedBatch Fold(std::span<const Change> changes, RowIdentity identity, const in
       case ChangeKind::kDelete:
         folder.Remove(old_keys[change.old]);
         break;
+      case ChangeKind::kTruncate:
+        std::unreachable();  // TableBatch::truncate_first
     }
   }
   return std::move(folder).Finish();

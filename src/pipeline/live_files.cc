@@ -1,6 +1,7 @@
 #include "pipeline/live_files.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/try.h"
@@ -37,6 +38,13 @@ std::vector<std::string> LiveFiles::Locations() const {
   for (const auto& [location, entry] : entries_) {
     if (!entry.added) locations.push_back(location);
   }
+  return locations;
+}
+
+std::vector<std::string> LiveFiles::AddedLocations() const {
+  std::vector<std::string> locations;
+  std::ranges::copy_if(touched_, std::back_inserter(locations),
+                       [this](const std::string& location) { return entries_.at(location).added; });
   return locations;
 }
 

@@ -63,7 +63,8 @@ Result<std::unique_ptr<Replicator>> Replicator::Make(ReplicatorOptions options, 
     TRY(const StoredDefinition stored, ReadStoredDefinition(*target.table.metadata));
     table.known = KnownAttributes(*target.table.metadata, stored, target.source);
     table.known_since = stored.read_at;
-    TRY(table.lane, TableLane::Make(std::move(target.mapping), target.layout.identity, target.progress->lsn));
+    TRY(table.lane,
+        TableLane::Make(std::move(target.mapping), target.layout.identity, target.layout.mode, target.progress->lsn));
     table.writer = std::make_unique<TableWriter>(services.writer, replicator->options_.writer, std::move(target.table),
                                                  std::move(target.layout), ToString(target.source.name));
     replicator->status_rows_.emplace(table.writer.get(), i);

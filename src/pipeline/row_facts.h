@@ -23,6 +23,7 @@ struct RowFacts {
   Lsn lsn;                             ///< Start of the transaction's commit record; the copy's snapshot.
   int64_t committed_at_us = 0;         ///< Since 1970-01-01 00:00 UTC. A version of a row is valid from here on.
   std::optional<int64_t> valid_to_us;  ///< Nothing while the row is current.
+  int32_t before_key = -1;             ///< Append: the batch's old row whose key the change took away.
 
   bool operator==(const RowFacts&) const = default;
 };

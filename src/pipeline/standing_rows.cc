@@ -42,14 +42,16 @@ void ProjectStanding(const TableLayout& layout, iceberg::Schema& projection) {
   if (column) projection.fields.push_back(*layout.schema.FindField(NameOf(*column)));
 }
 
+std::vector<int64_t> AllRows(const arrow::RecordBatch& batch) {
+  std::vector<int64_t> rows(static_cast<size_t>(batch.num_rows()));
+  std::iota(rows.begin(), rows.end(), 0);
+  return rows;
+}
+
 Result<std::vector<int64_t>> StandingRows(const TableLayout& layout, const arrow::RecordBatch& batch) {
-  std::vector<int64_t> rows;
   const auto column = StandingColumn(layout.mode);
-  if (!column) {
-    rows.resize(static_cast<size_t>(batch.num_rows()));
-    std::iota(rows.begin(), rows.end(), 0);
-    return rows;
-  }
+  if (!column) return AllRows(batch);
+  std::vector<int64_t> rows;
   const auto flags =
       std::dynamic_pointer_cast<arrow::BooleanArray>(batch.GetColumnByName(std::string(NameOf(*column))));
   if (!flags) return MakeError(ErrorKind::kInternal, "a batch of the table without its column {}", NameOf(*column));

@@ -26,6 +26,9 @@ void ProjectStanding(const TableLayout& layout, iceberg::Schema& projection);
 /// has, ascending: all of them in a mirror.
 Result<std::vector<int64_t>> StandingRows(const TableLayout& layout, const arrow::RecordBatch& batch);
 
+/// 0, 1, … for each row of the batch.
+std::vector<int64_t> AllRows(const arrow::RecordBatch& batch);
+
 struct FallenRows {
   std::shared_ptr<arrow::RecordBatch> rows;
   std::vector<int64_t> taken;  ///< By row: which of the batch's it is.

@@ -2,8 +2,9 @@
 //
 //   rows      new row images, every source column     changes   kInsert row 0
 //   old_keys  key columns of old rows that an                    kUpdate row 1, old 0     (key changed)
-//             UPDATE or DELETE named                            kUpdate row 2            (same key)
-//                                                               kDelete        old 1
+//             UPDATE or DELETE named; for an append             kUpdate row 2            (same key)
+//             table every column, null where the                kDelete        old 1
+//             source didn't say it
 #pragma once
 
 #include <cstdint>
@@ -15,12 +16,17 @@
 
 namespace firn::pipeline {
 
-enum class ChangeKind : uint8_t { kInsert, kUpdate, kDelete };
+enum class ChangeKind : uint8_t {
+  kInsert,
+  kUpdate,
+  kDelete,
+  kTruncate,  ///< Only in modes that keep the rows which the source had until then; else see truncate_first.
+};
 
 struct Change {
   ChangeKind kind = ChangeKind::kInsert;
-  int32_t row = -1;  ///< In `rows`; -1 for a delete.
-  int32_t old = -1;  ///< In `old_keys`; -1 for an insert, and for an update that keeps its key.
+  int32_t row = -1;  ///< In `rows`; -1 for a delete and a truncate.
+  int32_t old = -1;  ///< In `old_keys`; -1 for an insert, a truncate, and for an update that keeps its key.
 };
 
 /// Some changes of a batch: [first, end).

@@ -1,6 +1,7 @@
 #include "pipeline/table_lane.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "base/try.h"
@@ -31,8 +32,9 @@ RelationBinding BindColumns(const encode::TableMapping& mapping, const std::vect
   return binding;
 }
 
-Result<std::unique_ptr<TableLane>> TableLane::Make(encode::TableMapping mapping, RowIdentity identity, Lsn start) {
-  std::unique_ptr<TableLane> lane(new TableLane(std::move(mapping), identity, start));
+Result<std::unique_ptr<TableLane>> TableLane::Make(encode::TableMapping mapping, RowIdentity identity, ChangeMode mode,
+                                                   Lsn start) {
+  std::unique_ptr<TableLane> lane(new TableLane(std::move(mapping), identity, mode, start));
   const int columns = static_cast<int>(lane->mapping_.columns.size());
   lane->is_key_column_.resize(columns, identity == RowIdentity::kWholeRow);
   if (identity == RowIdentity::kWholeRow) {
@@ -42,7 +44,12 @@ Result<std::unique_ptr<TableLane>> TableLane::Make(encode::TableMapping mapping,
     for (const int column : lane->key_columns_) lane->is_key_column_[column] = true;
   }
   TRY(lane->rows_, encode::RowEncoder::Make(lane->mapping_));
-  TRY(lane->old_keys_, encode::RowEncoder::Make(lane->mapping_, lane->key_columns_));
+  lane->old_columns_ = lane->key_columns_;
+  if (mode == ChangeMode::kAppend) {
+    lane->old_columns_.resize(static_cast<size_t>(columns));
+    std::iota(lane->old_columns_.begin(), lane->old_columns_.end(), 0);
+  }
+  TRY(lane->old_keys_, encode::RowEncoder::Make(lane->mapping_, lane->old_columns_));
   return lane;
 }
 
@@ -86,6 +93,10 @@ Status TableLane::Delete(const RelationBinding& binding, const postgres::DeleteM
 }
 
 Status TableLane::Truncate() {
+  if (mode_ != ChangeMode::kMirror) {
+    changes_.push_back({.kind = ChangeKind::kTruncate});
+    return {};
+  }
   // Nothing before it matters any more.
   TRY_VOID(Seal());
   truncated_ = true;
@@ -123,7 +134,7 @@ Status TableLane::AppendRow(const RelationBinding& binding, postgres::Tuple row,
 
 Status TableLane::AppendOldKey(const RelationBinding& binding, postgres::Tuple old_row) {
   scratch_.clear();
-  for (const int column : key_columns_) scratch_.push_back(ValueOf(binding, static_cast<size_t>(column), old_row));
+  for (const int column : old_columns_) scratch_.push_back(ValueOf(binding, static_cast<size_t>(column), old_row));
   return old_keys_->AppendRow(scratch_);
 }
 

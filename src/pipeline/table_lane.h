@@ -34,7 +34,8 @@ RelationBinding BindColumns(const encode::TableMapping& mapping, const std::vect
 class TableLane {
  public:
   /// `start`: transactions whose commit record starts before it are in the table already.
-  static Result<std::unique_ptr<TableLane>> Make(encode::TableMapping mapping, RowIdentity identity, Lsn start);
+  static Result<std::unique_ptr<TableLane>> Make(encode::TableMapping mapping, RowIdentity identity, ChangeMode mode,
+                                                 Lsn start);
 
   /// The changes that follow are of this transaction. Cheap enough to say before each one.
   void ContinueTransaction(Lsn commit_lsn, int64_t committed_at_us) {
@@ -61,8 +62,8 @@ class TableLane {
   Result<TableBatch> Seal();
 
  private:
-  TableLane(encode::TableMapping mapping, RowIdentity identity, Lsn start)
-      : mapping_(std::move(mapping)), identity_(identity), start_(start) {}
+  TableLane(encode::TableMapping mapping, RowIdentity identity, ChangeMode mode, Lsn start)
+      : mapping_(std::move(mapping)), identity_(identity), mode_(mode), start_(start) {}
   Status AppendRow(const RelationBinding& binding, postgres::Tuple row, const std::optional<postgres::Tuple>& old_row,
                    bool old_is_key);
   Status AppendOldKey(const RelationBinding& binding, postgres::Tuple old_row);
@@ -72,9 +73,11 @@ class TableLane {
 
   encode::TableMapping mapping_;
   RowIdentity identity_;
+  ChangeMode mode_;
   Lsn start_;
   std::vector<int> key_columns_;  ///< Of the mapping; every column for kWholeRow.
   std::vector<bool> is_key_column_;
+  std::vector<int> old_columns_;  ///< Those of old rows that are kept.
   std::unique_ptr<encode::RowEncoder> rows_;
   std::unique_ptr<encode::RowEncoder> old_keys_;
   std::vector<Change> changes_;

@@ -32,7 +32,7 @@ class TableLaneTest : public ::testing::Test {
   TableLaneTest() { Open(RowIdentity::kKey); }
 
   void Open(RowIdentity identity) {
-    lane_ = TableLane::Make(encode::MapTable(Source()).value(), identity, Lsn{1}).value();
+    lane_ = TableLane::Make(encode::MapTable(Source()).value(), identity, ChangeMode::kMirror, Lsn{1}).value();
     binding_ = BindColumns(lane_->mapping(), Source().columns, {1, 2, 3});
   }
 

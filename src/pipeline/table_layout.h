@@ -35,6 +35,7 @@ enum class OwnColumn : uint8_t {
   kOperation,    ///< _firn_op
   kLsn,          ///< _firn_lsn
   kCommittedAt,  ///< _firn_committed_at
+  kBeforeKey,    ///< _firn_before_key: a struct of the layout's key columns
   kDeleted,      ///< _firn_deleted
   kValidFrom,    ///< _firn_valid_from
   kValidTo,      ///< _firn_valid_to

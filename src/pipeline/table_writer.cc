@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <numeric>
 #include <unordered_map>
 #include <utility>
 
@@ -12,10 +13,8 @@
 #include "iceberg/data_file_reader.h"
 #include "index/key_codec.h"
 #include "observe/log.h"
-#include "pipeline/added_columns.h"
 #include "pipeline/replaced_values.h"
-#include "pipeline/take_rows.h"
-#include "pipeline/unchanged_values.h"
+#include "pipeline/standing_rows.h"
 
 namespace firn::pipeline {
 namespace {
@@ -33,10 +32,6 @@ std::string IndexNameOf(const iceberg::TableMetadata& table, const TableLayout& 
     name += fmt::format(" {}:{}", field.id, ToString(field.type));
   }
   return name;
-}
-
-index::KeyKind KindOf(RowIdentity identity) {
-  return identity == RowIdentity::kWholeRow ? index::KeyKind::kDuplicates : index::KeyKind::kUnique;
 }
 
 }  // namespace
@@ -66,37 +61,21 @@ Status TableWriter::Write(const std::string& commit_id, const TableBatch& batch)
   if (batch.truncate_first) TRY_VOID(Truncate());
   if (batch.changes.empty()) return {};
   ReportReplacedValues(context_.metrics, name_, batch.rows.replaced);
-
-  index::EncodedKeys row_keys, old_keys;
-  if (layout_.identity != RowIdentity::kAppendOnly) {
-    TRY_VOID(EnsureIndex(commit_id));
-    std::vector<int> all_key_columns(layout_.key_columns.size());
-    for (size_t i = 0; i < all_key_columns.size(); ++i) all_key_columns[i] = static_cast<int>(i);
-    if (batch.rows.batch) {
-      TRY(row_keys, index::EncodeKeys(*batch.rows.batch, layout_.key_columns));
+  if (layout_.mode == ChangeMode::kAppend) return AppendChanges(commit_id, batch);
+  if (layout_.identity != RowIdentity::kAppendOnly) TRY_VOID(EnsureIndex(commit_id));
+  TRY(const BatchKeys keys, EncodeBatchKeys(batch));
+  // Where rows outlive a TRUNCATE, it is one of the changes and parts them.
+  ChangeRange range;
+  TransactionCursor transactions(batch);
+  for (const Change& change : batch.changes) {
+    if (change.kind == ChangeKind::kTruncate) {
+      TRY_VOID(WriteChanges(batch, range, keys));
+      TRY_VOID(FallAll(FactsOf(RowOperation::kTruncate, transactions.Of(range.end))));
+      range.first = range.end + 1;
     }
-    if (batch.old_keys.batch) {
-      TRY(old_keys, index::EncodeKeys(*batch.old_keys.batch, all_key_columns));
-    }
+    ++range.end;
   }
-  const FoldedBatch folded = Fold(batch.changes, layout_.identity, row_keys, old_keys, !batch.rows.unchanged.empty());
-  TRY(const Positions removed, DeleteRemovedRows(folded));
-
-  std::shared_ptr<arrow::RecordBatch> rows = batch.rows.batch;
-  if (!batch.rows.unchanged.empty()) {
-    TRY(rows, FillUnchangedValues(context_.store, layout_.schema, batch.rows, folded, removed,
-                                  [this](uint32_t file) { return ReadableFile(file); }));
-  }
-  std::vector<PlacedRows> placed;
-  if (!folded.live_rows.empty()) {
-    TRY(rows, TakeRows(rows, folded.live_rows));
-    if (layout_.HasAddedColumns()) {
-      TRY(rows, AddColumns(layout_, rows, FactsOfRows(batch, folded.live_rows)));
-    }
-    TRY(placed, AppendRows(rows));
-  }
-  if (layout_.identity == RowIdentity::kAppendOnly) return {};
-  return UpdateIndex(folded, row_keys, removed, placed).Context("index of {}", name_);
+  return WriteChanges(batch, range, keys);
 }
 
 Status TableWriter::Truncate() {
@@ -105,9 +84,7 @@ Status TableWriter::Truncate() {
   pending_->truncate = true;
   pending_->rows = 0;
   if (layout_.identity == RowIdentity::kAppendOnly) return {};
-  if (!index_) {
-    TRY(index_, context_.index.OpenTable(IndexNameOf(*table_.metadata, layout_), KindOf(layout_.identity)));
-  }
+  TRY_VOID(OpenIndex());
   TRY_VOID(index_->Reset(pending_->commit_id));
   index_ready_ = true;
   return {};
@@ -118,9 +95,11 @@ Result<TableWriter::Positions> TableWriter::DeleteRemovedRows(const FoldedBatch&
   TRY(Positions positions, index_->Lookup(folded.removed_keys));
   int64_t missing = 0;
   std::unordered_map<uint32_t, std::string> locations;
-  for (const auto& position : positions) {
+  for (size_t i = 0; i < positions.size(); ++i) {
+    const auto& position = positions[i];
     if (!position) {
-      ++missing;
+      const bool may_be_absent = !folded.maybe_absent.empty() && folded.maybe_absent[i];
+      if (!may_be_absent) ++missing;
       continue;
     }
     std::string& location = locations[position->file];
@@ -136,18 +115,35 @@ Result<TableWriter::Positions> TableWriter::DeleteRemovedRows(const FoldedBatch&
   return positions;
 }
 
-Result<std::vector<PlacedRows>> TableWriter::AppendRows(const std::shared_ptr<arrow::RecordBatch>& rows) {
+Status TableWriter::AppendRows(const std::shared_ptr<arrow::RecordBatch>& rows, const KeyOfRow& key_of,
+                               IndexChanges& changes) {
   if (!pending_->data_files) {
     TRY(pending_->data_files, PartitionedWriter::Make(context_.store, context_.metrics, table_.metadata, layout_.schema,
                                                       options_.files, name_, [this] { return NextName(""); }));
   }
-  TRY(auto placed, pending_->data_files->Write(rows));
+  TRY(const auto placed, pending_->data_files->Write(rows));
   for (const PlacedRows& part : placed) {
     if (part.is_new_file) files_.Add(part.location);
   }
   TakeClosedFiles();
   pending_->rows += rows->num_rows();
-  return placed;
+  if (!index_ready_) return {};
+  for (const PlacedRows& part : placed) {
+    TRY(const uint32_t file, index_->AddFile(part.location));
+    index::RowPosition position{.file = file, .row = static_cast<uint32_t>(part.first_position)};
+    for (const int32_t row : part.rows) {
+      if (const auto key = key_of(static_cast<size_t>(row))) changes.push_back({.key = *key, .put = position});
+      ++position.row;
+    }
+  }
+  return {};
+}
+
+Status TableWriter::CloseDataFiles() {
+  if (!pending_->data_files) return {};
+  TRY_VOID(pending_->data_files->CloseAll());
+  TakeClosedFiles();
+  return {};
 }
 
 void TableWriter::TakeClosedFiles() {
@@ -163,34 +159,15 @@ Result<std::string> TableWriter::ReadableFile(uint32_t number) {
   return location;
 }
 
-Status TableWriter::UpdateIndex(const FoldedBatch& folded, const index::EncodedKeys& row_keys, const Positions& removed,
-                                std::span<const PlacedRows> placed) {
-  std::vector<index::TableIndex::Change> changes;
-  changes.reserve(folded.live_rows.size() + folded.removed_keys.size());
-  if (layout_.identity == RowIdentity::kKey) {
-    for (const std::string_view key : folded.vanished_keys) {
-      changes.push_back({.key = key, .erase = index::RowPosition{}});
-    }
-  } else {
-    for (size_t i = 0; i < removed.size(); ++i) {
-      if (removed[i]) changes.push_back({.key = folded.removed_keys[i], .erase = removed[i]});
-    }
-  }
-  for (const PlacedRows& part : placed) {
-    TRY(const uint32_t file, index_->AddFile(part.location));
-    index::RowPosition position{.file = file, .row = static_cast<uint32_t>(part.first_position)};
-    for (const int32_t row : part.rows) {
-      changes.push_back({.key = row_keys[folded.live_rows[static_cast<size_t>(row)]], .put = position});
-      ++position.row;
-    }
-  }
-  return changes.empty() ? Status{} : index_->Apply(changes);
+Status TableWriter::OpenIndex() {
+  if (index_) return {};
+  const auto kind = layout_.identity == RowIdentity::kWholeRow ? index::KeyKind::kDuplicates : index::KeyKind::kUnique;
+  TRY(index_, context_.index.OpenTable(IndexNameOf(*table_.metadata, layout_), kind));
+  return {};
 }
 
 Status TableWriter::EnsureIndex(const std::string& commit_id) {
-  if (!index_) {
-    TRY(index_, context_.index.OpenTable(IndexNameOf(*table_.metadata, layout_), KindOf(layout_.identity)));
-  }
+  TRY_VOID(OpenIndex());
   if (!index_ready_) {
     const iceberg::Snapshot* snapshot = table_.metadata->CurrentSnapshot();
     const index::IndexState state = index_->state();
@@ -211,16 +188,26 @@ Status TableWriter::EnsureIndex(const std::string& commit_id) {
   return index_->Begin(commit_id);
 }
 
-Status TableWriter::RebuildIndex(const std::string& commit_id) {
-  const auto start = Clock::now();
-  TRY_VOID(index_->Reset(commit_id));
+iceberg::Schema TableWriter::KeyProjection() const {
   iceberg::Schema projection{.schema_id = layout_.schema.schema_id};
-  std::vector<int> columns;
   for (const int column : layout_.key_columns) {
-    columns.push_back(static_cast<int>(columns.size()));
     projection.fields.push_back(layout_.schema.fields[column]);
     projection.fields.back().required = false;  // Keys are encoded alike for every batch: nullable throughout.
   }
+  return projection;
+}
+
+Status TableWriter::RebuildIndex(const std::string& commit_id) {
+  const auto start = Clock::now();
+  TRY_VOID(index_->Reset(commit_id));
+  if (layout_.mode == ChangeMode::kAppend) {
+    TRY_VOID(IndexLatestRows());
+    return index_->Complete(table_.metadata->CurrentSnapshot()->snapshot_id);
+  }
+  iceberg::Schema projection = KeyProjection();
+  std::vector<int> columns(projection.fields.size());
+  std::iota(columns.begin(), columns.end(), 0);
+  if (!FindsFallenRows()) ProjectStanding(layout_, projection);
 
   int64_t rows = 0;
   std::vector<std::unique_ptr<index::EncodedKeys>> run_keys;  // Entries look into these.
@@ -230,16 +217,19 @@ Status TableWriter::RebuildIndex(const std::string& commit_id) {
     TRY(const iceberg::RowPositions deleted, files_.Deleted(location));
     const bool has_deletes = !deleted.isEmpty();
     TRY(auto reader, iceberg::DataFileReader::Open(context_.store, location, projection));
-    uint32_t row = 0;
+    uint32_t first_row = 0;
     while (true) {
       TRY(const auto batch, reader->Next().Context("reading {}", location));
       if (!batch) break;
       TRY(auto keys, index::EncodeKeys(*batch, columns));
       run_keys.push_back(std::make_unique<index::EncodedKeys>(std::move(keys)));
-      for (int64_t i = 0; i < batch->num_rows(); ++i, ++row) {
+      TRY(const std::vector<int64_t> found, FindsFallenRows() ? AllRows(*batch) : StandingRows(layout_, *batch));
+      for (const int64_t i : found) {
+        const uint32_t row = first_row + static_cast<uint32_t>(i);
         if (has_deletes && deleted.contains(uint64_t{row})) continue;
         run.push_back({.key = (*run_keys.back())[i], .position = {.file = file, .row = row}});
       }
+      first_row += static_cast<uint32_t>(batch->num_rows());
       if (run.size() >= kRebuildRunEntries) {
         rows += static_cast<int64_t>(run.size());
         TRY_VOID(index_->Load(std::exchange(run, {})));
@@ -264,10 +254,7 @@ Error TableWriter::DistrustIndex(const Error& why) {
 }
 
 Result<catalog::TableChange> TableWriter::Prepare(Lsn lsn) {
-  if (pending_->data_files) {
-    TRY_VOID(pending_->data_files->CloseAll());
-    TakeClosedFiles();
-  }
+  TRY_VOID(CloseDataFiles());
   TRY(pending_->delta,
       files_.MakeDelta([this] { return iceberg::DataLocation(*table_.metadata, NextName("-deletes")); },
                        options_.files.parquet.compression));

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -79,22 +80,52 @@ class TableWriter {
     iceberg::RowDelta delta;                        ///< From Prepare on.
   };
   using Positions = std::vector<std::optional<index::RowPosition>>;
+  struct BatchKeys {
+    index::EncodedKeys rows;
+    index::EncodedKeys old;
+  };
+  using IndexChanges = std::vector<index::TableIndex::Change>;
+  /// The key by which the index is to find a row that is being written, by its number there; nothing: not at all.
+  using KeyOfRow = std::function<std::optional<std::string_view>(size_t row)>;
 
+  // table_writer_changes.cc: what the changes of a batch do
+  Result<BatchKeys> EncodeBatchKeys(const TableBatch& batch) const;
+  Status WriteChanges(const TableBatch& batch, ChangeRange range, const BatchKeys& keys);
+  FoldedBatch FoldChanges(const TableBatch& batch, ChangeRange range, const BatchKeys& keys) const;
+  /// A TRUNCATE in a mode that keeps rows: those that stand are written again as fallen.
+  Status FallAll(const RowFacts& facts);
+  /// Whether the index finds rows that the source no longer has.
+  bool FindsFallenRows() const {
+    return layout_.mode == ChangeMode::kSoftDelete && layout_.identity == RowIdentity::kKey;
+  }
+  void EraseFromIndex(const FoldedBatch& folded, const Positions& removed, IndexChanges& changes) const;
+
+  // table_writer_append.cc: append mode, where each change is a row
+  Status AppendChanges(const std::string& commit_id, const TableBatch& batch);
+  /// The index, which only unchanged values need: each key's latest row.
+  Status EnsureLatestRows(const std::string& commit_id);
+  Status IndexLatestRows();
+  /// The batch's rows with their unchanged values. `latest`: what its changes since the last TRUNCATE come down to.
+  Result<std::shared_ptr<arrow::RecordBatch>> FillFromLatestRows(const TableBatch& batch, const BatchKeys& keys,
+                                                                 FoldedBatch& latest);
+
+  // table_writer.cc: files, index and commits
   Status Begin(const std::string& commit_id);
   Status Truncate();
+  Status OpenIndex();
   Status EnsureIndex(const std::string& commit_id);
   Status RebuildIndex(const std::string& commit_id);
+  iceberg::Schema KeyProjection() const;
   Result<Positions> DeleteRemovedRows(const FoldedBatch& folded);
-  /// Where the rows went.
-  Result<std::vector<PlacedRows>> AppendRows(const std::shared_ptr<arrow::RecordBatch>& rows);
-  /// `placed`: of the batch's live rows.
-  Status UpdateIndex(const FoldedBatch& folded, const index::EncodedKeys& row_keys, const Positions& removed,
-                     std::span<const PlacedRows> placed);
+  /// Writes rows with all columns of the layout; `changes` get their places, where there is an index.
+  Status AppendRows(const std::shared_ptr<arrow::RecordBatch>& rows, const KeyOfRow& key_of, IndexChanges& changes);
   Result<iceberg::CommitRequest> BuildOn(const iceberg::TableMetadata& fresh);
   /// Another writer moved rows: makes sure that the index is built anew at the next start.
   Error DistrustIndex(const Error& why);
   /// The location of a numbered file of the index, which is closed first where it is being written.
   Result<std::string> ReadableFile(uint32_t number);
+  /// All files of the commit in the making can be read afterwards.
+  Status CloseDataFiles();
   void TakeClosedFiles();
   std::string NextName(std::string_view suffix);
 

@@ -46,7 +46,7 @@ Result<TableLayout> MakeLayout(const encode::TableMapping& mapping, RowIdentity 
   if (identity == RowIdentity::kWholeRow) {
     for (size_t i = 0; i < mapping.columns.size(); ++i) layout.key_columns.push_back(static_cast<int>(i));
   }
-  const auto own = OwnColumnsOf(settings.mode, settings.track_changes);
+  const auto own = OwnColumnsOf(settings.mode, settings.track_changes, identity);
   TRY_VOID(AddOwnColumns(own, existing, last_column_id, layout));
   return layout;
 }
@@ -176,10 +176,10 @@ Status PlanFor(TargetTable& target, const StoredDefinition& stored) {
       encode::MapTableOnto(target.source, followed.CurrentSchema(), change.columns, target.settings.columns));
   TRY(target.layout, MakeLayout(target.mapping, IdentityOf(target.source), target.settings, followed.CurrentSchema(),
                                 followed.last_column_id));
-  for (const iceberg::Field& field : target.layout.schema.fields) {
-    if (change.schema.FindField(field.id) != nullptr) continue;
-    change.steps.push_back(fmt::format("adds column {}", field.name));
-    change.schema.fields.push_back(field);
+  iceberg::Schema with_own = WithFieldsOf(target.layout, change.schema);
+  if (with_own.fields != change.schema.fields) {
+    change.steps.push_back("adds columns of firn's own");
+    change.schema = std::move(with_own);
     change.schema_differs = true;
   }
   if (target.settings.partition_by) {

@@ -157,6 +157,8 @@ def _typed_json_value(members):
     if len(members) != 1:
         return members
     ((kind, text),) = members.items()
+    if kind == "struct" and isinstance(text, dict):
+        return text
     decoders = {
         "float": float,
         "decimal": decimal.Decimal,

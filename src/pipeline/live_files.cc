@@ -1,7 +1,6 @@
 #include "pipeline/live_files.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "base/try.h"
@@ -41,11 +40,13 @@ std::vector<std::string> LiveFiles::Locations() const {
   return locations;
 }
 
-std::vector<std::string> LiveFiles::AddedLocations() const {
-  std::vector<std::string> locations;
-  std::ranges::copy_if(touched_, std::back_inserter(locations),
-                       [this](const std::string& location) { return entries_.at(location).added; });
-  return locations;
+std::vector<iceberg::DataFile> LiveFiles::AddedFiles() const {
+  std::vector<iceberg::DataFile> files;
+  for (const std::string& location : touched_) {
+    const Entry& entry = entries_.at(location);
+    if (entry.added) files.push_back(entry.file);
+  }
+  return files;
 }
 
 Status LiveFiles::ReadDeleted(Entry& entry) {

@@ -30,8 +30,8 @@ class LiveFiles {
 
   /// Locations of the committed files, in no order.
   std::vector<std::string> Locations() const;
-  /// Of those that the commit in the making adds, in the order in which they began.
-  std::vector<std::string> AddedLocations() const;
+  /// Those that the commit in the making adds, in the order in which they began. All of them are closed.
+  std::vector<iceberg::DataFile> AddedFiles() const;
   /// The rows of a file that are deleted, the commit in the making included.
   Result<iceberg::RowPositions> Deleted(const std::string& location);
 

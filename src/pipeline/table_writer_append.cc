@@ -5,8 +5,9 @@
 #include <arrow/api.h>
 
 #include <algorithm>
-#include <iterator>
+#include <limits>
 #include <numeric>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -19,19 +20,41 @@
 #include "pipeline/own_columns.h"
 #include "pipeline/table_writer.h"
 #include "pipeline/unchanged_values.h"
+#include "pipeline/write_order.h"
 
 namespace firn::pipeline {
 namespace {
 
-/// The order in which firn wrote a table's files: later ones hold later changes. A file's lowest LSN still tells when
-/// another engine has merged small files, which gives them a new sequence number.
-auto WriteOrder(const iceberg::ManifestEntry& entry, iceberg::FieldId lsn_field) {
-  const auto bound = entry.file.lower_bounds.find(lsn_field);
-  uint64_t lsn = 0;
-  if (bound != entry.file.lower_bounds.end()) {
-    for (size_t i = bound->second.size(); i > 0; --i) lsn = lsn << 8 | static_cast<unsigned char>(bound->second[i - 1]);
+/// A row of files whose rows come in an order that only their LSNs tell.
+struct Candidate {
+  std::string key;
+  int64_t lsn = 0;
+  const iceberg::DataFile* file = nullptr;
+  index::RowPosition position;
+
+  bool SamePartition(const Candidate& other) const {
+    return file->partition_spec_id == other.file->partition_spec_id && file->partition == other.file->partition;
   }
-  return std::tuple(lsn, entry.sequence_number, std::string_view(entry.file.file_path));
+};
+
+/// What the index is to learn: the latest row of each key. A key with rows of one transaction in several partitions has
+/// none that could be told: should its value be asked for, that is an error, and never another row's value. The changes
+/// look into the candidates.
+std::vector<index::TableIndex::Change> LatestOf(std::vector<Candidate>& candidates) {
+  std::ranges::stable_sort(candidates, {},
+                           [](const Candidate& row) { return std::tuple(std::string_view(row.key), row.lsn); });
+  std::vector<index::TableIndex::Change> changes;
+  for (size_t begin = 0, end = 0; begin < candidates.size(); begin = end) {
+    while (end < candidates.size() && candidates[end].key == candidates[begin].key) ++end;
+    const Candidate& last = candidates[end - 1];
+    bool is_certain = true;
+    for (size_t i = end - 1; i > begin && candidates[i - 1].lsn == last.lsn; --i) {
+      is_certain = is_certain && candidates[i - 1].SamePartition(last);
+    }
+    changes.push_back(is_certain ? index::TableIndex::Change{.key = last.key, .put = last.position}
+                                 : index::TableIndex::Change{.key = last.key, .erase = index::RowPosition{}});
+  }
+  return changes;
 }
 
 }  // namespace
@@ -72,46 +95,51 @@ Status TableWriter::EnsureLatestRows(const std::string& commit_id) {
 
 Status TableWriter::IndexLatestRows() {
   const iceberg::TableMetadata& metadata = *table_.metadata;
-  std::vector<iceberg::LiveDataFile> files;
+  std::vector<WrittenFile> files;
   if (!pending_->truncate) {
-    TRY(files, iceberg::PlanFiles(context_.store, metadata, metadata.CurrentSnapshot(), manifests_));
-  }
-  // Rows of one transaction that lie in several partitions' files have no order that could be told.
-  const bool is_partitioned = std::ranges::any_of(
-      metadata.partition_specs, [](const iceberg::PartitionSpec& spec) { return !spec.fields.empty(); });
-  if (is_partitioned) {
-    return MakeError(ErrorKind::kUnsupported,
-                     "an UPDATE left a large value as it was, which PostgreSQL then doesn't send, and which row has it "
-                     "can't be told of a partitioned append table; run ALTER TABLE … REPLICA IDENTITY FULL, so that it "
-                     "sends such values, and drop the table in the catalog to copy it anew");
-  }
-  const iceberg::FieldId lsn_field = layout_.schema.FindField(NameOf(OwnColumn::kLsn))->id;
-  std::ranges::sort(files, {}, [&](const iceberg::LiveDataFile& file) { return WriteOrder(file.entry, lsn_field); });
-  std::vector<std::string> locations;
-  for (const iceberg::LiveDataFile& file : files) locations.push_back(file.entry.file.file_path);
-  std::ranges::copy(files_.AddedLocations(), std::back_inserter(locations));
-
-  const iceberg::Schema projection = KeyProjection();
-  std::vector<int> columns(projection.fields.size());
-  std::iota(columns.begin(), columns.end(), 0);
-  int64_t rows = 0;
-  for (const std::string& location : locations) {
-    TRY(const uint32_t file, index_->AddFile(location));
-    TRY(const iceberg::RowPositions deleted, files_.Deleted(location));
-    TRY(auto reader, iceberg::DataFileReader::Open(context_.store, location, projection));
-    uint32_t row = 0;
-    while (true) {
-      TRY(const auto batch, reader->Next().Context("reading {}", location));
-      if (!batch) break;
-      TRY(const auto keys, index::EncodeKeys(*batch, columns));
-      IndexChanges changes;
-      for (size_t i = 0; i < keys.size(); ++i, ++row) {
-        // A deleted row's key is found, too: whatever comes next for it brings all values.
-        if (!deleted.contains(uint64_t{row})) changes.push_back({.key = keys[i], .put = index::RowPosition{file, row}});
-      }
-      rows += batch->num_rows();
-      if (!changes.empty()) TRY_VOID(index_->Apply(changes));
+    TRY(auto live, iceberg::PlanFiles(context_.store, metadata, metadata.CurrentSnapshot(), manifests_));
+    for (iceberg::LiveDataFile& file : live) {
+      files.push_back({.file = std::move(file.entry.file), .sequence_number = file.entry.sequence_number});
     }
+  }
+  for (iceberg::DataFile& file : files_.AddedFiles()) {
+    files.push_back({.file = std::move(file), .sequence_number = std::numeric_limits<int64_t>::max()});
+  }
+  const iceberg::Field& lsn = *layout_.schema.FindField(NameOf(OwnColumn::kLsn));
+  const iceberg::FieldId operation = layout_.schema.FindField(NameOf(OwnColumn::kOperation))->id;
+  iceberg::Schema projection = KeyProjection();
+  std::vector<int> key_columns(projection.fields.size());
+  std::iota(key_columns.begin(), key_columns.end(), 0);
+  projection.fields.push_back(lsn);
+  int64_t rows = 0;
+  for (const WrittenFiles& group : InWriteOrder(std::move(files), lsn.id, operation)) {
+    std::vector<Candidate> candidates;
+    for (const WrittenFile& written : group.files) {
+      const std::string& location = written.file.file_path;
+      TRY(const uint32_t file, index_->AddFile(location));
+      TRY(const iceberg::RowPositions deleted, files_.Deleted(location));
+      TRY(auto reader, iceberg::DataFileReader::Open(context_.store, location, projection));
+      index::RowPosition position{.file = file};
+      while (true) {
+        TRY(const auto batch, reader->Next().Context("reading {}", location));
+        if (!batch) break;
+        TRY(const auto keys, index::EncodeKeys(*batch, key_columns));
+        const auto& lsns = static_cast<const arrow::Int64Array&>(*batch->columns().back());
+        IndexChanges changes;
+        for (size_t i = 0; i < keys.size(); ++i, ++position.row) {
+          // A deleted row's key is found, too: whatever comes next for it brings all values.
+          if (deleted.contains(uint64_t{position.row})) continue;
+          if (group.interleaved) {
+            candidates.push_back({std::string(keys[i]), lsns.Value(static_cast<int64_t>(i)), &written.file, position});
+          } else {
+            changes.push_back({.key = keys[i], .put = position});
+          }
+        }
+        rows += batch->num_rows();
+        if (!changes.empty()) TRY_VOID(index_->Apply(changes));
+      }
+    }
+    if (!candidates.empty()) TRY_VOID(index_->Apply(LatestOf(candidates)));
   }
   LogInfo("built the index of each key's latest row, for values that updates leave as they are",
           {{"table", name_}, {"rows", rows}});

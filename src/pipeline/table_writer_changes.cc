@@ -1,8 +1,6 @@
 // What the changes of a batch do to a table, by its change mode; the rest of TableWriter is in table_writer.cc.
 #include <arrow/api.h>
 
-#include <algorithm>
-#include <iterator>
 #include <numeric>
 #include <utility>
 
@@ -102,7 +100,7 @@ Status TableWriter::FallAll(const RowFacts& facts) {
   if (layout_.mode == ChangeMode::kHistory) fallen_facts.valid_to_us = facts.committed_at_us;
   TRY_VOID(CloseDataFiles());
   std::vector<std::string> locations = files_.Locations();
-  std::ranges::copy(files_.AddedLocations(), std::back_inserter(locations));
+  for (const iceberg::DataFile& file : files_.AddedFiles()) locations.push_back(file.file_path);
   // No row is to be found any more.
   if (index_ && !FindsFallenRows()) TRY_VOID(index_->Reset(pending_->commit_id));
   for (const std::string& location : locations) {

@@ -245,7 +245,7 @@ class TableWriterModes : public ::testing::TestWithParam<Setting> {
          iceberg::PlanFiles(store_, *table.metadata, table.metadata->CurrentSnapshot(), cache).value()) {
       iceberg::RowPositions deleted;
       for (const auto& deletes : live.position_deletes) {
-        deleted |= iceberg::ReadPositionDeletes(store_, deletes.file, live.entry.file.file_path).value();
+        deleted |= iceberg::ReadPositionDeletes(store_, deletes->file, live.entry.file.file_path).value();
       }
       auto reader = iceberg::DataFileReader::Open(store_, live.entry.file.file_path, layout_.schema).value();
       uint64_t position = 0;

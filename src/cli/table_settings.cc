@@ -8,16 +8,18 @@ namespace firn::cli {
 
 namespace {
 
-Result<pipeline::ChangeMode> ChangeModeOf(const config::CdcConfig& cdc) {
-  if (cdc.mode == "mirror") {
+/// `own`: the table's mode, where it has one of its own.
+Result<pipeline::ChangeMode> ChangeModeOf(const config::CdcConfig& cdc, const std::string& own) {
+  const std::string& mode = own.empty() ? cdc.mode : own;
+  if (mode == "mirror") {
     return cdc.enable_deletes ? pipeline::ChangeMode::kMirror : pipeline::ChangeMode::kSoftDelete;
   }
-  if (!cdc.enable_deletes) {
+  if (!cdc.enable_deletes && own.empty()) {
     return MakeError(ErrorKind::kInvalidConfig,
                      "cdc.enable_deletes: false goes with cdc.mode: mirror; in {} tables deleted rows stay anyway",
-                     cdc.mode);
+                     mode);
   }
-  return cdc.mode == "history" ? pipeline::ChangeMode::kHistory : pipeline::ChangeMode::kAppend;
+  return mode == "history" ? pipeline::ChangeMode::kHistory : pipeline::ChangeMode::kAppend;
 }
 
 /// Types and policies of the table's columns.
@@ -57,12 +59,12 @@ Result<encode::ColumnSettings> ColumnSettingsOf(const config::Config& config, co
 Result<pipeline::TableSettings> TableSettingsOf(const config::Config& config, const TableName& table) {
   pipeline::TableSettings settings;
   settings.compression_codec = config.writer.compression == "none" ? "uncompressed" : config.writer.compression;
-  TRY(settings.mode, ChangeModeOf(config.cdc));
+  const std::string name = ToString(table);
+  const auto own = config.tables.find(name);
+  TRY(settings.mode, ChangeModeOf(config.cdc, own == config.tables.end() ? "" : own->second.cdc_mode));
   settings.track_changes = config.cdc.track_changes;
   if (config.destination.type_changes == "new_field") settings.type_changes = pipeline::TypeChangePolicy::kNewField;
-  const std::string name = ToString(table);
   TRY(settings.columns, ColumnSettingsOf(config, name));
-  const auto own = config.tables.find(name);
   if (own == config.tables.end()) return settings;
   if (own->second.partition_by) {
     settings.partition_by.emplace();

@@ -23,6 +23,14 @@ TEST(TableSettings, KeepsDeletedRowsOfAMirrorWhereDeletesAreOff) {
   EXPECT_EQ(TableSettingsOf(config, {"public", "orders"})->mode, pipeline::ChangeMode::kSoftDelete);
 }
 
+TEST(TableSettings, LetATableHaveAChangeModeOfItsOwn) {
+  config::Config config;
+  config.cdc.mode = "append";
+  config.tables["public.orders"].cdc_mode = "mirror";
+  EXPECT_EQ(TableSettingsOf(config, {"public", "orders"})->mode, pipeline::ChangeMode::kMirror);
+  EXPECT_EQ(TableSettingsOf(config, {"public", "items"})->mode, pipeline::ChangeMode::kAppend);
+}
+
 TEST(TableSettings, RefusesToSwitchDeletesOffWhereDeletedRowsStayAnyway) {
   config::Config config;
   config.cdc.mode = "history";

@@ -187,7 +187,7 @@ std::vector<ConfigKey> MakeKeys() {
       {.path = "cdc.mode",
        .field = kAt<&Config::cdc, &CdcConfig::mode>,
        .doc = "Keep the table as it is now (`mirror`), a row for every change (`append`), or rows with valid-from and "
-              "valid-to (`history`).",
+              "valid-to (`history`); docs/change_modes.md.",
        .allowed = {"mirror", "append", "history"}},
       {.path = "cdc.enable_deletes",
        .type = kBoolean,
@@ -207,6 +207,11 @@ std::vector<ConfigKey> MakeKeys() {
            "`truncate(n, column)`, as in `[\"day(created_at)\", \"bucket(16, customer_id)\"]` (docs/partitions.md). A "
            "change holds for new files; `[]` ends partitioning.",
        .default_note = "as the table is; a new one is not partitioned"},
+      {.path = "tables.*.cdc_mode",
+       .field = kInTable<&TableConfig::cdc_mode>,
+       .doc = "What a change does to this table.",
+       .allowed = {"mirror", "append", "history"},
+       .default_note = "`cdc.mode`"},
       {.path = "tables.*.columns",
        .type = kTextMap,
        .field = kInTable<&TableConfig::columns>,

@@ -43,12 +43,14 @@ class FixedWidthColumn final : public ColumnDecoder {
       }
       if (fault != Fault::kNone) [[unlikely]] {
         TRY_VOID(unrepresentable_.Accept(fault, value));
-        if (!unrepresentable_.clamps() || !Clamp(codec_, fault, value, decoded)) {
+        typename WireCodec::Value nearest{};  // not `decoded`, which the loop keeps in a register
+        if (!unrepresentable_.clamps() || !Clamp(codec_, fault, value, nearest)) {
           out[i] = Stored{};
           valid[i] = 0;
           ++nulls;
           continue;
         }
+        decoded = nearest;
       }
       out[i] = static_cast<Stored>(decoded);
       valid[i] = 1;

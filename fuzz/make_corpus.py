@@ -82,6 +82,52 @@ def rows_of_copy(connection):
             seed("copy_row", bytes(row))
 
 
+# In the order of wire_value_fuzzer.cc, with each type's send function.
+VALUES = [
+    ("bool", "boolsend", ["true"]),
+    ("bytea", "byteasend", ["\\x00ff5c"]),
+    ('"char"', "charsend", ["x"]),
+    ("name", "namesend", ["name"]),
+    ("int8", "int8send", ["-9223372036854775808"]),
+    ("int2", "int2send", ["7"]),
+    ("int4", "int4send", ["42"]),
+    ("text", "textsend", ['a "b\\c", {NULL}']),
+    ("oid", "oidsend", ["4294967295"]),
+    ("json", "json_send", ['{"a": [1, 2.50, 1e300, 1e400, null, true, "\\ud83d\\ude00"], "a": {"b": -99999999999999999999}}']),
+    ("float4", "float4send", ["1.5", "1e6"]),
+    ("float8", "float8send", ["NaN", "1e-5", "123456.789"]),
+    ("bpchar", "bpcharsend", ["ab  "]),
+    ("date", "date_send", ["2024-02-29", "infinity", "0044-03-15 BC"]),
+    ("time", "time_send", ["13:14:15.5", "24:00:00"]),
+    ("timestamp", "timestamp_send", ["2024-02-29 13:14:15.123456", "294276-12-31 23:59:59.999999", "-infinity"]),
+    ("timestamptz", "timestamptz_send", ["2024-02-29 13:14:15.5+02", "0044-03-15 12:00:00+00 BC"]),
+    ("interval", "interval_send", ["1 day"]),
+    ("numeric", "numeric_send", ["123.45", "-0.001", "NaN", "Infinity", "1e50"]),
+    ("uuid", "uuid_send", ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"]),
+    ("jsonb", "jsonb_send", ['{"b": {}, "a": [1]}']),
+]
+
+
+def values_of_types(connection):
+    """Each in both wire formats, as all that a column may be stored as; and in arrays."""
+    for index, (type_name, send, values) in enumerate(VALUES):
+        for value in values:
+            text, binary = connection.execute(f"SELECT format('%%s', v), {send}(v) FROM (SELECT %s::{type_name} v) s", [value]).fetchone()
+            for decimal in (0, 0x40) if type_name == "numeric" else (0,):
+                for stored in (16 | 2,) if type_name.startswith("json") else (2,) if value != values[0] else (2, 8):
+                    seed("wire_value", bytes([index | decimal, stored]) + text.encode())
+                    seed("wire_value", bytes([index | decimal, stored | 1]) + binary)
+        if type_name not in ("int4", "text", "numeric", "timestamptz"):
+            continue
+        for array in ("ARRAY[v, NULL]", "ARRAY[[v], [v]]", f"('[2:2]=' || ARRAY[v]::text)::{type_name}[]"):
+            text, binary = connection.execute(
+                f"SELECT a::text, array_send(a) FROM (SELECT {array} a FROM (SELECT %s::{type_name} v) s) s", [values[0]]
+            ).fetchone()
+            for stored in (2, 8):
+                seed("wire_value", bytes([index | 0x80, stored]) + text.encode())
+                seed("wire_value", bytes([index | 0x80, stored | 1]) + binary)
+
+
 def files_of_tables(warehouse):
     for path in warehouse.rglob("*.avro"):
         content = path.read_bytes()
@@ -196,6 +242,7 @@ def main():
                 rows_of_copy(connection)
             firn.catch_up()
             messages_of_pgoutput(connection)
+            values_of_types(connection)
         files_of_tables(firn.warehouse)
     finally:
         server.stop()

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/pipeline_services.h"
 #include "cli/table_settings.h"
+#include "pipeline/target_table.h"
 
 namespace firn::cli {
 namespace {

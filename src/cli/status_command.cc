@@ -63,7 +63,9 @@ TableRow DescribeTable(const config::Config& config, const SourceTable& table,
   if (!*target || !(*target)->progress) return row;
   const iceberg::Snapshot& snapshot = *(*target)->table.metadata->CurrentSnapshot();
   row.state = "streaming";
-  row.rows = SummaryCount(snapshot, "total-records") - SummaryCount(snapshot, "total-position-deletes");
+  // Each delete of firn is of one row, by place or by key.
+  row.rows = SummaryCount(snapshot, "total-records") - SummaryCount(snapshot, "total-position-deletes") -
+             SummaryCount(snapshot, "total-equality-deletes");
   row.lsn = ToString((*target)->progress->lsn);
   row.snapshot_id = snapshot.snapshot_id;
   row.last_commit_ms = snapshot.timestamp_ms;

@@ -64,6 +64,9 @@ Result<pipeline::TableSettings> TableSettingsOf(const config::Config& config, co
   TRY(settings.mode, ChangeModeOf(config.cdc, own == config.tables.end() ? "" : own->second.cdc_mode));
   settings.track_changes = config.cdc.track_changes;
   if (config.destination.type_changes == "new_field") settings.type_changes = pipeline::TypeChangePolicy::kNewField;
+  settings.format_version = config.destination.format_version;
+  settings.deletes =
+      config.destination.deletes == "equality" ? pipeline::DeleteForm::kEquality : pipeline::DeleteForm::kPosition;
   TRY(settings.columns, ColumnSettingsOf(config, name));
   if (own == config.tables.end()) return settings;
   if (own->second.partition_by) {

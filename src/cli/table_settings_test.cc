@@ -94,5 +94,16 @@ TEST(TableSettings, NamesTheKeyOfAValueThatCannotBe) {
               HasSubstr("tables.public.orders.unrepresentable_columns: valid_to: 'none' is not a policy"));
 }
 
+TEST(TableSettings, DeletesByPlaceUnlessAskedToDeleteByKey) {
+  config::Config config;
+  config.destination.format_version = 3;
+  EXPECT_EQ(TableSettingsOf(config, {"public", "orders"})->format_version, 3);
+  EXPECT_EQ(TableSettingsOf(config, {"public", "orders"})->deletes, pipeline::DeleteForm::kPosition);
+  config.destination.deletes = "vector";
+  EXPECT_EQ(TableSettingsOf(config, {"public", "orders"})->deletes, pipeline::DeleteForm::kPosition);
+  config.destination.deletes = "equality";
+  EXPECT_EQ(TableSettingsOf(config, {"public", "orders"})->deletes, pipeline::DeleteForm::kEquality);
+}
+
 }  // namespace
 }  // namespace firn::cli

@@ -77,6 +77,11 @@ void CheckDestination(const DestinationConfig& destination, const FindOrigin& or
     problems.Add(origin_of("destination.deletes"),
                  "destination.deletes: deletion vectors need destination.format_version: 3");
   }
+  if (destination.deletes == "position" && destination.format_version >= 3) {
+    problems.Add(origin_of("destination.deletes"),
+                 "destination.deletes: format version 3 has vectors in place of position delete files; set it to "
+                 "vector, or leave it out");
+  }
 }
 
 bool IsLocal(const std::string& warehouse) {

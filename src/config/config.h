@@ -32,7 +32,7 @@ struct DestinationConfig {
   std::string name_space = "{schema}";
   std::string table_prefix;
   int format_version = 2;
-  std::string deletes = "position";
+  std::string deletes;  ///< Empty: "position", or "vector" for format version 3.
   std::string unrepresentable = "error";
   std::string type_changes = "recopy";
 };

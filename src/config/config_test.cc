@@ -309,8 +309,6 @@ TEST(ParseConfig, RefusesWhatThisVersionLacks) {
             "firn.yaml:5: catalog.warehouse: 's3://' is not available in this version\n"
             "firn.yaml:6: catalog.credential: not available in this version\n"
             "firn.yaml:8: storage.s3.path_style: not available in this version\n"
-            "firn.yaml:10: destination.format_version: '3' is not available in this version\n"
-            "firn.yaml:11: destination.deletes: 'vector' is not available in this version\n"
             "firn.yaml:16: maintenance.snapshot_retention: '1d' is not available in this version");
 }
 
@@ -319,6 +317,20 @@ TEST(ParseConfig, TellsTheWordNullFromNothing) {
             "firn.yaml:5: destination.unrepresentable: there is no value; for the word null write \"null\", in quotes");
   EXPECT_THAT(RefusedAfterRequired("tables: {public.t: {unrepresentable_columns: {v: null}}}\n"),
               HasSubstr("tables.public.t.unrepresentable_columns: expected a text; put quotes around the word null"));
+}
+
+TEST(ParseConfig, LetsTheFormatVersionChooseTheDeleteForm) {
+  const std::string required = "source: {url: postgresql://db}\ncatalog: {warehouse: /lake}\n";
+  EXPECT_EQ(Parsed(required).destination.deletes, "");
+  EXPECT_EQ(Parsed(required + "destination: {format_version: 3}\n").destination.deletes, "");
+  EXPECT_EQ(Parsed(required + "destination: {format_version: 3, deletes: equality}\n").destination.deletes, "equality");
+  EXPECT_EQ(Parsed(required + "destination: {deletes: equality}\n").destination.format_version, 2);
+  EXPECT_EQ(Refused(required + "destination: {deletes: vector}\n"),
+            "firn.yaml:3: destination.deletes: deletion vectors need destination.format_version: 3");
+  EXPECT_EQ(
+      Refused(required + "destination: {format_version: 3, deletes: position}\n"),
+      "firn.yaml:3: destination.deletes: format version 3 has vectors in place of position delete files; set it to "
+      "vector, or leave it out");
 }
 
 TEST(ParseConfig, NeverShowsAPassword) {

@@ -42,8 +42,6 @@ std::span<const UnavailableFeature> UnavailableFeatures() {
       {"catalog.access_key_id", {}},
       {"catalog.secret_access_key", {}},
       {"storage", {}},
-      {"destination.format_version", {"2"}},
-      {"destination.deletes", {"position"}},
       {"maintenance.compact", {"auto"}},
       {"maintenance.snapshot_retention", {"7d"}},
       {"maintenance.orphan_grace", {"3d"}},

@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
+#include "iceberg/manifest_avro.h"
+#include "iceberg/manifest_list_avro.h"
 #include "testing/memory_file_store.h"
 
 namespace firn::iceberg {
@@ -63,6 +66,28 @@ class RowDeltaTest : public ::testing::Test {
     EXPECT_TRUE(CheckRequirements(&metadata_, request->requirements).has_value());
     metadata_ = ApplyUpdates(metadata_, "", request->updates, now_ms_).value();
     return *metadata_.CurrentSnapshot();
+  }
+
+  /// Another writer's snapshot, which adds delete files and replaces none.
+  void AddDeletesElsewhere(const std::vector<DataFile>& files) {
+    Snapshot snapshot{.snapshot_id = 4711,
+                      .parent_snapshot_id = metadata_.current_snapshot_id,
+                      .sequence_number = metadata_.last_sequence_number + 1,
+                      .timestamp_ms = ++now_ms_,
+                      .manifest_list = "memory/t/metadata/elsewhere-list.avro"};
+    ManifestWriter writer(metadata_, metadata_.DefaultSpec(), true, snapshot.snapshot_id, snapshot.sequence_number);
+    for (const DataFile& file : files) {
+      ASSERT_TRUE(writer.Add({.snapshot_id = snapshot.snapshot_id, .file = file}));
+    }
+    WrittenManifest written = std::move(writer).Finish().value();
+    written.manifest.manifest_path = "memory/t/metadata/elsewhere.avro";
+    ASSERT_TRUE(store_.Write(written.manifest.manifest_path, written.content));
+    std::vector<ManifestFile> list = Manifests();
+    list.push_back(written.manifest);
+    const std::string content = WriteManifestList(metadata_.format_version, snapshot, list).value();
+    ASSERT_TRUE(store_.Write(snapshot.manifest_list, content));
+    const std::vector<Update> updates{AddSnapshot{snapshot}, SetSnapshotRef{"main", {.snapshot_id = 4711}}};
+    metadata_ = ApplyUpdates(metadata_, "", updates, now_ms_).value();
   }
 
   /// The table as its files have it: nothing comes from the cache that commits use.
@@ -357,6 +382,54 @@ TEST_F(RowDeltaTest, CountsDeletionVectorsInVersion3) {
   EXPECT_FALSE(snapshot.summary.contains("added-position-delete-files"));
   EXPECT_THAT(Files(), ElementsAre(Pair("1", ElementsAre("v2"))));
   EXPECT_EQ(Build({.added_delete_files = {Deletes("d", "1")}}).error().kind(), ErrorKind::kUnsupported);
+}
+
+TEST_F(RowDeltaTest, GivesTheRowsOfAnUpgradedTableIds) {
+  Commit({.added_data_files = {Data("1", 10), Data("2", 5)}, .added_delete_files = {Deletes("d1", "1", 2)}});
+  Commit({.added_data_files = {Data("3", 4)}});
+  metadata_ = ApplyUpdates(metadata_, "", {UpgradeFormatVersion{3}}, ++now_ms_).value();
+  EXPECT_EQ(metadata_.next_row_id, 0);
+  EXPECT_EQ(metadata_.CurrentSnapshot()->first_row_id, std::nullopt);
+
+  const Snapshot first = Commit({.added_data_files = {Data("4", 1)}, .added_delete_files = {Vector("v1", "1", 3)}});
+  EXPECT_EQ(first.first_row_id, 0);
+  EXPECT_EQ(first.added_rows, 20);
+  EXPECT_EQ(metadata_.next_row_id, 20);
+  EXPECT_EQ(first.summary.at("added-dvs"), "1");
+  EXPECT_EQ(first.summary.at("removed-position-delete-files"), "1");
+  EXPECT_EQ(first.summary.at("total-position-deletes"), "3");
+  EXPECT_THAT(Files(), ElementsAre(Pair("1", ElementsAre("v1")), Pair("2", IsEmpty()), Pair("3", IsEmpty()),
+                                   Pair("4", IsEmpty())));
+  const auto ids = [this] {
+    std::map<std::string, std::optional<int64_t>> by_path;
+    for (const LiveDataFile& file : Plan()) by_path[file.entry.file.file_path] = file.entry.file.first_row_id;
+    return by_path;
+  };
+  const auto assigned = ids();
+  std::set<int64_t> starts;
+  for (const auto& [path, id] : assigned) {
+    ASSERT_TRUE(id.has_value()) << path;
+    starts.insert(*id);
+  }
+  EXPECT_EQ(starts.size(), 4u);
+  Commit({.added_delete_files = {Vector("v2", "1", 4)}, .removed_data_files = {"2"}});
+  for (const auto& [path, id] : ids()) EXPECT_EQ(id, assigned.at(path)) << path;
+}
+
+TEST_F(RowDeltaTest, ReplacesAllDeleteFilesOfADataFileAlone) {
+  Commit({.added_data_files = {Data("1"), Data("2")}});
+  Commit({.added_delete_files = {Deletes("old", "1")}});
+  // Another writer's: a second one for the data file, and one that may be about any file of the partition.
+  DataFile wide = Deletes("wide", "1");
+  wide.referenced_data_file.reset();
+  AddDeletesElsewhere({Deletes("second", "1"), wide});
+  EXPECT_THAT(Files(), ElementsAre(Pair("1", ElementsAre("old", "second", "wide")), Pair("2", ElementsAre("wide"))));
+  Commit({.added_delete_files = {Deletes("new", "1", 4)}});
+  EXPECT_THAT(Files(), ElementsAre(Pair("1", ElementsAre("new", "wide")), Pair("2", ElementsAre("wide"))));
+
+  metadata_ = ApplyUpdates(metadata_, "", {UpgradeFormatVersion{3}}, ++now_ms_).value();
+  Commit({.added_delete_files = {Vector("v", "1", 5)}});
+  EXPECT_THAT(Files(), ElementsAre(Pair("1", ElementsAre("v")), Pair("2", ElementsAre("wide"))));
 }
 
 TEST_F(RowDeltaTest, KeepsTheRetentionOfMain) {

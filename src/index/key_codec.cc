@@ -2,10 +2,12 @@
 
 #include <arrow/api.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <span>
 #include <type_traits>
@@ -311,6 +313,15 @@ bool HasFixedWidth(const arrow::Array& array) {
 }
 
 }  // namespace
+
+std::optional<size_t> EncodedKeys::Find(std::string_view key) const {
+  const std::less<const char*> before;  // Pointers of other buffers have no order that < would know.
+  if (before(key.data(), bytes_.data()) || !before(key.data(), bytes_.data() + bytes_.size())) return std::nullopt;
+  const auto offset = static_cast<size_t>(key.data() - bytes_.data());
+  const auto found = std::ranges::lower_bound(offsets_, offset);
+  if (found == offsets_.end() || *found != offset) return std::nullopt;
+  return static_cast<size_t>(found - offsets_.begin());
+}
 
 Result<EncodedKeys> EncodeKeys(const arrow::RecordBatch& batch, const std::vector<int>& columns) {
   if (columns.empty()) return MakeError(ErrorKind::kInternal, "a key of no columns was asked for");

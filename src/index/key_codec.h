@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,8 @@ class EncodedKeys {
   std::string_view operator[](size_t row) const {
     return std::string_view(bytes_).substr(offsets_[row], offsets_[row + 1] - offsets_[row]);
   }
+  /// Which row's key this is, for a view that operator[] gave of a key that is not empty; nothing for other bytes.
+  std::optional<size_t> Find(std::string_view key) const;
 
  private:
   friend Result<EncodedKeys> EncodeKeys(const arrow::RecordBatch& batch, const std::vector<int>& columns);

@@ -220,5 +220,17 @@ TEST(KeyCodec, IsInjectiveAndKeepsTheOrderOfRandomRows) {
   }
 }
 
+TEST(EncodedKeys, KnowWhichKeyAViewIs) {
+  const auto batch =
+      BatchOf({FromJson(arrow::utf8(), R"(["a", "", "a", "b"])"), FromJson(arrow::int32(), "[1, 2, 1, 3]")});
+  const auto keys = EncodeKeys(*batch, {0, 1}).value();
+  const auto others = EncodeKeys(*batch, {0, 1}).value();
+  for (size_t row = 0; row < keys.size(); ++row) {
+    EXPECT_EQ(keys.Find(keys[row]), row);
+    EXPECT_EQ(keys.Find(others[row]), std::nullopt);
+    EXPECT_EQ(keys.Find(keys[row].substr(1)), std::nullopt);
+  }
+}
+
 }  // namespace
 }  // namespace firn::index

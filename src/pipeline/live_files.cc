@@ -4,32 +4,60 @@
 #include <utility>
 
 #include "base/try.h"
+#include "iceberg/deletion_vector.h"
 
 namespace firn::pipeline {
+namespace {
 
-Status LiveFiles::Load(const iceberg::TableMetadata& metadata, iceberg::ManifestCache& manifests) {
-  entries_.clear();
-  touched_.clear();
-  TRY(auto files, iceberg::PlanFiles(store_, metadata, metadata.CurrentSnapshot(), manifests));
+int64_t NewestSequenceNumber(const std::vector<iceberg::SharedEntry>& deletes) {
+  int64_t newest = 0;
+  for (const auto& entry : deletes) newest = std::max(newest, entry->sequence_number);
+  return newest;
+}
+
+/// Whether a delete file is the same one: vectors share a file, and are told apart by their offsets in it.
+bool IsSame(const iceberg::DataFile& a, const iceberg::DataFile& b) {
+  return a.file_path == b.file_path && a.content_offset == b.content_offset;
+}
+
+bool HasSameDeletes(const iceberg::LiveDataFile& live, const std::vector<iceberg::DataFile>& delete_files,
+                    int64_t newest_equality_delete) {
+  // Manifests may have been merged since: the order tells nothing.
+  return live.position_deletes.size() == delete_files.size() &&
+         NewestSequenceNumber(live.equality_deletes) == newest_equality_delete &&
+         std::ranges::all_of(live.position_deletes, [&](const auto& deletes) {
+           return std::ranges::any_of(delete_files,
+                                      [&](const iceberg::DataFile& file) { return IsSame(file, deletes->file); });
+         });
+}
+
+}  // namespace
+
+Status LiveFiles::Load(iceberg::TableMetadataPtr metadata, iceberg::ManifestCache& manifests) {
+  LoadNothing();
+  loaded_ = false;
+  metadata_ = std::move(metadata);
+  TRY(auto files, iceberg::PlanFiles(store_, *metadata_, metadata_->CurrentSnapshot(), manifests));
   for (iceberg::LiveDataFile& live : files) {
-    if (!live.equality_deletes.empty() || live.position_deletes.size() > 1) {
-      return MakeError(
-          ErrorKind::kUnsupported,
-          "data file {} has {} position delete files and {} equality delete files of another writer; compact "
-          "the table with its engine (Spark: rewrite_data_files) and start firn again",
-          live.entry.file.file_path, live.position_deletes.size(), live.equality_deletes.size());
-    }
-    Entry entry{.file = std::move(live.entry.file)};
-    if (live.position_deletes.empty()) {
-      entry.deleted.emplace();
-    } else {
-      entry.delete_file = live.position_deletes.front()->file;
-    }
+    const bool by_equality = !live.equality_deletes.empty();
+    Entry entry{.file = by_equality ? live.entry.file : std::move(live.entry.file),
+                .newest_equality_delete = NewestSequenceNumber(live.equality_deletes)};
+    for (const auto& deletes : live.position_deletes) entry.delete_files.push_back(deletes->file);
+    if (entry.delete_files.empty()) entry.deleted.emplace();
+    if (!live.equality_deletes.empty())
+      entry.by_equality = std::make_shared<const iceberg::LiveDataFile>(std::move(live));
     std::string location = entry.file.file_path;
     entries_.emplace(std::move(location), std::move(entry));
   }
   loaded_ = true;
   return {};
+}
+
+void LiveFiles::LoadNothing() {
+  entries_.clear();
+  touched_.clear();
+  equality_deletes_.reset();
+  loaded_ = true;
 }
 
 std::vector<std::string> LiveFiles::Locations() const {
@@ -51,15 +79,26 @@ std::vector<iceberg::DataFile> LiveFiles::AddedFiles() const {
 
 Status LiveFiles::ReadDeleted(Entry& entry) {
   if (entry.deleted) return {};
-  TRY(entry.deleted, iceberg::ReadPositionDeletes(store_, *entry.delete_file, entry.file.file_path));
+  iceberg::RowPositions deleted;
+  for (const iceberg::DataFile& file : entry.delete_files) {
+    TRY(const iceberg::RowPositions positions, iceberg::ReadPositionDeletes(store_, file, entry.file.file_path));
+    deleted |= positions;
+  }
+  entry.deleted = std::move(deleted);
   return {};
 }
 
 Result<iceberg::RowPositions> LiveFiles::Deleted(const std::string& location) {
   auto position = entries_.find(location);
   if (position == entries_.end()) return MakeError(ErrorKind::kInternal, "{} is not a live data file", location);
-  TRY_VOID(ReadDeleted(position->second));
-  return *position->second.deleted | position->second.marked;
+  Entry& entry = position->second;
+  if (entry.by_equality) {
+    if (!equality_deletes_) equality_deletes_.emplace(store_);
+    TRY(const iceberg::RowPositions deleted, equality_deletes_->Of(*metadata_, *entry.by_equality));
+    return deleted | entry.marked;
+  }
+  TRY_VOID(ReadDeleted(entry));
+  return *entry.deleted | entry.marked;
 }
 
 void LiveFiles::Add(const std::string& location) {
@@ -100,13 +139,16 @@ void LiveFiles::Truncate() {
   loaded_ = true;
 }
 
-Result<iceberg::RowDelta> LiveFiles::MakeDelta(const std::function<std::string()>& name,
+Result<iceberg::RowDelta> LiveFiles::MakeDelta(int32_t format_version,
+                                               const std::function<std::string(std::string_view ending)>& name,
                                                iceberg::Compression compression) {
   iceberg::RowDelta delta;
+  std::optional<iceberg::DeletionVectorWriter> vectors;
+  std::vector<Entry*> with_vector;
   for (const std::string& location : touched_) {
     Entry& entry = entries_.at(location);
     TRY_VOID(ReadDeleted(entry));
-    const iceberg::RowPositions deleted = *entry.deleted | entry.marked;
+    iceberg::RowPositions deleted = *entry.deleted | entry.marked;
     if (deleted.cardinality() == static_cast<uint64_t>(entry.file.record_count)) {
       entry.emptied = true;
       if (!entry.added) delta.removed_data_files.push_back(location);
@@ -114,9 +156,22 @@ Result<iceberg::RowDelta> LiveFiles::MakeDelta(const std::function<std::string()
     }
     if (entry.added) delta.added_data_files.push_back(entry.file);
     if (!entry.has_marks) continue;
-    TRY(entry.next_delete_file, iceberg::WritePositionDeletes(store_, name(), entry.file, deleted, compression));
-    delta.added_delete_files.push_back(*entry.next_delete_file);
+    if (format_version >= 3) {
+      if (!vectors) {
+        TRY(auto opened, iceberg::DeletionVectorWriter::Open(store_, name("-deletes.puffin")));
+        vectors.emplace(std::move(opened));
+      }
+      TRY_VOID(vectors->Add(entry.file, std::move(deleted)));
+      with_vector.push_back(&entry);
+    } else {
+      TRY(entry.next_delete_file,
+          iceberg::WritePositionDeletes(store_, name("-deletes.parquet"), entry.file, deleted, compression));
+      delta.added_delete_files.push_back(*entry.next_delete_file);
+    }
   }
+  if (!vectors) return delta;
+  TRY(delta.added_delete_files, vectors->Close());
+  for (size_t i = 0; i < with_vector.size(); ++i) with_vector[i]->next_delete_file = delta.added_delete_files[i];
   return delta;
 }
 
@@ -128,11 +183,8 @@ Status LiveFiles::CheckStillLive(const iceberg::TableMetadata& fresh, iceberg::M
     const Entry& entry = entries_.at(location);
     if (entry.added) continue;
     const auto found = by_location.find(location);
-    const bool same_deletes =
-        found != by_location.end() && found->second->equality_deletes.empty() &&
-        found->second->position_deletes.size() == (entry.delete_file ? 1 : 0) &&
-        (!entry.delete_file || found->second->position_deletes.front()->file.file_path == entry.delete_file->file_path);
-    if (!same_deletes) {
+    if (found == by_location.end() ||
+        !HasSameDeletes(*found->second, entry.delete_files, entry.newest_equality_delete)) {
       return MakeError(ErrorKind::kConflict, "another writer changed data file {} at the same time", location);
     }
   }
@@ -140,6 +192,7 @@ Status LiveFiles::CheckStillLive(const iceberg::TableMetadata& fresh, iceberg::M
 }
 
 void LiveFiles::Committed() {
+  equality_deletes_.reset();
   for (const std::string& location : std::exchange(touched_, {})) {
     auto position = entries_.find(location);
     Entry& entry = position->second;
@@ -148,7 +201,14 @@ void LiveFiles::Committed() {
       entries_.erase(position);
       continue;
     }
-    if (entry.next_delete_file) entry.delete_file = std::exchange(entry.next_delete_file, std::nullopt);
+    if (entry.next_delete_file) {
+      // It has taken the place of those of this data file alone; a vector, of all others as well.
+      const bool is_vector = iceberg::IsDeletionVector(*entry.next_delete_file);
+      std::erase_if(entry.delete_files, [is_vector](const iceberg::DataFile& file) {
+        return is_vector || iceberg::ReferencedDataFile(file).has_value();
+      });
+      entry.delete_files.push_back(*std::exchange(entry.next_delete_file, std::nullopt));
+    }
     *entry.deleted |= std::exchange(entry.marked, {});
     entry.has_marks = false;
     entry.added = false;

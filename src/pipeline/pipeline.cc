@@ -11,6 +11,7 @@
 #include "base/interruptible_sleep.h"
 #include "base/try.h"
 #include "observe/log.h"
+#include "pipeline/delete_form.h"
 #include "pipeline/renamed_tables.h"
 #include "pipeline/source_watch.h"
 
@@ -189,6 +190,7 @@ class PipelineRun {
     bool binary = true;
     std::vector<TargetTable> targets;
     for (auto& target : targets_) {
+      TRY_VOID(AdoptDeleteForm(services_.catalog, target->settings, target->table));
       binary = binary && target->mapping.StreamsBinary();
       targets.push_back(std::move(*target));
     }

@@ -42,11 +42,18 @@ enum class OwnColumn : uint8_t {
   kCurrent,      ///< _firn_current
 };
 
+/// How rows of earlier commits are deleted (docs/decisions/0006, 0007).
+enum class DeleteForm : uint8_t {
+  kPosition,  ///< By place, which the index knows: position delete files, or vectors in tables of format version 3.
+  kEquality,  ///< By key: equality delete files. No index is needed.
+};
+
 struct TableLayout {
   /// Source columns in the mapping's order, computed columns, firn's own. Field ids are the table's.
   iceberg::Schema schema;
   ChangeMode mode = ChangeMode::kMirror;
   RowIdentity identity = RowIdentity::kAppendOnly;
+  DeleteForm deletes = DeleteForm::kPosition;
   /// Source columns (so also indexes into the schema's fields): the key columns, or all of them for kWholeRow. Empty
   /// for kAppendOnly.
   std::vector<int> key_columns;

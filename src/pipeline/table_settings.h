@@ -29,6 +29,8 @@ struct TableSettings {
   /// How the table's files are divided from now on; nothing: as it is, which is not at all for a new table.
   std::optional<std::vector<PartitionTerm>> partition_by;
   TypeChangePolicy type_changes = TypeChangePolicy::kRecopy;
+  int32_t format_version = 2;  ///< Of a new table; an older one is upgraded.
+  DeleteForm deletes = DeleteForm::kPosition;
 };
 
 /// Gives the settings of a table; kInvalidConfig names the key that can't be used for it. Thread-safe.

@@ -3,7 +3,9 @@
 #include <arrow/api.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <numeric>
 #include <unordered_map>
 #include <utility>
@@ -45,13 +47,17 @@ TableWriter::TableWriter(WriterContext context, TableWriterOptions options, cata
       name_(std::move(name)),
       files_(context.store) {}
 
-std::string TableWriter::NextName(std::string_view suffix) {
-  return fmt::format("{}-{:05}{}.parquet", pending_->commit_id, pending_->files_named++, suffix);
+std::string TableWriter::NextName(std::string_view ending) {
+  return fmt::format("{}-{:05}{}", pending_->commit_id, pending_->files_named++, ending);
 }
 
 Status TableWriter::Begin(const std::string& commit_id) {
   if (pending_) return {};
-  if (!files_.loaded()) TRY_VOID(files_.Load(*table_.metadata, manifests_));
+  if (!files_.loaded() && layout_.deletes == DeleteForm::kEquality) {
+    files_.LoadNothing();
+  } else if (!files_.loaded()) {
+    TRY_VOID(files_.Load(table_.metadata, manifests_));
+  }
   pending_.emplace(Pending{.commit_id = commit_id});
   return {};
 }
@@ -80,12 +86,13 @@ Status TableWriter::Write(const std::string& commit_id, const TableBatch& batch)
 
 Status TableWriter::Truncate() {
   pending_->data_files.reset();
+  pending_->key_deletes.reset();
   files_.Truncate();
   pending_->truncate = true;
   pending_->rows = 0;
   if (layout_.identity == RowIdentity::kAppendOnly) return {};
   TRY_VOID(OpenIndex());
-  TRY_VOID(index_->Reset(pending_->commit_id));
+  TRY_VOID(index_->Reset(IndexCommitId(pending_->commit_id)));
   index_ready_ = true;
   return {};
 }
@@ -108,7 +115,7 @@ Result<TableWriter::Positions> TableWriter::DeleteRemovedRows(const FoldedBatch&
     }
     if (Status marked = files_.MarkDeleted(location, position->row); !marked) return DistrustIndex(marked.error());
   }
-  if (missing > 0) {
+  if (missing > 0 && layout_.deletes == DeleteForm::kPosition) {
     LogWarn("rows to update or delete are not in the Iceberg table: somebody else removed them there",
             {{"table", name_}, {"rows", missing}});
   }
@@ -119,7 +126,7 @@ Status TableWriter::AppendRows(const std::shared_ptr<arrow::RecordBatch>& rows, 
                                IndexChanges& changes) {
   if (!pending_->data_files) {
     TRY(pending_->data_files, PartitionedWriter::Make(context_.store, context_.metrics, table_.metadata, layout_.schema,
-                                                      options_.files, name_, [this] { return NextName(""); }));
+                                                      options_.files, name_, [this] { return NextName(".parquet"); }));
   }
   TRY(const auto placed, pending_->data_files->Write(rows));
   for (const PlacedRows& part : placed) {
@@ -168,6 +175,10 @@ Status TableWriter::OpenIndex() {
 
 Status TableWriter::EnsureIndex(const std::string& commit_id) {
   TRY_VOID(OpenIndex());
+  if (layout_.deletes == DeleteForm::kEquality) {
+    if (!std::exchange(index_ready_, true)) TRY_VOID(index_->Reset(IndexCommitId(commit_id)));
+    return {};
+  }
   if (!index_ready_) {
     const iceberg::Snapshot* snapshot = table_.metadata->CurrentSnapshot();
     const index::IndexState state = index_->state();
@@ -186,6 +197,11 @@ Status TableWriter::EnsureIndex(const std::string& commit_id) {
     index_ready_ = true;
   }
   return index_->Begin(commit_id);
+}
+
+std::string TableWriter::IndexCommitId(const std::string& commit_id) const {
+  // An index of one commit's rows must never pass for that of the table: its id is that of no snapshot.
+  return layout_.deletes == DeleteForm::kEquality ? "rows of " + commit_id : commit_id;
 }
 
 iceberg::Schema TableWriter::KeyProjection() const {
@@ -256,8 +272,16 @@ Error TableWriter::DistrustIndex(const Error& why) {
 Result<catalog::TableChange> TableWriter::Prepare(Lsn lsn) {
   TRY_VOID(CloseDataFiles());
   TRY(pending_->delta,
-      files_.MakeDelta([this] { return iceberg::DataLocation(*table_.metadata, NextName("-deletes")); },
-                       options_.files.parquet.compression));
+      files_.MakeDelta(
+          table_.metadata->format_version,
+          [this](std::string_view ending) { return iceberg::DataLocation(*table_.metadata, NextName(ending)); },
+          options_.files.parquet.compression));
+  if (pending_->key_deletes) {
+    const auto spec_id = iceberg::FindUnpartitionedSpec(*table_.metadata);
+    if (!spec_id) return MakeError(ErrorKind::kInternal, "table {} has no spec for equality deletes", name_);
+    TRY(auto deletes, pending_->key_deletes->Close(*spec_id));
+    std::ranges::move(deletes, std::back_inserter(pending_->delta.added_delete_files));
+  }
   pending_->delta.truncate = pending_->truncate;
   pending_->delta.summary = ProgressSummary(options_.writer, lsn, pending_->commit_id);
   catalog::TableChange change{.base = table_,
@@ -275,6 +299,11 @@ Result<catalog::TableChange> TableWriter::Prepare(Lsn lsn) {
 }
 
 Result<iceberg::CommitRequest> TableWriter::BuildOn(const iceberg::TableMetadata& fresh) {
+  if (fresh.format_version != table_.metadata->format_version) {
+    return MakeError(ErrorKind::kConflict,
+                     "another writer upgraded the table to format version {}; set destination.format_version to it",
+                     fresh.format_version);
+  }
   if (fresh.current_snapshot_id != table_.metadata->current_snapshot_id && !pending_->truncate) {
     TRY_VOID(files_.CheckStillLive(fresh, manifests_));
   }
@@ -289,7 +318,10 @@ Status TableWriter::Committed(const catalog::LoadedTable& table) {
   table_ = table;
   files_.Committed();
   pending_.reset();
-  if (others_committed) {
+  if (layout_.deletes == DeleteForm::kEquality) {
+    files_.Forget();
+    index_ready_ = false;
+  } else if (others_committed) {
     // Rows may lie elsewhere now: look at the table again before the next batch.
     files_.Forget();
     if (std::exchange(index_ready_, false)) TRY_VOID(index_->Reset(""));

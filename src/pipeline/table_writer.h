@@ -7,6 +7,9 @@
 //                                                      ▲
 //                        put / erase ──► index ────────┘
 //
+// With DeleteForm::kEquality the index knows the rows of the pending commit only; others are deleted by key
+// (key_deletes).
+//
 // What has been written for a commit that is not in yet is "pending". The index already knows it: it is marked as
 // changing by that commit's id, and healed at the next start if the commit never came (index/table_index.h).
 #pragma once
@@ -24,6 +27,7 @@
 #include "index/table_index.h"
 #include "observe/metrics.h"
 #include "pipeline/fold.h"
+#include "pipeline/key_deletes.h"
 #include "pipeline/live_files.h"
 #include "pipeline/partitioned_writer.h"
 #include "pipeline/progress.h"
@@ -77,6 +81,7 @@ class TableWriter {
     int64_t rows = 0;
     int files_named = 0;
     std::unique_ptr<PartitionedWriter> data_files;  ///< Once there are rows.
+    std::unique_ptr<KeyDeletes> key_deletes;        ///< kEquality, once there are some.
     iceberg::RowDelta delta;                        ///< From Prepare on.
   };
   using Positions = std::vector<std::optional<index::RowPosition>>;
@@ -109,6 +114,15 @@ class TableWriter {
   Result<std::shared_ptr<arrow::RecordBatch>> FillFromLatestRows(const TableBatch& batch, const BatchKeys& keys,
                                                                  FoldedBatch& latest);
 
+  // table_writer_keys.cc: deletes by key
+  /// Deletes the rows that have no position by their keys. Those whose values are needed get one.
+  Status DeleteByKey(const TableBatch& batch, const FoldedBatch& folded, const BatchKeys& batch_keys,
+                     Positions& removed);
+  /// `missing[i]` is the removed key that row i of `keys` is.
+  Status FindPreviousImages(const TableBatch& batch, const FoldedBatch& folded,
+                            const std::shared_ptr<arrow::RecordBatch>& keys, std::span<const int32_t> missing,
+                            Positions& removed);
+
   // table_writer.cc: files, index and commits
   Status Begin(const std::string& commit_id);
   Status Truncate();
@@ -127,7 +141,9 @@ class TableWriter {
   /// All files of the commit in the making can be read afterwards.
   Status CloseDataFiles();
   void TakeClosedFiles();
-  std::string NextName(std::string_view suffix);
+  /// What the index changes by.
+  std::string IndexCommitId(const std::string& commit_id) const;
+  std::string NextName(std::string_view ending);
 
   WriterContext context_;
   TableWriterOptions options_;

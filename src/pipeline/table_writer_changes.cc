@@ -51,7 +51,8 @@ FoldedBatch TableWriter::FoldChanges(const TableBatch& batch, ChangeRange range,
 Status TableWriter::WriteChanges(const TableBatch& batch, ChangeRange range, const BatchKeys& keys) {
   if (range.first == range.end) return {};
   const FoldedBatch folded = FoldChanges(batch, range, keys);
-  TRY(const Positions removed, DeleteRemovedRows(folded));
+  TRY(Positions removed, DeleteRemovedRows(folded));
+  if (layout_.deletes == DeleteForm::kEquality) TRY_VOID(DeleteByKey(batch, folded, keys, removed));
   const auto location = [this](uint32_t file) { return ReadableFile(file); };
   IndexChanges changes;
   changes.reserve(folded.live_rows.size() + folded.removed_keys.size());

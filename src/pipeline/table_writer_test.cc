@@ -13,6 +13,7 @@
 #include "base/uuid.h"
 #include "iceberg/data_file_reader.h"
 #include "pipeline/batch_committer.h"
+#include "pipeline/delete_form.h"
 #include "testing/memory_catalog.h"
 #include "testing/memory_file_store.h"
 
@@ -90,6 +91,12 @@ class BatchOf {
   std::vector<Change> changes_;
 };
 
+struct TableForm {
+  int32_t format_version = 2;
+  DeleteForm deletes = DeleteForm::kPosition;
+  bool partitioned = false;
+};
+
 class TableWriterTest : public ::testing::Test {
  protected:
   TableWriterTest() {
@@ -98,15 +105,26 @@ class TableWriterTest : public ::testing::Test {
     Open();
   }
   /// The table anew, partitioned by its value's hundreds: an update of the value may move a row.
-  void Partition() {
+  void Partition() { Make({.partitioned = true}); }
+  void Make(const TableForm& form) {
     EXPECT_TRUE(catalog_.DropTable(kIdent).has_value());
-    const iceberg::PartitionSpec spec{
-        .fields = {{.source_id = 2,
-                    .field_id = 1000,
-                    .name = "v_trunc",
-                    .transform = {.kind = iceberg::TransformKind::kTruncate, .parameter = 100}}}};
-    EXPECT_TRUE(
-        catalog_.CreateTable(kIdent, {.schema = TestSchema(), .spec = spec, .location = "memory/t"}).has_value());
+    iceberg::NewTable table{.schema = TestSchema(), .location = "memory/t", .format_version = form.format_version};
+    if (form.partitioned) {
+      table.spec.fields = {{.source_id = 2,
+                            .field_id = 1000,
+                            .name = "v_trunc",
+                            .transform = {.kind = iceberg::TransformKind::kTruncate, .parameter = 100}}};
+    }
+    EXPECT_TRUE(catalog_.CreateTable(kIdent, table).has_value());
+    Switch(form);
+  }
+  /// Goes on in another form, as another configuration at the next start would.
+  void Switch(const TableForm& form) {
+    deletes_ = form.deletes;
+    const auto updates = DeleteFormUpdates(*catalog_.LoadTable(kIdent)->metadata,
+                                           {.format_version = form.format_version, .deletes = form.deletes});
+    const iceberg::CommitRequest request{.table = kIdent, .updates = updates};
+    EXPECT_TRUE(catalog_.CommitTables(std::span(&request, 1)).has_value());
     Open();
   }
   ~TableWriterTest() override {
@@ -121,7 +139,7 @@ class TableWriterTest : public ::testing::Test {
     writer_.reset();
     index_.reset();
     index_ = index::Database::Open(directory_).value();
-    TableLayout layout{.schema = TestSchema(), .identity = RowIdentity::kKey, .key_columns = {0}};
+    TableLayout layout{.schema = TestSchema(), .identity = RowIdentity::kKey, .deletes = deletes_, .key_columns = {0}};
     writer_ = std::make_unique<TableWriter>(
         WriterContext{.store = store_, .index = *index_, .metrics = metrics_},
         TableWriterOptions{.files = {.target_file_size_bytes = target_file_size_, .max_open_files = max_open_files_},
@@ -152,6 +170,18 @@ class TableWriterTest : public ::testing::Test {
     return iceberg::PlanFiles(store_, *table.metadata, table.metadata->CurrentSnapshot(), cache).value();
   }
 
+  /// What an equality delete file holds.
+  std::set<int64_t> KeysIn(const iceberg::DataFile& file) {
+    EXPECT_THAT(file.equality_ids, ElementsAre(1));
+    std::set<int64_t> keys;
+    auto reader = iceberg::DataFileReader::Open(store_, file, {.fields = {TestSchema().fields.front()}}).value();
+    while (auto batch = reader->Next().value()) {
+      const auto& column = static_cast<const arrow::Int64Array&>(*batch->column(0));
+      for (int64_t i = 0; i < batch->num_rows(); ++i) EXPECT_TRUE(keys.insert(column.Value(i)).second);
+    }
+    return keys;
+  }
+
   /// The table's rows, by key, as its files and deletes say.
   std::multimap<int64_t, int64_t> Table() {
     std::multimap<int64_t, int64_t> rows;
@@ -163,6 +193,8 @@ class TableWriterTest : public ::testing::Test {
         EXPECT_EQ(deletes->file.partition_spec_id, live.entry.file.partition_spec_id);
         deleted |= iceberg::ReadPositionDeletes(store_, deletes->file, live.entry.file.file_path).value();
       }
+      std::set<int64_t> deleted_keys;
+      for (const auto& deletes : live.equality_deletes) deleted_keys.merge(KeysIn(deletes->file));
       auto reader = iceberg::DataFileReader::Open(store_, live.entry.file, TestSchema()).value();
       uint64_t position = 0;
       while (auto batch = reader->Next().value()) {
@@ -172,7 +204,8 @@ class TableWriterTest : public ::testing::Test {
           if (!live.entry.file.partition.empty()) {
             EXPECT_THAT(live.entry.file.partition, ElementsAre(iceberg::Literal(values.Value(i) / 100 * 100)));
           }
-          if (!deleted.contains(position)) rows.emplace(keys.Value(i), values.Value(i));
+          if (!deleted.contains(position) && !deleted_keys.contains(keys.Value(i)))
+            rows.emplace(keys.Value(i), values.Value(i));
         }
       }
     }
@@ -184,6 +217,7 @@ class TableWriterTest : public ::testing::Test {
   const std::string directory_ = ::testing::TempDir() + "index-" + NewUuid();
   int64_t target_file_size_ = 1 << 30;
   int max_open_files_ = 10;
+  DeleteForm deletes_ = DeleteForm::kPosition;
   testing::MemoryFileStore store_;
   testing::MemoryCatalog catalog_;
   Metrics metrics_;
@@ -414,6 +448,101 @@ TEST_F(TableWriterTest, KeepsTheSpecOfFilesFromBeforeAnEvolution) {
   std::multiset<int32_t> specs;
   for (const auto& live : LiveFilesNow()) specs.insert(live.entry.file.partition_spec_id);
   EXPECT_THAT(specs, ElementsAre(0, 0, 1));
+}
+
+class EveryTableFormTest : public TableWriterTest, public ::testing::WithParamInterface<TableForm> {};
+
+TEST_P(EveryTableFormTest, AgreesWithAModelThroughRandomCrashes) {
+  target_file_size_ = 2'000;
+  Make(GetParam());
+  CompareWithModel();
+}
+
+TEST_P(EveryTableFormTest, FindsUnsentValuesInTheNewestRowOfAKey) {
+  Make(GetParam());
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20).Insert(3, 30)));
+  ASSERT_TRUE(Commit(BatchOf().Update(1, 111).Delete(3)));
+  ASSERT_TRUE(Commit(BatchOf().Insert(3, 333)));
+  ASSERT_TRUE(Commit(BatchOf().UpdateKeepingValue(1).UpdateKeepingValue(2).UpdateKeepingValue(3)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 111), Pair(2, 20), Pair(3, 333)));
+  EXPECT_EQ(Commit(BatchOf().UpdateKeepingValue(7)).error().kind(), ErrorKind::kCorrupt);
+}
+
+constexpr auto kByKey = DeleteForm::kEquality;
+INSTANTIATE_TEST_SUITE_P(, EveryTableFormTest,
+                         ::testing::Values(TableForm{3}, TableForm{3, DeleteForm::kPosition, true},
+                                           TableForm{2, kByKey}, TableForm{2, kByKey, true}, TableForm{3, kByKey},
+                                           TableForm{3, kByKey, true}),
+                         [](const auto& form) {
+                           return fmt::format("V{}{}{}", form.param.format_version,
+                                              form.param.deletes == kByKey ? "Equality" : "Vector",
+                                              form.param.partitioned ? "Partitioned" : "");
+                         });
+
+TEST_F(TableWriterTest, WritesTheVectorsOfACommitIntoOneFile) {
+  Make({.format_version = 3});
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20)));
+  ASSERT_TRUE(Commit(BatchOf().Insert(3, 30).Insert(4, 40)));
+  ASSERT_TRUE(Commit(BatchOf().Delete(1).Delete(3)));
+  const auto files = LiveFilesNow();
+  ASSERT_THAT(files, SizeIs(2));
+  const auto& first = files[0].position_deletes.at(0)->file;
+  const auto& second = files[1].position_deletes.at(0)->file;
+  EXPECT_TRUE(iceberg::IsDeletionVector(first));
+  EXPECT_EQ(first.file_path, second.file_path);
+  EXPECT_NE(first.content_offset, second.content_offset);
+  EXPECT_TRUE(first.file_path.ends_with("-deletes.puffin"));
+}
+
+TEST_F(TableWriterTest, MergesPositionDeletesIntoAVectorOnceTheTableIsUpgraded) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20).Insert(3, 30)));
+  ASSERT_TRUE(Commit(BatchOf().Delete(1)));
+  Switch({.format_version = 3});
+  ASSERT_TRUE(Commit(BatchOf().Delete(2)));
+  const auto files = LiveFilesNow();
+  ASSERT_THAT(files[0].position_deletes, SizeIs(1));
+  EXPECT_TRUE(iceberg::IsDeletionVector(files[0].position_deletes[0]->file));
+  EXPECT_EQ(files[0].position_deletes[0]->file.record_count, 2);
+  EXPECT_THAT(Table(), ElementsAre(Pair(3, 30)));
+}
+
+TEST_F(TableWriterTest, DeletesByKeyAndByPlaceWithinTheCommit) {
+  Make({.deletes = kByKey});
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20).Insert(3, 30)));
+  ASSERT_TRUE(Write(BatchOf().Insert(4, 40).Update(2, 21)));
+  ASSERT_TRUE(Commit(BatchOf().Update(4, 41).Update(2, 22).Delete(3).Insert(3, 31)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 10), Pair(2, 22), Pair(3, 31), Pair(4, 41)));
+  const auto files = LiveFilesNow();
+  ASSERT_THAT(files, SizeIs(2));
+  // The rows of the same commit go by place; 4 was never in an older one.
+  ASSERT_THAT(files[0].equality_deletes, SizeIs(1));
+  EXPECT_THAT(KeysIn(files[0].equality_deletes[0]->file), ElementsAre(2, 3));
+  EXPECT_THAT(files[0].position_deletes, IsEmpty());
+  EXPECT_THAT(files[1].equality_deletes, IsEmpty());
+  ASSERT_THAT(files[1].position_deletes, SizeIs(1));
+  EXPECT_EQ(files[1].position_deletes[0]->file.record_count, 2);
+}
+
+TEST_F(TableWriterTest, LeavesNoEqualityDeletesOfWhatATruncateRemoves) {
+  Make({.deletes = kByKey});
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20)));
+  ASSERT_TRUE(Write(BatchOf().Update(1, 11).Delete(2)));
+  ASSERT_TRUE(Commit(BatchOf().TruncateFirst().Insert(2, 21)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(2, 21)));
+  EXPECT_EQ(catalog_.LoadTable(kIdent)->metadata->CurrentSnapshot()->summary.at("total-delete-files"), "0");
+}
+
+TEST_F(TableWriterTest, GoesOnByPlaceAfterDeletesByKey) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20).Insert(3, 30)));
+  for (int round = 0; round < 3; ++round) {
+    Switch({.deletes = kByKey});
+    ASSERT_TRUE(Commit(BatchOf().Update(1, 100 + round).Insert(10 + round, 0)));
+    ASSERT_TRUE(Commit(BatchOf().Delete(10 + round)));
+    Switch({});
+    ASSERT_TRUE(Commit(BatchOf().Update(1, 200 + round).Update(2, round).Insert(10 + round, 1)));
+    ASSERT_TRUE(Commit(BatchOf().Delete(10 + round)));
+    EXPECT_THAT(Table(), ElementsAre(Pair(1, 200 + round), Pair(2, round), Pair(3, 30)));
+  }
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "base/try.h"
 #include "encode/default_value.h"
 #include "observe/log.h"
+#include "pipeline/delete_form.h"
 #include "pipeline/own_columns.h"
 
 namespace firn::pipeline {
@@ -42,6 +43,8 @@ bool KeepsKeysUnique(ChangeMode mode) { return mode == ChangeMode::kMirror || mo
 Result<TableLayout> MakeLayout(const encode::TableMapping& mapping, RowIdentity identity, const TableSettings& settings,
                                const iceberg::Schema& existing, iceberg::FieldId last_column_id) {
   TableLayout layout{.schema = mapping.schema, .mode = settings.mode, .identity = identity};
+  // Append mode deletes nothing, and the index that it may need for unchanged values is of all rows.
+  if (settings.mode != ChangeMode::kAppend) layout.deletes = settings.deletes;
   if (identity == RowIdentity::kKey) layout.key_columns = mapping.key_columns;
   if (identity == RowIdentity::kWholeRow) {
     for (size_t i = 0; i < mapping.columns.size(); ++i) layout.key_columns.push_back(static_cast<int>(i));
@@ -93,6 +96,7 @@ Status CheckOrigin(const StoredDefinition& stored, const std::optional<TableProg
 /// lets a key stand more than once.
 Result<encode::TableMapping> MapSource(const SourceTable& source, const TableSettings& settings) {
   TRY(auto mapping, encode::MapTable(source, settings.columns));
+  TRY_VOID(CheckDeleteForm(source, mapping, settings));
   if (KeepsKeysUnique(settings.mode)) return mapping;
   mapping.schema.identifier_field_ids.clear();
   for (iceberg::Field& field : mapping.schema.fields) field.required = false;
@@ -109,6 +113,7 @@ struct NewTablePlan {
 Result<NewTablePlan> PlanNewTable(const SourceTable& source, const TableSettings& settings) {
   NewTablePlan plan;
   TRY(plan.mapping, MapSource(source, settings));
+  TRY_VOID(CheckDeleteForm(source, plan.mapping, settings));
   TRY(plan.layout, MakeLayout(plan.mapping, IdentityOf(source), settings, {}, plan.mapping.schema.HighestFieldId()));
   if (settings.partition_by) {
     TRY(plan.spec, MakePartitionSpec(*settings.partition_by, plan.layout.schema));
@@ -249,6 +254,7 @@ Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, co
   TRY(const StoredDefinition stored, ReadStoredDefinition(*table.metadata).Context("{}", where));
   TRY_VOID(CheckOrigin(stored, progress, writer).Context("{}", where));
   TRY_VOID(CheckMode(*table.metadata, settings.mode).Context("{}", where));
+  TRY_VOID(CheckFormatVersion(*table.metadata, settings).Context("{}", where));
   TargetTable target{
       .source = source, .settings = settings, .table = std::move(table), .progress = std::move(progress)};
   TRY_VOID(PlanFor(target, stored).Context("{}", where));
@@ -292,7 +298,8 @@ Result<TargetTable> CreateTargetTable(catalog::Catalog& catalog, const SourceTab
                                       const TableSettings& settings) {
   const iceberg::TableIdent ident = naming.IdentOf(source.name);
   TRY(NewTablePlan plan, PlanNewTable(source, settings));
-  iceberg::NewTable table{.schema = plan.layout.schema, .spec = std::move(plan.spec)};
+  iceberg::NewTable table{
+      .schema = plan.layout.schema, .spec = std::move(plan.spec), .format_version = settings.format_version};
   AttnumToField columns;
   for (const encode::ColumnMapping& column : plan.mapping.columns) columns.emplace_back(column.attnum, column.field.id);
   table.properties = DefinitionProperties(source, columns, {});

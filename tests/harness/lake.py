@@ -186,7 +186,8 @@ class JavaReader:
         return self.read(metadata_location)[0]
 
     def read(self, metadata_location):
-        """Rows, and what the reader's scan plan tells: rows, data_files, delete_files_per_data_file_max."""
+        """Rows, and what the reader's scan plan tells: rows, data_files, delete_files_per_data_file_max. "lineage " before
+        the location gives each row _row_id and _last_updated_sequence_number as well."""
         if self._process is None or self._process.poll() is not None:
             self._start()
         self._process.stdin.write(metadata_location + "\n")

@@ -2,7 +2,8 @@
 //
 //   java -cp 'lib/*' ReadTable.java
 //
-// Standard input has the location of a metadata file per line. For each, standard output has a JSON line per row and
+// Standard input has the location of a metadata file per line; "lineage " before it adds the columns of row lineage.
+// For each, standard output has a JSON line per row and
 // then {"end": {…facts}} or {"error": message}. Values that JSON has no type for are objects of one member that names
 // the type.
 import com.fasterxml.jackson.databind.JsonNode;
@@ -23,12 +24,15 @@ import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.LocalTime;
 import java.time.OffsetDateTime;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.iceberg.BaseTable;
 import org.apache.iceberg.FileScanTask;
+import org.apache.iceberg.MetadataColumns;
+import org.apache.iceberg.Schema;
 import org.apache.iceberg.StaticTableOperations;
 import org.apache.iceberg.Table;
 import org.apache.iceberg.data.IcebergGenerics;
@@ -36,6 +40,7 @@ import org.apache.iceberg.data.Record;
 import org.apache.iceberg.hadoop.HadoopFileIO;
 import org.apache.iceberg.io.CloseableIterable;
 import org.apache.iceberg.io.FileIO;
+import org.apache.iceberg.types.Types;
 import org.apache.iceberg.variants.Variant;
 import org.apache.iceberg.variants.VariantValue;
 
@@ -49,7 +54,9 @@ public class ReadTable {
     Writer out = new BufferedWriter(new OutputStreamWriter(System.out, StandardCharsets.UTF_8), 1 << 16);
     for (String location = in.readLine(); location != null; location = in.readLine()) {
       try {
-        printTable(out, new BaseTable(new StaticTableOperations(location, io), location));
+        boolean lineage = location.startsWith("lineage ");
+        String metadata = lineage ? location.substring("lineage ".length()) : location;
+        printTable(out, new BaseTable(new StaticTableOperations(metadata, io), metadata), lineage);
       } catch (Exception | Error failure) {
         printLine(out, NODES.objectNode().put("error", failure.toString()));
       }
@@ -57,9 +64,14 @@ public class ReadTable {
     }
   }
 
-  private static void printTable(Writer out, Table table) throws IOException {
+  private static void printTable(Writer out, Table table, boolean lineage) throws IOException {
+    List<Types.NestedField> columns = new ArrayList<>(table.schema().columns());
+    if (lineage) {
+      columns.add(MetadataColumns.ROW_ID);
+      columns.add(MetadataColumns.LAST_UPDATED_SEQUENCE_NUMBER);
+    }
     long rows = 0;
-    try (CloseableIterable<Record> records = IcebergGenerics.read(table).build()) {
+    try (CloseableIterable<Record> records = IcebergGenerics.read(table).project(new Schema(columns)).build()) {
       for (Record record : records) {
         ObjectNode row = NODES.objectNode();
         for (int i = 0; i < record.size(); i++) {

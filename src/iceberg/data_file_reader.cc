@@ -148,7 +148,10 @@ Result<std::unique_ptr<DataFileReader>> DataFileReader::Open(storage::FileStore&
 
 Result<std::unique_ptr<DataFileReader>> DataFileReader::Open(storage::FileStore& store, const std::string& location,
                                                              const Schema& projection) {
-  return Open(store, DataFile{.file_path = location}, projection);
+  DataFile file{.file_path = location};
+  if (location.ends_with(".avro")) file.file_format = "AVRO";
+  if (location.ends_with(".orc")) file.file_format = "ORC";
+  return Open(store, file, projection);
 }
 
 Result<std::unique_ptr<DataFileReader>> OpenDataFile(storage::FileStore& store, const TableMetadata& metadata,

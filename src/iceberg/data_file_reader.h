@@ -29,7 +29,7 @@ class DataFileReader {
   /// narrower type of the file is widened).
   static Result<std::unique_ptr<DataFileReader>> Open(storage::FileStore& store, const DataFile& file,
                                                       const Schema& projection, const ColumnContext& context = {});
-  /// A Parquet file of which no more than its location is known.
+  /// A file of which no more than its location is known: its format is what its name ends in, as writers have it.
   static Result<std::unique_ptr<DataFileReader>> Open(storage::FileStore& store, const std::string& location,
                                                       const Schema& projection);
 

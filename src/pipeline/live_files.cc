@@ -65,6 +65,7 @@ std::vector<std::string> LiveFiles::Locations() const {
   for (const auto& [location, entry] : entries_) {
     if (!entry.added) locations.push_back(location);
   }
+  std::ranges::sort(locations);
   return locations;
 }
 

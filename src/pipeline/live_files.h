@@ -37,10 +37,12 @@ class LiveFiles {
   /// Another writer committed: Load again before the next use.
   void Forget() { loaded_ = false; }
 
-  /// Locations of the committed files, in no order.
+  /// Locations of the committed files, in order: those of a partition, which share delete files, come together.
   std::vector<std::string> Locations() const;
   /// Those that the commit in the making adds, in the order in which they began. All of them are closed.
   std::vector<iceberg::DataFile> AddedFiles() const;
+  /// A live file, which must be closed.
+  const iceberg::DataFile& File(const std::string& location) const { return entries_.at(location).file; }
   /// The rows of a file that are deleted, by place or by equality deletes, the commit in the making included.
   Result<iceberg::RowPositions> Deleted(const std::string& location);
 

@@ -232,7 +232,7 @@ Status TableWriter::RebuildIndex(const std::string& commit_id) {
     TRY(const uint32_t file, index_->AddFile(location));
     TRY(const iceberg::RowPositions deleted, files_.Deleted(location));
     const bool has_deletes = !deleted.isEmpty();
-    TRY(auto reader, iceberg::DataFileReader::Open(context_.store, location, projection));
+    TRY(auto reader, iceberg::OpenDataFile(context_.store, *table_.metadata, files_.File(location), projection));
     uint32_t first_row = 0;
     while (true) {
       TRY(const auto batch, reader->Next().Context("reading {}", location));

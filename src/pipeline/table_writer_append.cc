@@ -118,7 +118,7 @@ Status TableWriter::IndexLatestRows() {
       const std::string& location = written.file.file_path;
       TRY(const uint32_t file, index_->AddFile(location));
       TRY(const iceberg::RowPositions deleted, files_.Deleted(location));
-      TRY(auto reader, iceberg::DataFileReader::Open(context_.store, location, projection));
+      TRY(auto reader, iceberg::OpenDataFile(context_.store, metadata, written.file, projection));
       index::RowPosition position{.file = file};
       while (true) {
         TRY(const auto batch, reader->Next().Context("reading {}", location));

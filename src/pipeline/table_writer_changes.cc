@@ -106,7 +106,7 @@ Status TableWriter::FallAll(const RowFacts& facts) {
   if (index_ && !FindsFallenRows()) TRY_VOID(index_->Reset(pending_->commit_id));
   for (const std::string& location : locations) {
     TRY(const iceberg::RowPositions deleted, files_.Deleted(location));
-    TRY(auto reader, iceberg::DataFileReader::Open(context_.store, location, layout_.schema));
+    TRY(auto reader, iceberg::OpenDataFile(context_.store, *table_.metadata, files_.File(location), layout_.schema));
     uint64_t first_row = 0;
     while (true) {
       TRY(const auto batch, reader->Next().Context("reading {}", location));

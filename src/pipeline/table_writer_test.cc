@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/uuid.h"
+#include "iceberg/avro_container.h"
 #include "iceberg/data_file_reader.h"
 #include "pipeline/batch_committer.h"
 #include "pipeline/delete_form.h"
@@ -334,6 +335,26 @@ TEST_F(TableWriterTest, CommitsBesideAWriterThatLeavesItsRowsAlone) {
   ASSERT_TRUE(Commit(BatchOf().Update(1, 11)));
   ASSERT_TRUE(Commit(BatchOf().Update(1, 12)));
   EXPECT_THAT(Table(), ElementsAre(Pair(1, 12)));
+}
+
+TEST_F(TableWriterTest, ChangesRowsThatAnotherWriterStoredInAnotherFormat) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10)));
+  iceberg::AvroWriter avro(
+      R"({"type":"record","name":"t","fields":[{"name":"v","type":"long","field-id":2},{"name":"k","type":"long","field-id":1}]})",
+      {});
+  for (const int64_t key : {2, 3}) {
+    iceberg::AvroEncoder row;
+    row.Long(key * 10);
+    row.Long(key);
+    ASSERT_TRUE(avro.Append(row.bytes()).has_value());
+  }
+  const iceberg::DataFile file{
+      .file_path = "memory/t/data/other.avro", .file_format = "AVRO", .record_count = 2, .file_size_in_bytes = 1};
+  ASSERT_TRUE(store_.Write(file.file_path, std::move(avro).Finish().value()).has_value());
+  CommitElsewhere({.added_data_files = {file}});
+  Open();
+  ASSERT_TRUE(Commit(BatchOf().Delete(2).UpdateKeepingValue(3).Update(1, 11)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 11), Pair(3, 30)));
 }
 
 TEST_F(TableWriterTest, StartsAgainWhereAnotherWriterMovedItsRows) {

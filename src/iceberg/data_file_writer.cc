@@ -280,7 +280,8 @@ class ParquetFileWriter : public DataFileWriter {
       properties.disable_dictionary(column)->encoding(column, parquet::Encoding::DELTA_BINARY_PACKED);
     }
     // Java orders uuids by their halves as signed numbers, both in Iceberg's bounds and in Parquet's: given any, it
-    // would leave out files and row groups that hold the uuid looked for. So there are none, here and in the manifest.
+    // would leave out files and row groups that hold the uuid looked for. So there are none, here and in the manifest's
+    // metrics.
     parquet::SchemaDescriptor leaves;
     leaves.Init(parquet_schema_);
     for (int i = 0; i < leaves.num_columns(); ++i) {

@@ -597,8 +597,6 @@ void ManifestWriter::Count(const ManifestEntry& entry) {
 
 Result<WrittenManifest> ManifestWriter::Finish() && {
   for (size_t i = 0; i < partition_bounds_.size(); ++i) {
-    // Java orders uuids as signed numbers, and would leave out manifests by bounds that are in the right order.
-    if (partition_type_.fields[i].type.id == TypeId::kUuid) continue;
     manifest_.partitions[i].lower_bound = SingleValue(partition_bounds_[i].first);
     manifest_.partitions[i].upper_bound = SingleValue(partition_bounds_[i].second);
   }

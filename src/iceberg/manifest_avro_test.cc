@@ -144,10 +144,8 @@ TEST(ManifestAvro, KeepsPartitionValuesOfEveryType) {
   for (size_t i = 0; i < values.size(); ++i) {
     const ManifestFile::FieldSummary& summary = written.manifest.partitions[i];
     EXPECT_TRUE(summary.contains_null);
-    // Java orders uuids in its own way.
-    const auto bound = types[i].id == TypeId::kUuid ? std::nullopt : SingleValue(values[i].second);
-    EXPECT_EQ(summary.lower_bound, bound) << i;
-    EXPECT_EQ(summary.upper_bound, bound) << i;
+    EXPECT_EQ(summary.lower_bound, SingleValue(values[i].second)) << i;
+    EXPECT_EQ(summary.upper_bound, SingleValue(values[i].second)) << i;
   }
 }
 
@@ -165,6 +163,20 @@ TEST(ManifestAvro, SummarizesPartitionsInTheOrderOfTheirType) {
   EXPECT_EQ(manifest.partitions[0].contains_nan, false);
   EXPECT_EQ(manifest.partitions[1].contains_nan, true);
   EXPECT_EQ(manifest.partitions[1].lower_bound, SingleValue(2.0));
+}
+
+TEST(ManifestAvro, SummarizesUuidsInJavasOrder) {
+  const TableMetadata metadata = PartitionedBy({Type::Primitive(TypeId::kUuid)});
+  const std::string least = "\x80" + std::string(15, '\0');
+  const std::string less = std::string(8, '\0') + "\x80" + std::string(7, '\0');
+  const std::string more = std::string(16, '\0');
+  const std::string greatest = "\x7F" + std::string(15, '\xFF');
+  std::vector<ManifestEntry> entries;
+  for (const std::string& uuid : {more, greatest, least, less}) entries.push_back(Added(MakeFile("a", {uuid})));
+  const ManifestFile manifest = Write(metadata, entries).value().manifest;
+  EXPECT_EQ(manifest.partitions[0].lower_bound, least);
+  EXPECT_EQ(manifest.partitions[0].upper_bound, greatest);
+  EXPECT_TRUE(LiteralLess(Type::Primitive(TypeId::kUuid), less, more));
 }
 
 TEST(ManifestAvro, RefusesAPartitionValueOfAnotherType) {

@@ -135,8 +135,8 @@ std::vector<ConfigKey> MakeKeys() {
        .field = kAt<&Config::destination, &DestinationConfig::deletes>,
        .doc = "How rows are deleted: by position delete files (format version 2), deletion vectors (3), or equality "
               "deletes, which need no local index but are slow to read and not known to every engine.",
-       .default_note = "`position`, or `vector` for format version 3",
-       .allowed = {"position", "vector", "equality"}},
+       .allowed = {"position", "vector", "equality"},
+       .default_note = "`position`, or `vector` for format version 3"},
       {.path = "destination.unrepresentable",
        .field = kAt<&Config::destination, &DestinationConfig::unrepresentable>,
        .doc = "What becomes of a value that its column's Iceberg type can't hold, such as `infinity` in a date "

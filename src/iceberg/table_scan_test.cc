@@ -153,8 +153,8 @@ TEST_F(TableScanTest, MergesPositionDeletesOfEveryScope) {
       WritePositionDeletes(*store_, Location("1.parquet"), live_.entry.file, Positions({1}), Compression::kZstd)
           .value());
   // One of a whole partition, as other writers have it, with positions that no row has.
-  const Schema schema{.fields = {Column(kDeletePathFieldId, "file_path", TypeId::kString, true),
-                                 Column(kDeletePosFieldId, "pos", TypeId::kLong, true)}};
+  const Schema schema{.fields = {Column(kDeletePathFieldId, "file_path", TypeId::kString),
+                                 Column(kDeletePosFieldId, "pos", TypeId::kLong)}};
   const std::string& path = live_.entry.file.file_path;
   DataFile wide =
       Write("2.parquet", schema,

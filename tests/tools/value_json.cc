@@ -28,10 +28,13 @@ std::string UuidText(std::string_view bytes) {
                      hex.substr(20));
 }
 
+/// Of any year: chrono's end at 32767, and the calendar repeats every 400 years.
 std::string DateText(int64_t days_since_epoch) {
-  const std::chrono::year_month_day date{std::chrono::sys_days{days{days_since_epoch}}};
-  return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                     static_cast<unsigned>(date.day()));
+  constexpr int64_t kEraDays = 146'097;
+  const int64_t eras = days_since_epoch / kEraDays - (days_since_epoch % kEraDays < 0 ? 1 : 0);
+  const std::chrono::year_month_day date{std::chrono::sys_days{days{days_since_epoch - eras * kEraDays}}};
+  return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()) + eras * 400,
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
 }
 
 /// `units`: since midnight, of which a second has `per_second`.

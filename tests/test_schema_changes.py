@@ -81,6 +81,11 @@ CHANGES = {
     "UPDATE t SET name = 'full' WHERE id = 30; DELETE FROM t WHERE id = 31",
     "a full replica identity beside the key": "ALTER TABLE t REPLICA IDENTITY FULL; UPDATE t SET id = 3000 WHERE id = 30; "
     "DELETE FROM t WHERE id = 31",
+    "an enum's labels": "CREATE TYPE mood AS ENUM ('sad', 'ok'); ALTER TABLE t ADD m mood, ADD ms mood[]; UPDATE t SET m = 'ok', ms = "
+    "'{sad,ok}' --- ALTER TYPE mood ADD VALUE 'glad' --- UPDATE t SET m = 'glad' WHERE id = 3 --- ALTER TYPE mood RENAME VALUE 'ok' "
+    "TO 'fine'",
+    "a composite type": "CREATE TYPE pair AS (a int, b text); ALTER TABLE t ADD p pair; UPDATE t SET p = (id, 'x') --- ALTER TYPE pair "
+    "ADD ATTRIBUTE c int",
     "a truncate and a new column": "TRUNCATE t; ALTER TABLE t ADD n int; INSERT INTO t (id, n) VALUES (101, 1), (1, 2)",
     "VACUUM FULL and a new column": "ALTER TABLE t ADD n int DEFAULT 3",
 }

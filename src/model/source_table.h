@@ -69,10 +69,18 @@ struct TableHeap {
   bool made_as_partition = false;  ///< CREATE TABLE … PARTITION OF, unchanged since: it had no rows when it came.
 };
 
+/// A part of a type that decides how values look which are there already: a label of an enum, the attributes of a
+/// composite type.
+struct TypePart {
+  uint32_t oid = 0;   ///< pg_enum.oid, or pg_type.oid of the composite type.
+  uint32_t hash = 0;  ///< Of what it is now.
+};
+
 /// What tells one definition of a table from another, and whether its rows may have been rewritten in between.
 struct TableVersion {
   std::vector<AttributeVersion> attributes;  ///< By attnum.
   std::vector<TableHeap> heaps;              ///< By OID.
+  std::vector<TypePart> type_parts;          ///< Of the columns' types, by OID.
   /// Equal as long as nothing that firn follows has changed: names, columns, key, replica identity, partitions.
   std::string fingerprint;
   /// Every change of the table that is in a transaction whose commit record lies at or after it was made under this

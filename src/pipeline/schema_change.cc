@@ -239,6 +239,11 @@ class Planner {
 
   /// Whether values may have changed without a word in the stream.
   void LookForRewrites() {
+    for (const TypePart& part : source_.version.type_parts) {
+      const auto known = std::ranges::find(stored_.type_parts, part.oid, &std::pair<uint32_t, uint32_t>::first);
+      if (known == stored_.type_parts.end() || known->second == part.hash) continue;
+      CopyAgain("a type that its values are of was altered");
+    }
     if (stored_.files.empty()) return;
     const auto file_of = [&](TableOid oid) -> std::optional<uint32_t> {
       const auto file = std::ranges::find(stored_.files, oid.value, &std::pair<uint32_t, uint32_t>::first);

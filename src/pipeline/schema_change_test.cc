@@ -191,6 +191,16 @@ TEST_F(SchemaChangeTest, ADefaultThatTheFieldCanHoldNeedsNone) {
   EXPECT_EQ(change.schema.fields.back().initial_default, "7");
 }
 
+TEST_F(SchemaChangeTest, AnEnumsOtherLabelNeedsACopyAndItsNewOneNone) {
+  source_.version.type_parts = {{.oid = 5, .hash = 1}};
+  EXPECT_EQ(Follow().copy_again, "");
+  source_.version.type_parts.push_back({.oid = 6, .hash = 2});
+  EXPECT_EQ(Follow().copy_again, "");
+  source_.version.type_parts.front().hash = 3;
+  EXPECT_EQ(Follow().copy_again, "a type that its values are of was altered");
+  EXPECT_TRUE(Plan().empty());
+}
+
 TEST_F(SchemaChangeTest, AColumnThatWasGeneratedNeedsACopy) {
   source_.version.attributes.push_back({.attnum = 4, .xmin = ++xid_, .generated = true});
   EXPECT_EQ(Follow().copy_again, "");

@@ -54,6 +54,7 @@ Result<StoredDefinition> ReadStoredDefinition(const iceberg::TableMetadata& meta
   stored.key = PropertyOf(metadata, kSourceKeyProperty);
   TRY_VOID(ParsePairs(metadata, kSourceAttributesProperty, stored.attributes));
   TRY_VOID(ParsePairs(metadata, kSourceFilesProperty, stored.files));
+  TRY_VOID(ParsePairs(metadata, kSourceTypesProperty, stored.type_parts));
   if (const std::string lsn = PropertyOf(metadata, kSourceLsnProperty); !lsn.empty()) {
     TRY(stored.read_at, Lsn::Parse(lsn).Context("table property {}", kSourceLsnProperty));
   }
@@ -68,6 +69,8 @@ iceberg::Properties DefinitionProperties(const SourceTable& source, const Attnum
   }
   std::vector<std::pair<uint32_t, uint32_t>> files;
   for (const TableHeap& heap : source.version.heaps) files.emplace_back(heap.oid.value, heap.file);
+  std::vector<std::pair<uint32_t, uint32_t>> type_parts;
+  for (const TypePart& part : source.version.type_parts) type_parts.emplace_back(part.oid, part.hash);
   std::string key(1, static_cast<char>(source.replica_identity));
   for (const int column : source.key_columns) {
     key += fmt::format("{}{}", key.size() == 1 ? ":" : ",", source.columns.at(static_cast<size_t>(column)).attnum);
@@ -80,6 +83,7 @@ iceberg::Properties DefinitionProperties(const SourceTable& source, const Attnum
       {kSourceKeyProperty, key},
       {kSourceAttributesProperty, FormatPairs(attributes)},
       {kSourceFilesProperty, FormatPairs(files)},
+      {kSourceTypesProperty, FormatPairs(type_parts)},
       {kSourceLsnProperty, ToString(source.version.read_at)},
   };
 }

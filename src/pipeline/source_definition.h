@@ -19,6 +19,7 @@ inline constexpr char kSourceDroppedProperty[] = "firn.source.dropped";  ///< Th
 inline constexpr char kSourceKeyProperty[] = "firn.source.key";          ///< Replica identity and key attnums: "d:1,3"
 inline constexpr char kSourceAttributesProperty[] = "firn.source.attributes";  ///< attnum:xmin of pg_attribute
 inline constexpr char kSourceFilesProperty[] = "firn.source.files";            ///< oid:relfilenode of each heap
+inline constexpr char kSourceTypesProperty[] = "firn.source.types";            ///< oid:hash of each part of its types
 inline constexpr char kSourceLsnProperty[] = "firn.source.lsn";                ///< Where that was read.
 
 using AttnumToField = std::vector<std::pair<int16_t, iceberg::FieldId>>;
@@ -29,8 +30,9 @@ struct StoredDefinition {
   AttnumToField columns;
   AttnumToField dropped;
   std::string key;
-  std::vector<std::pair<int16_t, uint32_t>> attributes;  ///< attnum, xmin
-  std::vector<std::pair<uint32_t, uint32_t>> files;      ///< oid, relfilenode
+  std::vector<std::pair<int16_t, uint32_t>> attributes;   ///< attnum, xmin
+  std::vector<std::pair<uint32_t, uint32_t>> files;       ///< oid, relfilenode
+  std::vector<std::pair<uint32_t, uint32_t>> type_parts;  ///< oid, hash
   Lsn read_at;
 };
 

@@ -16,6 +16,23 @@ constexpr std::string_view kLeaves = R"(
     SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid)
   SELECT l.oid, l.relfilenode, l.reltype FROM tree JOIN pg_class l ON l.oid = tree.oid WHERE l.relkind = 'r')";
 
+/// What decides how values of the types of table `c` look: the labels of enums, the attributes of composite types;
+/// those of arrays, domains and nested types included.
+constexpr std::string_view kTypeParts = R"(
+  WITH RECURSIVE used(type) AS (
+    SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    UNION
+    SELECT inner_type.oid FROM used u JOIN pg_type t ON t.oid = u.type CROSS JOIN LATERAL (
+      SELECT t.typbasetype AS oid WHERE t.typtype = 'd'
+      UNION ALL SELECT t.typelem WHERE t.typtype = 'b' AND t.typelem <> 0
+      UNION ALL SELECT a.atttypid FROM pg_attribute a
+                 WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) inner_type)
+  SELECT e.oid, e.enumlabel::text AS form FROM used u JOIN pg_enum e ON e.enumtypid = u.type
+  UNION ALL
+  SELECT t.oid, (SELECT string_agg(a.atttypid::text, ',' ORDER BY a.attnum) FROM pg_attribute a
+                  WHERE a.attrelid = t.typrelid AND a.attnum > 0)
+    FROM used u JOIN pg_type t ON t.oid = u.type WHERE t.typtype = 'c')";
+
 /// Of `c` and its namespace `n`. A row of pg_attribute has another xmin after each change, so that it need not be
 /// looked into. The heap of an ordinary table is left out: a TRUNCATE comes through the stream, VACUUM FULL and CLUSTER
 /// keep the rows, and a rewrite that changes values changes pg_attribute, too. Those of partitions are in, because a
@@ -28,8 +45,9 @@ std::string FingerprintExpression() {
                                  i.indisvalid), ',' ORDER BY i.indkey::text)
        FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisprimary OR i.indisreplident)),
     CASE WHEN c.relkind = 'p' THEN
-      (SELECT string_agg(leaf.oid || ':' || leaf.relfilenode, ',' ORDER BY leaf.oid) FROM ({}) leaf) END)))",
-                     kLeaves);
+      (SELECT string_agg(leaf.oid || ':' || leaf.relfilenode, ',' ORDER BY leaf.oid) FROM ({}) leaf) END,
+    (SELECT string_agg(part.oid || ':' || part.form, ',' ORDER BY part.oid) FROM ({}) part))))",
+                     kLeaves, kTypeParts);
 }
 
 template <typename Number>
@@ -81,6 +99,16 @@ Status ReadTableVersion(Connection& connection, SourceTable& table) {
     table.version.heaps.push_back({.oid = {ToNumber<uint32_t>(heaps.Get(row, 0))},
                                    .file = ToNumber<uint32_t>(heaps.Get(row, 1)),
                                    .made_as_partition = heaps.Get(row, 2) == "t"});
+  }
+  TRY(const auto parts,
+      connection
+          .Query(fmt::format("SELECT part.oid, ('x' || substr(md5(part.form), 1, 8))::bit(32)::bigint "
+                             "FROM pg_class c, LATERAL ({}) part WHERE c.oid = {} ORDER BY part.oid",
+                             kTypeParts, table.oid.value))
+          .Context("reading the types of table {}", table.name));
+  for (int row = 0; row < parts.rows(); ++row) {
+    table.version.type_parts.push_back(
+        {.oid = ToNumber<uint32_t>(parts.Get(row, 0)), .hash = ToNumber<uint32_t>(parts.Get(row, 1))});
   }
   TRY(const auto fingerprints, ReadFingerprints(connection, {table.oid}));
   if (!fingerprints.empty()) table.version.fingerprint = fingerprints.front().fingerprint;

@@ -552,3 +552,49 @@ def test_killed_under_load_nothing_is_missing_and_nothing_is_there_twice(pipelin
         watched.pipeline.firn.kill()
     watched.catch_up()
     watched.expect(model(watched.copied, watched.copied_at(), watched.log()))
+
+
+@MODES
+def test_rows_change_across_partitions(pipeline, cdc, model):
+    watched = Watched(pipeline, **cdc, track_changes=True)
+    watched.settings["tables"] = {"public.t": {"partition_by": ["bucket(3, id)", "truncate(2, v)"]}}
+    watched.configure()
+    watched.create("id int PRIMARY KEY, v text, n int", FIRST_ROWS)
+    run_statements(watched, STATEMENTS + AROUND_A_TRUNCATE + AROUND_A_TRUNCATE, seed=6)
+    watched.expect(model(watched.copied, watched.copied_at(), watched.log()))
+    assert len(watched.pipeline.lake.table("public", "t").spec().fields) == 2
+
+
+@MODES
+def test_columns_come_and_go_meanwhile(pipeline, cdc, model):
+    watched = Watched(pipeline, **cdc, track_changes=True)
+    watched.create("id int PRIMARY KEY, v text, n int", FIRST_ROWS)
+    watched.execute("UPDATE t SET n = n + 1 WHERE id < 10")
+    watched.execute("ALTER TABLE t ADD COLUMN w text")
+    watched.execute("UPDATE t SET w = 'w' || id WHERE id < 20; DELETE FROM t WHERE id IN (5, 15)")
+    watched.catch_up()
+    watched.execute("INSERT INTO t VALUES (200, 'new', 1, 'w'); ALTER TABLE t RENAME COLUMN n TO m; UPDATE t SET m = 0 WHERE id > 90")
+    watched.catch_up()
+    rows = model(watched.copied, watched.copied_at(), watched.log())
+    expected = []
+    for row in rows:
+        renamed = {"m" if name == "n" else name: value for name, value in row.items()}
+        expected.append({"w": None} | renamed)
+    watched.expect([{name: row.get(name) for name in ("id", "v", "m", *(set(row) - {"id", "v", "m"}))} for row in expected])
+    watched.execute("ALTER TABLE t DROP COLUMN v; UPDATE t SET m = 1 WHERE id = 1")
+    watched.catch_up()
+    rows = model(watched.copied, watched.copied_at(), watched.log())
+    assert "v" not in watched.pipeline.rows("t")[0]
+    assert len(watched.pipeline.rows("t")) == len(rows)
+
+
+def test_tables_may_have_modes_of_their_own(pipeline):
+    pipeline.configure(cdc={"mode": "append"}, tables={"public.a": {"cdc_mode": "mirror"}, "public.b": {"cdc_mode": "history"}})
+    pipeline.execute("; ".join(f"CREATE TABLE {name} (id int PRIMARY KEY, v int); INSERT INTO {name} VALUES (1, 1)" for name in "abc"))
+    pipeline.catch_up()
+    pipeline.execute("; ".join(f"UPDATE {name} SET v = 2; DELETE FROM {name}; INSERT INTO {name} VALUES (1, 3)" for name in "abc"))
+    pipeline.catch_up()
+    pipeline.expect_equal("a")
+    assert sorted((row["v"], row["_firn_current"]) for row in pipeline.rows("b")) == [(1, False), (3, True)]
+    assert [row["_firn_op"] for row in sorted(pipeline.rows("c"), key=lambda row: (row["_firn_lsn"], row["v"] or 0))][0] == "copy"
+    assert len(pipeline.rows("c")) == 4

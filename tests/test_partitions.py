@@ -5,7 +5,7 @@ import datetime
 import random
 
 import pytest
-from harness.lake import connect_duckdb
+from harness.lake import ENGINES, connect_duckdb
 from harness.waiting import wait_until
 from pyiceberg.table import StaticTable
 
@@ -55,6 +55,11 @@ def files_of(pipeline, table):
     return pipeline.lake.table("public", table).inspect.files().to_pylist()
 
 
+def engines_of(terms):
+    # iceberg-rust's Avro reader doesn't know a uuid of fixed 16 bytes, as the spec has it in manifests.
+    return tuple(engine for engine in ENGINES if engine != "iceberg-rust" or "u" not in terms)
+
+
 def test_every_transform_on_every_legal_type(pipeline):
     every = [[term] for terms in LEGAL.values() for term in terms] + [SEVERAL]
     names = {f"t{n}": terms for n, terms in enumerate(every)}
@@ -63,7 +68,8 @@ def test_every_transform_on_every_legal_type(pipeline):
         pipeline.execute(f"INSERT INTO {name} " + ROWS.format(first=1, last=80))
     pipeline.configure(tables={f"public.{name}": {"partition_by": terms} for name, terms in names.items()})
     pipeline.catch_up()
-    pipeline.expect_equal(*names)
+    for name, terms in names.items():
+        pipeline.expect_equal(name, engines=engines_of(terms))
     for name in names:
         pipeline.execute(f"INSERT INTO {name} " + ROWS.format(first=81, last=120))
         # Rows move to the partitions of others, and into and out of that of NULL.
@@ -76,8 +82,8 @@ def test_every_transform_on_every_legal_type(pipeline):
             """
         )
     pipeline.catch_up()
-    pipeline.expect_equal(*names)
     for name, terms in names.items():
+        pipeline.expect_equal(name, engines=engines_of(terms))
         assert len(pipeline.lake.table("public", name).spec().fields) == len(terms)
 
 
@@ -85,7 +91,7 @@ def test_every_transform_on_every_legal_type(pipeline):
 FILTERS = {
     "i": ["i = 11", "i < 0", "i >= 11 AND i < 33", "i IS NULL"],
     "l": ["l = 10000000019", "l <= -10000000019"],
-    "dec": ["dec = 13.70", "dec > 40.0", "dec < -50"],
+    "dec": ["dec = 13.70", "dec > 40.00", "dec < -50.00"],
     "d": ["d = '1970-01-01'", "d < '1969-12-31'", "d >= '1970-06-01'", "d <> '1970-01-01'"],
     "ts": ["ts < '1970-01-01T00:00:00'", "ts >= '1970-03-01T00:00:00'"],
     "s": ["s = 'grün'", "s = 'a/b=c d%&xx'", "s > 'b'", "s IS NULL", "s IS NOT NULL"],
@@ -314,7 +320,7 @@ def test_partitions_while_firn_runs(pipeline):
     pipeline.firn.start()
     pipeline.firn.wait_streaming()
     for n in range(20):
-        pipeline.execute("INSERT INTO t SELECT m, now() + m * interval '1 hour', m FROM generate_series(%s, %s) m", [n * 10, n * 10 + 9])
+        pipeline.execute("INSERT INTO t SELECT m, now() + m * interval '1 hour', m FROM generate_series(%s::int, %s::int) m", [n * 10, n * 10 + 9])
         pipeline.execute("UPDATE t SET v = v + 1, at = at - interval '1 day' WHERE id %% 7 = %s", [n % 7])
     wait_until(lambda: len(pipeline.rows("t")) == 200, "all rows are there", 60)
     pipeline.firn.stop()

@@ -326,3 +326,106 @@ def test_partitions_while_firn_runs(pipeline):
     pipeline.firn.stop()
     pipeline.catch_up()
     pipeline.expect_equal("t")
+
+
+COUNTRIES = """
+    CREATE TABLE t (id int PRIMARY KEY, country text, at timestamptz, amount numeric(10, 2));
+    INSERT INTO t SELECT n, (ARRAY['de-DE', 'fr-FR', NULL, 'ja-日本'])[n % 4 + 1], timestamptz '1969-12-30 00:00+00'
+        + n * interval '7 hours', n * 1.25 FROM generate_series(1, 40) n;
+"""
+COMPUTED = {
+    "region": "upper(substr(country, 1, 2))",
+    "place": "coalesce(split_part(country, '-', 2), 'nowhere')",
+    "y": "year(at)",
+    "label": "concat(cast(id as string), ':', country)",
+    "part": "bucket(4, id)",
+}
+COMPUTED_SQL = """
+    SELECT id, upper(substr(country, 1, 2)), coalesce(split_part(country, '-', 2), 'nowhere'),
+           extract(year FROM at AT TIME ZONE 'UTC')::int, concat(id::text, ':', country) FROM t
+"""
+
+
+def expect_computed(pipeline):
+    pipeline.expect_equal("t", extra_columns=tuple(COMPUTED))
+    expected = sorted(pipeline.execute(COMPUTED_SQL).fetchall())
+    for engine in ("pyiceberg", "java"):
+        rows = pipeline.rows("t", engine)
+        assert sorted((r["id"], r["region"], r["place"], r["y"], r["label"]) for r in rows) == expected
+
+
+def test_computed_columns(pipeline):
+    pipeline.execute(COUNTRIES)
+    pipeline.configure(tables={"public.t": {"computed": COMPUTED, "partition_by": ["region", "part"]}})
+    pipeline.catch_up()
+    expect_computed(pipeline)
+    pipeline.execute("UPDATE t SET country = 'it-IT' WHERE id % 3 = 0; DELETE FROM t WHERE id % 5 = 0")
+    pipeline.execute("INSERT INTO t VALUES (100, 'es-ES', '1960-02-29', 1), (101, NULL, '2024-02-29', 2)")
+    pipeline.catch_up()
+    expect_computed(pipeline)
+    assert spec_of(pipeline, "t") == ["region=identity", "part=identity"]
+    assert {file["partition"]["region"] for file in files_of(pipeline, "t")} >= {"DE", "IT", "ES", None}
+
+
+def test_says_what_is_wrong_with_an_expression(pipeline):
+    pipeline.execute(COUNTRIES)
+    for expression, message in [
+        ("uper(country)", "at 1: there is no function 'uper'"),
+        ("upper(land)", 'at 7: the table has no column "land"'),
+        ("lower(amount)", "at 7: lower: takes a string here, not a decimal(10,2)"),
+        ("upper(country", "at 14: a comma or a closing parenthesis is missing"),
+    ]:
+        pipeline.configure(tables={"public.t": {"computed": {"region": expression}}})
+        done = pipeline.firn.command("check")
+        assert done.returncode != 0
+        assert message in done.stdout, done.stdout
+
+
+MEASURES = """
+    CREATE TABLE measures (day date, id int, v text, PRIMARY KEY (day, id)) PARTITION BY RANGE (day);
+    CREATE TABLE measures_2023 PARTITION OF measures FOR VALUES FROM ('2023-01-01') TO ('2024-01-01');
+    CREATE TABLE measures_2024 PARTITION OF measures FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+    INSERT INTO measures SELECT '2023-12-01'::date + n, n, 'v' FROM generate_series(1, 60) n;
+"""
+
+
+def test_a_partitioned_source_table_as_its_leaves(pipeline):
+    pipeline.execute(MEASURES)
+    pipeline.configure(
+        source={"url": pipeline.url, "partitioned_tables": "leaves"},
+        tables={"public.measures_2024": {"partition_by": ["month(day)"]}},
+    )
+    pipeline.catch_up()
+    assert pipeline.lake.tables() == {("public", "measures_2023"), ("public", "measures_2024")}
+    pipeline.expect_equal("measures_2023", "measures_2024")
+    pipeline.execute("UPDATE measures SET day = day + 31 WHERE id = 1; DELETE FROM measures WHERE id % 5 = 0")
+    pipeline.execute("INSERT INTO measures VALUES ('2023-05-05', 1000, 'new'), ('2024-05-05', 1001, 'new')")
+    pipeline.catch_up()
+    pipeline.expect_equal("measures_2023", "measures_2024")
+
+
+@pytest.mark.parametrize("wanted", ["root", "leaves"])
+def test_a_publication_that_sends_partitioned_tables_otherwise(pipeline, wanted):
+    pipeline.execute(MEASURES)
+    slot = pipeline.firn.config.read_text().split('"slot": "')[1].split('"')[0]
+    pipeline.execute(f"CREATE PUBLICATION {slot} FOR TABLE measures WITH (publish_via_partition_root = {wanted == 'leaves'})")
+    pipeline.configure(source={"url": pipeline.url, "partitioned_tables": wanted, "tables": ["public.measures*"]})
+    done = pipeline.firn.command("run", "--until-caught-up")
+    assert done.returncode != 0
+    assert f"publish_via_partition_root = {str(wanted == 'root').lower()})" in done.stderr
+
+
+def test_children_by_inheritance_are_tables_of_their_own(pipeline):
+    pipeline.execute(
+        """
+        CREATE TABLE parent (id int PRIMARY KEY, v text);
+        CREATE TABLE child (extra int, PRIMARY KEY (id)) INHERITS (parent);
+        INSERT INTO parent VALUES (1, 'parent');
+        INSERT INTO child VALUES (2, 'child', 7);
+        """
+    )
+    pipeline.catch_up()
+    pipeline.execute("UPDATE parent SET v = v || '!'; INSERT INTO child VALUES (3, 'more', 8)")
+    pipeline.catch_up()
+    assert [row["id"] for row in pipeline.rows("parent")] == [1]
+    pipeline.expect_equal("child")

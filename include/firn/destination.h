@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -49,18 +50,30 @@ struct Column {
   int32_t scale = 0;      ///< kDecimal
 };
 
-struct TableDefinition {
-  TableId id;
-  std::vector<Column> columns;
-  /// Names of the key columns, in order; none: rows can only be appended.
-  std::vector<std::string> key;
-};
-
 /// A value by its column's type: bool; int64_t for integers, dates, times and timestamps; double for both floats;
 /// std::string for strings, binaries, uuids ("f81d4fae-7dec-11d0-a765-00a0c91e6bf6") and decimals ("-12.50").
 /// std::monostate is NULL.
 using Value = std::variant<std::monostate, bool, int64_t, double, std::string>;
 using Row = std::vector<Value>;
+
+/// A column that is made of each row's values: rows are given without it. `compute` throws nothing, and gives the same
+/// value for the same row.
+struct ComputedColumn {
+  Column column;
+  std::function<Value(const Row&)> compute;
+};
+
+struct TableDefinition {
+  TableId id;
+  std::vector<Column> columns;
+  /// Names of the key columns, in order; none: rows can only be appended.
+  std::vector<std::string> key = {};
+  /// Stand after the columns.
+  std::vector<ComputedColumn> computed = {};
+  /// How files are divided, by any of the columns: "day(created_at)", "bucket(16, id)", "region" (docs/partitions.md).
+  /// Another one than the table has holds for new files.
+  std::vector<std::string> partition_by = {};
+};
 
 enum class EventKind : uint8_t { kInsert, kUpdate, kDelete, kTruncate };
 
@@ -94,7 +107,8 @@ class Destination {
   virtual ~Destination() = default;
   static Result<std::unique_ptr<Destination>> Open(const DestinationOptions& options);
 
-  /// Makes the table, or opens the one that is there: kSchemaMismatch when its columns or key are others.
+  /// Makes the table, or opens the one that is there: kSchemaMismatch when its columns or key are others,
+  /// kInvalidConfig when it can't be partitioned so.
   virtual Status DefineTable(const TableDefinition& table) = 0;
   /// Deletes every row, in a snapshot of its own: earlier ones stay readable.
   virtual Status TruncateTable(const TableId& table) = 0;

@@ -76,6 +76,10 @@ Result<pipeline::TableSettings> TableSettingsOf(const config::Config& config, co
           pipeline::ParsePartitionTerm(text).Context("tables.{}.partition_by", name));
     }
   }
+  for (const auto& [column, expression] : own->second.computed) {
+    TRY(settings.computed.emplace_back(),
+        pipeline::ParseComputedColumn(column, expression).Context("tables.{}.computed: {}", name, column));
+  }
   return settings;
 }
 

@@ -41,6 +41,19 @@ TEST(TableSettings, RefusesToSwitchDeletesOffWhereDeletedRowsStayAnyway) {
   EXPECT_EQ(settings.error().kind(), ErrorKind::kInvalidConfig);
 }
 
+TEST(TableSettings, ParsesComputedColumns) {
+  config::Config config;
+  config.tables["public.orders"].computed = {{"region", "upper(substr(country, 1, 2))"}};
+  const auto settings = TableSettingsOf(config, {"public", "orders"});
+  ASSERT_TRUE(settings.has_value());
+  ASSERT_EQ(settings->computed.size(), 1u);
+  EXPECT_EQ(settings->computed[0].name, "region");
+  config.tables["public.orders"].computed = {{"region", "upper(country"}};
+  EXPECT_EQ(
+      TableSettingsOf(config, {"public", "orders"}).error().message(),
+      "tables.public.orders.computed: region: 'upper(country', at 14: a comma or a closing parenthesis is missing");
+}
+
 TEST(TableSettings, TellsHowATableIsPartitioned) {
   config::Config config;
   EXPECT_FALSE(TableSettingsOf(config, {"public", "orders"})->partition_by.has_value());

@@ -18,6 +18,7 @@ struct SourceConfig {
   std::string publication = "firn";
   std::string slot = "firn";
   std::vector<std::string> tables;
+  std::string partitioned_tables = "root";
   int copy_workers = 4;
 };
 struct CatalogConfig {
@@ -52,6 +53,7 @@ struct CdcConfig {
 struct TableConfig {
   std::optional<std::vector<std::string>> partition_by;  ///< Nothing where the key is not there; an empty list may be.
   std::string cdc_mode;  ///< Empty: cdc.mode.
+  std::map<std::string, std::string> computed;
   std::map<std::string, std::string> columns;
   std::string unrepresentable;  ///< Empty: the destination's.
   std::map<std::string, std::string> unrepresentable_columns;

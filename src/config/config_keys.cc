@@ -40,6 +40,13 @@ std::vector<ConfigKey> MakeKeys() {
        .doc = "Patterns of `schema.table` with `*` for any letters; a leading `!` leaves tables out; later ones win.",
        .default_note = "every table of the publication",
        .example = "[\"public.*\", \"!public.audit_*\"]"},
+      {.path = "source.partitioned_tables",
+       .field = kAt<&Config::source, &SourceConfig::partitioned_tables>,
+       .doc =
+           "What becomes of a partitioned table: `root`, one table with all rows; `leaves`, a table for each partition "
+           "that holds rows. The publication's `publish_via_partition_root` must agree. Children by inheritance are "
+           "always tables of their own.",
+       .allowed = {"root", "leaves"}},
       {.path = "source.copy_workers",
        .type = kInteger,
        .field = kAt<&Config::source, &SourceConfig::copy_workers>,
@@ -214,6 +221,11 @@ std::vector<ConfigKey> MakeKeys() {
        .doc = "What a change does to this table.",
        .allowed = {"mirror", "append", "history"},
        .default_note = "`cdc.mode`"},
+      {.path = "tables.*.computed",
+       .type = kTextMap,
+       .field = kInTable<&TableConfig::computed>,
+       .doc = "Columns that firn computes from the table's, as in `{region: \"upper(substr(country, 1, 2))\"}` "
+              "(docs/partitions.md); `partition_by` may name them."},
       {.path = "tables.*.columns",
        .type = kTextMap,
        .field = kInTable<&TableConfig::columns>,

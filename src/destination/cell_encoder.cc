@@ -159,7 +159,9 @@ Status AppendValue(arrow::ArrayBuilder& builder, const Value& value, const icebe
 
 Result<iceberg::Schema> SchemaOf(const TableDefinition& table) {
   iceberg::Schema schema;
-  for (const Column& column : table.columns) {
+  std::vector<Column> columns = table.columns;
+  for (const ComputedColumn& computed : table.computed) columns.push_back(computed.column);
+  for (const Column& column : columns) {
     if (schema.FindField(column.name) != nullptr) {
       return MakeError(ErrorKind::kInvalidConfig, "column '{}' is defined twice", column.name);
     }

@@ -11,7 +11,7 @@
 
 namespace firn::destination {
 
-/// The Iceberg schema of a definition: field ids from 1 in column order, key columns required and identifier fields.
+/// The Iceberg schema of a definition: field ids from 1 in column order, computed columns last; key columns required and identifier fields.
 /// kInvalidConfig names a key column that does not exist, or a column named twice.
 Result<iceberg::Schema> SchemaOf(const TableDefinition& table);
 

@@ -10,6 +10,7 @@
 #include "index/table_index.h"
 #include "observe/metrics.h"
 #include "pipeline/batch_committer.h"
+#include "pipeline/partition_by.h"
 #include "pipeline/target_table.h"
 #include "storage/file_store.h"
 
@@ -20,7 +21,8 @@ using pipeline::Change;
 using pipeline::ChangeKind;
 
 struct DefinedTable {
-  pipeline::TableLayout layout;
+  pipeline::TableLayout layout;  ///< Computed columns are source columns here: rows get them before they are encoded.
+  std::vector<ComputedColumn> computed;
   std::vector<iceberg::Field> key_fields;
   std::unique_ptr<pipeline::TableWriter> writer;
 };
@@ -83,8 +85,9 @@ class IcebergDestination : public Destination {
   Status DefineTable(const TableDefinition& definition) override {
     const iceberg::TableIdent ident = IdentOf(definition.id);
     TRY(iceberg::Schema schema, destination::SchemaOf(definition).Context("table {}", ToString(ident)));
-    TRY(catalog::LoadedTable table, LoadOrCreate(ident, schema).Context("table {}", ToString(ident)));
-    DefinedTable defined{.layout = {.schema = schema}};
+    TRY(catalog::LoadedTable table,
+        LoadOrCreate(ident, schema, definition.partition_by).Context("table {}", ToString(ident)));
+    DefinedTable defined{.layout = {.schema = schema}, .computed = definition.computed};
     if (!definition.key.empty()) {
       defined.layout.identity = pipeline::RowIdentity::kKey;
       for (const std::string& key : definition.key) {
@@ -144,13 +147,19 @@ class IcebergDestination : public Destination {
                      table.name_space, table.name);
   }
 
-  Result<catalog::LoadedTable> LoadOrCreate(const iceberg::TableIdent& ident, const iceberg::Schema& schema) {
+  Result<catalog::LoadedTable> LoadOrCreate(const iceberg::TableIdent& ident, const iceberg::Schema& schema,
+                                            const std::vector<std::string>& partition_by) {
+    std::vector<pipeline::PartitionTerm> terms;
+    for (const std::string& text : partition_by) {
+      TRY(terms.emplace_back(), pipeline::ParsePartitionTerm(text));
+    }
     auto loaded = catalog_->LoadTable(ident);
     if (!loaded) {
       if (loaded.error().kind() != ErrorKind::kTableNotFound && loaded.error().kind() != ErrorKind::kNotFound)
         return loaded;
+      TRY(iceberg::PartitionSpec spec, pipeline::MakePartitionSpec(terms, schema));
       TRY_VOID(catalog_->EnsureNamespace(ident.namespace_levels));
-      return catalog_->CreateTable(ident, {.schema = schema});
+      return catalog_->CreateTable(ident, {.schema = schema, .spec = std::move(spec)});
     }
     const iceberg::Schema& existing = loaded->metadata->CurrentSchema();
     if (existing.fields != schema.fields || existing.identifier_field_ids != schema.identifier_field_ids) {
@@ -161,7 +170,35 @@ class IcebergDestination : public Destination {
       return MakeError(ErrorKind::kAlreadyExists, "pipeline '{}' writes the table, and this one is '{}'",
                        progress->writer.pipeline, options_.pipeline);
     }
-    return loaded;
+    const iceberg::TableMetadata& metadata = *loaded->metadata;
+    TRY(auto spec, pipeline::EvolvePartitionSpec(terms, schema, metadata));
+    if (!spec) return loaded;
+    const iceberg::CommitRequest request{
+        .table = ident,
+        .requirements = {iceberg::AssertTableUuid{metadata.table_uuid},
+                         iceberg::AssertDefaultSpecId{metadata.default_spec_id},
+                         iceberg::AssertLastAssignedPartitionId{metadata.last_partition_id}},
+        .updates = {iceberg::AddPartitionSpec{std::move(*spec)}, iceberg::SetDefaultSpec{-1}}};
+    TRY(auto tables, catalog_->CommitTables(std::span(&request, 1)));
+    return std::move(tables.front());
+  }
+
+  static Result<encode::EncodedRows> EncodeRows(const DefinedTable& table, std::span<const Row* const> rows) {
+    const auto fields = table.layout.source_fields();
+    if (table.computed.empty()) return destination::EncodeCells(fields, rows);
+    const size_t given = fields.size() - table.computed.size();
+    std::vector<Row> whole;
+    std::vector<const Row*> pointers;
+    whole.reserve(rows.size());
+    for (const Row* row : rows) {
+      if (row->size() != given) {
+        return MakeError(ErrorKind::kSchemaMismatch, "row {} has {} values, not {}", whole.size(), row->size(), given);
+      }
+      Row& filled = whole.emplace_back(*row);
+      for (const ComputedColumn& computed : table.computed) filled.push_back(computed.compute(*row));
+      pointers.push_back(&filled);
+    }
+    return destination::EncodeCells(fields, pointers);
   }
 
   Status Write(const std::map<TableId, TableEvents>& by_table, uint64_t position) {
@@ -175,8 +212,7 @@ class IcebergDestination : public Destination {
         return MakeError(ErrorKind::kSchemaMismatch, "table {} has no key: rows can only be appended",
                          table->writer->name());
       }
-      TRY(part.batch.rows, destination::EncodeCells(table->layout.source_fields(), events.rows)
-                               .Context("table {}", table->writer->name()));
+      TRY(part.batch.rows, EncodeRows(*table, events.rows).Context("table {}", table->writer->name()));
       TRY(part.batch.old_keys,
           destination::EncodeCells(table->key_fields, events.keys).Context("keys of table {}", table->writer->name()));
       job.parts.push_back(std::move(part));

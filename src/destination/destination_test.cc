@@ -48,6 +48,23 @@ class DestinationTest : public ::testing::Test {
             .value();
   }
 
+  /// Below the table's data folder, of each of its data files.
+  std::vector<std::string> Folders() {
+    auto store = storage::OpenFileStore("file://" + warehouse_, {}).value();
+    auto catalog = catalog::OpenSqlCatalog(
+                       {.uri = "sqlite://" + warehouse_ + "/catalog.db", .warehouse = "file://" + warehouse_}, *store)
+                       .value();
+    const auto table = catalog->LoadTable({{"app"}, "users"}).value();
+    iceberg::ManifestCache cache;
+    std::vector<std::string> folders;
+    for (const auto& live :
+         iceberg::PlanFiles(*store, *table.metadata, table.metadata->CurrentSnapshot(), cache).value()) {
+      const std::string path = live.entry.file.file_path.substr((table.metadata->location + "/data/").size());
+      folders.push_back(path.substr(0, path.rfind('/')));
+    }
+    return folders;
+  }
+
   /// "id name" of each row of the users table, as its files and deletes say.
   std::vector<std::string> Users() {
     auto store = storage::OpenFileStore("file://" + warehouse_, {}).value();
@@ -63,8 +80,7 @@ class DestinationTest : public ::testing::Test {
       for (const auto& deletes : live.position_deletes) {
         deleted |= iceberg::ReadPositionDeletes(*store, deletes->file, live.entry.file.file_path).value();
       }
-      auto reader =
-          iceberg::DataFileReader::Open(*store, live.entry.file, table.metadata->CurrentSchema()).value();
+      auto reader = iceberg::DataFileReader::Open(*store, live.entry.file, table.metadata->CurrentSchema()).value();
       uint64_t position = 0;
       while (auto batch = reader->Next().value()) {
         for (int64_t i = 0; i < batch->num_rows(); ++i, ++position) {
@@ -191,6 +207,34 @@ TEST(CellEncoder, RefusesNumbersOutOfRange) {
   for (const Row* row : {&large, &precise}) {
     EXPECT_EQ(destination::EncodeCells(schema.fields, std::span(&row, 1)).error().kind(), ErrorKind::kSchemaMismatch);
   }
+}
+
+TEST_F(DestinationTest, PartitionsByAColumnThatTheApplicationComputes) {
+  TableDefinition definition = kUsersTable;
+  definition.computed = {{{"initial", ColumnType::kString}, [](const Row& row) -> Value {
+                            const auto* name = std::get_if<std::string>(&row[1]);
+                            return name == nullptr ? Value() : Value(name->substr(0, 1));
+                          }}};
+  definition.partition_by = {"initial"};
+  ASSERT_TRUE(destination_->DefineTable(definition).has_value());
+  const std::vector<Event> inserts = {Insert(1, "Ada"), Insert(2, "Alan"), Insert(3, "Barbara")};
+  ASSERT_TRUE(destination_->WriteEvents(inserts, 1).has_value());
+  const std::vector<Event> changes = {Update(2, "Bjarne"), Delete(1)};
+  ASSERT_TRUE(destination_->WriteEvents(changes, 2).has_value());
+  EXPECT_THAT(Users(), UnorderedElementsAre("2 Bjarne", "3 Barbara"));
+  EXPECT_THAT(Folders(), UnorderedElementsAre("initial=B", "initial=B"));
+
+  definition.partition_by = {"bucket(4, id)"};
+  Open();
+  ASSERT_TRUE(destination_->DefineTable(definition).has_value());
+  const std::vector<Event> more = {Update(3, "Barbara L."), Insert(4, "Dennis")};
+  ASSERT_TRUE(destination_->WriteEvents(more, 3).has_value());
+  EXPECT_THAT(Users(), UnorderedElementsAre("2 Bjarne", "3 Barbara L.", "4 Dennis"));
+
+  definition.partition_by = {"day(name)"};
+  const Status refused = destination_->DefineTable(definition);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().message(), HasSubstr("column \"name\" is stored as string, which allows identity"));
 }
 
 }  // namespace

@@ -77,11 +77,14 @@ Result<std::shared_ptr<arrow::RecordBatch>> AddColumns(const TableLayout& layout
                                                        std::span<const RowFacts> facts,
                                                        const arrow::ArrayVector& before_keys) {
   if (!layout.HasAddedColumns()) return rows;
-  if (facts.size() != 1 && static_cast<int64_t>(facts.size()) != rows->num_rows()) {
+  if (!layout.own_columns.empty() && facts.size() != 1 && static_cast<int64_t>(facts.size()) != rows->num_rows()) {
     return MakeError(ErrorKind::kInternal, "facts of {} rows for a batch of {}", facts.size(), rows->num_rows());
   }
   TRY(const auto schema, iceberg::ToArrowSchema(layout.schema));
   arrow::ArrayVector columns = rows->columns();
+  for (const ColumnFunction& compute : layout.computed) {
+    TRY(columns.emplace_back(), compute(*rows));
+  }
   for (const OwnColumn column : layout.own_columns) {
     const auto& type = schema->field(static_cast<int>(columns.size()))->type();
     TRY(auto array, column == OwnColumn::kBeforeKey ? MakeBeforeKeys(type, rows->num_rows(), facts, before_keys)

@@ -20,8 +20,9 @@ Result<std::shared_ptr<arrow::Array>> MakeOwnColumn(OwnColumn column, const std:
                                                     int64_t rows, std::span<const RowFacts> facts);
 
 /// The batch with all columns of layout.schema. `rows` has the source columns, in order; `facts` has an element a row,
-/// or one that holds for every row. `before_keys`: the key columns of what RowFacts::before_key counts in, where a row
-/// has one. A layout without added columns gives `rows` itself. Thread-safety: pure.
+/// or one that holds for every row (none is needed where there are no own columns). `before_keys`: the key columns of
+/// what RowFacts::before_key counts in, where a row has one. A layout without added columns gives `rows` itself.
+/// Thread-safety: pure.
 Result<std::shared_ptr<arrow::RecordBatch>> AddColumns(const TableLayout& layout,
                                                        const std::shared_ptr<arrow::RecordBatch>& rows,
                                                        std::span<const RowFacts> facts,

@@ -8,10 +8,17 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "iceberg/schema.h"
+
+namespace arrow {
+class Array;
+class RecordBatch;
+}  // namespace arrow
 
 namespace firn::pipeline {
 
@@ -47,6 +54,8 @@ enum class DeleteForm : uint8_t {
   kPosition,  ///< By place, which the index knows: position delete files, or vectors in tables of format version 3.
   kEquality,  ///< By key: equality delete files. No index is needed.
 };
+/// Gives a computed column's values, one for each row of a batch of the source's columns. Thread-safe.
+using ColumnFunction = std::function<Result<std::shared_ptr<arrow::Array>>(const arrow::RecordBatch&)>;
 
 struct TableLayout {
   /// Source columns in the mapping's order, computed columns, firn's own. Field ids are the table's.
@@ -57,13 +66,15 @@ struct TableLayout {
   /// Source columns (so also indexes into the schema's fields): the key columns, or all of them for kWholeRow. Empty
   /// for kAppendOnly.
   std::vector<int> key_columns;
+  /// The fields after the source columns, in order: what makes them.
+  std::vector<ColumnFunction> computed;
   /// The last fields of the schema, in order.
   std::vector<OwnColumn> own_columns;
 
   /// Whether a row of the source is a row of the table as it stands.
-  bool HasAddedColumns() const { return !own_columns.empty(); }
+  bool HasAddedColumns() const { return !computed.empty() || !own_columns.empty(); }
   std::span<const iceberg::Field> source_fields() const {
-    return std::span(schema.fields).first(schema.fields.size() - own_columns.size());
+    return std::span(schema.fields).first(schema.fields.size() - computed.size() - own_columns.size());
   }
 };
 

@@ -10,6 +10,7 @@
 
 #include "encode/type_mapping.h"
 #include "model/source_table.h"
+#include "pipeline/computed_columns.h"
 #include "pipeline/partition_by.h"
 #include "pipeline/table_layout.h"
 
@@ -28,6 +29,7 @@ struct TableSettings {
   bool track_changes = false;  ///< Each row tells its operation, LSN and commit time, in every mode (kAppend: always).
   /// How the table's files are divided from now on; nothing: as it is, which is not at all for a new table.
   std::optional<std::vector<PartitionTerm>> partition_by;
+  std::vector<ComputedColumn> computed;  ///< Columns that firn makes of the source's.
   TypeChangePolicy type_changes = TypeChangePolicy::kRecopy;
   int32_t format_version = 2;  ///< Of a new table; an older one is upgraded.
   DeleteForm deletes = DeleteForm::kPosition;

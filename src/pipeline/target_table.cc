@@ -9,6 +9,7 @@
 #include "base/try.h"
 #include "encode/default_value.h"
 #include "observe/log.h"
+#include "pipeline/computed_columns.h"
 #include "pipeline/delete_form.h"
 #include "pipeline/own_columns.h"
 
@@ -49,6 +50,7 @@ Result<TableLayout> MakeLayout(const encode::TableMapping& mapping, RowIdentity 
   if (identity == RowIdentity::kWholeRow) {
     for (size_t i = 0; i < mapping.columns.size(); ++i) layout.key_columns.push_back(static_cast<int>(i));
   }
+  TRY(last_column_id, AddComputedColumns(settings.computed, existing, last_column_id, layout));
   const auto own = OwnColumnsOf(settings.mode, settings.track_changes, identity);
   TRY_VOID(AddOwnColumns(own, existing, last_column_id, layout));
   return layout;

@@ -29,7 +29,9 @@ pipeline::SourceOptions SourceOptionsOf(const config::Config& config) {
   return {.connection = {.url = config.source.url},
           .slot = config.source.slot,
           .publication = config.source.publication,
-          .tables = config.source.tables};
+          .tables = config.source.tables,
+          .partitioned_tables = config.source.partitioned_tables == "leaves" ? postgres::PartitionedTables::kLeaves
+                                                                             : postgres::PartitionedTables::kRoot};
 }
 
 pipeline::TargetNaming TargetNamingOf(const config::Config& config) {

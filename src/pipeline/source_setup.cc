@@ -71,8 +71,28 @@ Result<std::vector<TableName>> ChooseTables(Connection& connection, const Source
                                             const std::optional<postgres::Publication>& publication) {
   const bool publication_chooses = publication && !publication->all_tables && !publication->made_by_firn;
   if (options.tables.empty() && publication_chooses) return publication->tables;
-  TRY(auto names, postgres::ListTables(connection, options.tables));
+  TRY(auto names, postgres::ListTables(connection, options.tables, options.partitioned_tables));
   return names;
+}
+
+/// A publication that sends the changes of a partitioned table under other names than its own (or its leaves') would
+/// leave them unheard.
+Status CheckPartitionedTables(Connection& connection, const SourceOptions& options, SourceState& state) {
+  const bool by_root = options.partitioned_tables == postgres::PartitionedTables::kRoot;
+  if (!state.publication || state.publication->via_partition_root == by_root) return {};
+  TRY(const std::vector<TableName> partitioned, postgres::ListPartitioned(connection, options.partitioned_tables));
+  for (const SourceTable& table : state.tables) {
+    if (std::ranges::find(partitioned, table.name) == partitioned.end()) continue;
+    AddProblem(state, ErrorKind::kInvalidConfig,
+               "publication '{0}' sends the changes of partitioned tables as those of their {1} "
+               "(publish_via_partition_root = {2}), but {3} is to be replicated as {4}: run ALTER PUBLICATION {5} SET "
+               "(publish_via_partition_root = {6}), or set source.partitioned_tables: {7}",
+               state.publication->name, by_root ? "leaves" : "roots", !by_root, ToString(table.name),
+               by_root ? "one table" : "a table of its own", postgres::QuoteIdentifier(state.publication->name),
+               by_root, by_root ? "leaves" : "root");
+    return {};
+  }
+  return {};
 }
 
 void CheckTableChoice(const SourceOptions& options, SourceState& state) {
@@ -176,6 +196,7 @@ Result<SourceState> InspectSource(const SourceOptions& options) {
   TRY(const Lsn read_at, postgres::ReadDefinitionLsn(connection));
   for (SourceTable& table : state.tables) table.version.read_at = read_at;
   CheckTableChoice(options, state);
+  TRY_VOID(CheckPartitionedTables(connection, options, state));
   CheckIdentities(state);
   TRY_VOID(CheckReadable(connection, state));
   if (state.facts.system_identifier.empty() && state.facts.can_replicate) {
@@ -194,7 +215,7 @@ Status PreparePublication(const SourceOptions& options, const SourceState& state
   if (!state.publication) {
     std::vector<TableName> names;
     for (const SourceTable& table : state.tables) names.push_back(table.name);
-    return postgres::CreatePublication(connection, options.publication, names);
+    return postgres::CreatePublication(connection, options.publication, names, options.partitioned_tables);
   }
   if (state.unpublished.empty()) return {};
   return postgres::AddTablesToPublication(connection, options.publication, state.unpublished);

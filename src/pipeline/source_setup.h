@@ -21,6 +21,7 @@ struct SourceOptions {
   std::string publication = "firn";
   /// Patterns; none: every table of the publication, and of the database where firn made the publication.
   std::vector<std::string> tables;
+  postgres::PartitionedTables partitioned_tables = postgres::PartitionedTables::kRoot;
 };
 
 /// What was found; nothing has been made yet.
@@ -35,8 +36,9 @@ struct SourceState {
 };
 
 /// Connects and looks, and makes nothing. Problems: wal_level, a role that can't replicate or read, no tables, a
-/// publication that is missing with no right to make it or that publishes rows in part, a slot of another database or
-/// plugin, or lost. An error only where it can't look on.
+/// publication that is missing with no right to make it, that publishes rows in part, or partitioned tables in another
+/// form than they are to be replicated in, a slot of another database or plugin, or lost. An error only where it can't
+/// look on.
 Result<SourceState> InspectSource(const SourceOptions& options);
 
 /// Makes the publication, or adds the tables that it lacks.

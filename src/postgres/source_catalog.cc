@@ -212,16 +212,36 @@ Result<SystemIdentity> IdentifySystem(Connection& replication_connection) {
                         .timeline = static_cast<int>(ToInt(row.Get(0, 1)))};
 }
 
-Result<std::vector<TableName>> ListTables(Connection& connection, const std::vector<std::string>& patterns) {
+Result<std::vector<TableName>> ListPartitioned(Connection& connection, PartitionedTables which) {
+  const std::string_view condition = which == PartitionedTables::kRoot ? "c.relkind = 'p' AND NOT c.relispartition"
+                                                                       : "c.relkind = 'r' AND c.relispartition";
   TRY(const auto found, connection
-                            .Query(R"(
+                            .Query(fmt::format(R"(
+    SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE {} ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C")",
+                                               condition))
+                            .Context("listing partitioned tables"));
+  std::vector<TableName> tables;
+  for (int row = 0; row < found.rows(); ++row) {
+    tables.push_back({std::string(found.Get(row, 0)), std::string(found.Get(row, 1))});
+  }
+  return tables;
+}
+
+Result<std::vector<TableName>> ListTables(Connection& connection, const std::vector<std::string>& patterns,
+                                          PartitionedTables partitioned) {
+  const std::string_view kinds =
+      partitioned == PartitionedTables::kRoot ? "c.relkind IN ('r', 'p') AND NOT c.relispartition" : "c.relkind = 'r'";
+  TRY(const auto found, connection
+                            .Query(fmt::format(R"(
     SELECT n.nspname, c.relname,
            EXISTS (SELECT FROM pg_depend d
                     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND NOT c.relispartition
+     WHERE {} AND c.relpersistence = 'p'
        AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-     ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C")")
+     ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C")",
+                                               kinds))
                             .Context("listing tables"));
   std::vector<TableName> tables;
   for (int row = 0; row < found.rows(); ++row) {
@@ -371,10 +391,13 @@ Result<std::optional<Publication>> ReadPublication(Connection& connection, const
   return publication;
 }
 
-Status CreatePublication(Connection& connection, const std::string& name, const std::vector<TableName>& tables) {
+Status CreatePublication(Connection& connection, const std::string& name, const std::vector<TableName>& tables,
+                         PartitionedTables partitioned) {
   std::string sql = "CREATE PUBLICATION " + QuoteIdentifier(name);
   if (!tables.empty()) sql += " FOR TABLE " + TableList(tables);
-  if (connection.server_version() >= 130000) sql += " WITH (publish_via_partition_root = true)";
+  if (connection.server_version() >= 130000) {
+    sql += fmt::format(" WITH (publish_via_partition_root = {})", partitioned == PartitionedTables::kRoot);
+  }
   TRY_VOID(ChangePublication(connection, sql, tables).Context("creating publication {}", name));
   TRY_VOID(
       connection.Query(fmt::format("COMMENT ON PUBLICATION {} IS {}", QuoteIdentifier(name), QuoteLiteral(kMadeByFirn)))

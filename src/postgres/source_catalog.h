@@ -37,10 +37,17 @@ struct SystemIdentity {
 };
 Result<SystemIdentity> IdentifySystem(Connection& replication_connection);
 
+/// What stands for a partitioned table: itself, or each table that holds a part of its rows.
+enum class PartitionedTables : uint8_t { kRoot, kLeaves };
+
 /// Tables that match `patterns` ("public.*", "!public.audit_*", "Shop.Order Items"; later ones win; none: every user
-/// table), ordinary and partitioned roots, without system schemas, unlogged and temporary tables, by name. Tables that
-/// an extension made are left out unless a pattern without wildcards names them.
-Result<std::vector<TableName>> ListTables(Connection& connection, const std::vector<std::string>& patterns);
+/// table), ordinary and partitioned roots or leaves, without system schemas, unlogged and temporary tables, by name.
+/// Tables that an extension made are left out unless a pattern without wildcards names them.
+Result<std::vector<TableName>> ListTables(Connection& connection, const std::vector<std::string>& patterns,
+                                          PartitionedTables partitioned = PartitionedTables::kRoot);
+
+/// The partitioned tables (kRoot: outermost ones) or their leaves, by name.
+Result<std::vector<TableName>> ListPartitioned(Connection& connection, PartitionedTables which);
 
 /// `*` stands for any characters, `?` for one, neither crosses the dot between schema and table; a pattern without a
 /// dot means schema public; "a.b".c quotes a part that has dots or wildcards of its own; a leading `!` takes tables
@@ -67,9 +74,10 @@ struct Publication {
   std::vector<TableName> tables;  ///< The relations whose changes arrive, by name.
 };
 Result<std::optional<Publication>> ReadPublication(Connection& connection, const std::string& name);
-/// CREATE PUBLICATION … FOR TABLE …, via_partition_root. kPermission says which grant or ownership is missing.
+/// CREATE PUBLICATION … FOR TABLE …, via_partition_root or not. kPermission says which grant or ownership is missing.
 /// A table without replica identity in a publication makes its UPDATEs and DELETEs fail at the source.
-Status CreatePublication(Connection& connection, const std::string& name, const std::vector<TableName>& tables);
+Status CreatePublication(Connection& connection, const std::string& name, const std::vector<TableName>& tables,
+                         PartitionedTables partitioned = PartitionedTables::kRoot);
 /// Tables that it has already are skipped.
 Status AddTablesToPublication(Connection& connection, const std::string& name, const std::vector<TableName>& tables);
 /// OK when there is none.

@@ -1,11 +1,11 @@
 #include "pipeline/key_scan.h"
 
 #include <arrow/api.h>
-#include <arrow/compute/api.h>
 
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <type_traits>
 #include <unordered_map>
 #include <variant>
 
@@ -13,7 +13,6 @@
 #include "iceberg/data_file_reader.h"
 #include "iceberg/position_deletes.h"
 #include "index/key_codec.h"
-#include "storage/arrow_error.h"
 
 namespace firn::pipeline {
 namespace {
@@ -21,30 +20,12 @@ namespace {
 /// What bounds are compared as: integers of any width, or bytes.
 using Comparable = std::variant<std::monostate, int64_t, std::string>;
 
-/// The least and greatest of the keys, in a column whose bounds are looked at.
+/// The least and greatest of the keys in a column; monostate where its type's bounds are not looked at.
 struct KeyRange {
   iceberg::FieldId field = 0;
   Comparable least;
   Comparable greatest;
 };
-
-Comparable ToComparable(const arrow::Scalar& scalar) {
-  switch (scalar.type->id()) {
-    case arrow::Type::INT32:
-      return int64_t{static_cast<const arrow::Int32Scalar&>(scalar).value};
-    case arrow::Type::DATE32:
-      return int64_t{static_cast<const arrow::Date32Scalar&>(scalar).value};
-    case arrow::Type::INT64:
-      return static_cast<const arrow::Int64Scalar&>(scalar).value;
-    case arrow::Type::TIMESTAMP:
-      return static_cast<const arrow::TimestampScalar&>(scalar).value;
-    case arrow::Type::STRING:
-    case arrow::Type::BINARY:
-      return std::string(static_cast<const arrow::BaseBinaryScalar&>(scalar).view());
-    default:
-      return std::monostate();
-  }
-}
 
 /// A bound of a manifest (spec: Appendix D) in the form of `like`. An int is from before its column became a long.
 Comparable ToComparable(const std::string& bound, const Comparable& like) {
@@ -60,30 +41,49 @@ Comparable ToComparable(const std::string& bound, const Comparable& like) {
   return wide;
 }
 
-bool IsCompared(arrow::Type::type type) {
-  switch (type) {
+template <typename Array>
+KeyRange RangeIn(const arrow::Array& column, iceberg::FieldId field) {
+  const auto& values = static_cast<const Array&>(column);
+  KeyRange range{.field = field};
+  for (int64_t i = 0; i < values.length(); ++i) {
+    if (values.IsNull(i)) continue;
+    Comparable value;
+    if constexpr (std::is_arithmetic_v<decltype(values.GetView(i))>) {
+      value = int64_t{values.GetView(i)};
+    } else {
+      value = std::string(values.GetView(i));
+    }
+    const bool first = std::holds_alternative<std::monostate>(range.least);
+    if (first || value < range.least) range.least = value;
+    if (first || range.greatest < value) range.greatest = std::move(value);
+  }
+  return range;
+}
+
+KeyRange RangeOf(const arrow::Array& column, iceberg::FieldId field) {
+  switch (column.type_id()) {
     case arrow::Type::INT32:
+      return RangeIn<arrow::Int32Array>(column, field);
     case arrow::Type::DATE32:
+      return RangeIn<arrow::Date32Array>(column, field);
     case arrow::Type::INT64:
+      return RangeIn<arrow::Int64Array>(column, field);
     case arrow::Type::TIMESTAMP:
+      return RangeIn<arrow::TimestampArray>(column, field);
     case arrow::Type::STRING:
+      return RangeIn<arrow::StringArray>(column, field);
     case arrow::Type::BINARY:
-      return true;
+      return RangeIn<arrow::BinaryArray>(column, field);
     default:
-      return false;
+      return {.field = field};
   }
 }
 
-Result<std::vector<KeyRange>> RangesOf(const iceberg::Schema& schema, const arrow::RecordBatch& keys) {
+std::vector<KeyRange> RangesOf(const iceberg::Schema& schema, const arrow::RecordBatch& keys) {
   std::vector<KeyRange> ranges;
   for (int i = 0; i < keys.num_columns(); ++i) {
-    const iceberg::Field& field = schema.fields[static_cast<size_t>(i)];
-    if (!IsCompared(keys.column(i)->type_id())) continue;
-    TRY(const arrow::Datum both,
-        storage::FromArrow(arrow::compute::MinMax(keys.column(i)), "comparing keys of {}", field.name));
-    const auto& ends = both.scalar_as<arrow::StructScalar>().value;
-    if (!ends[0]->is_valid) continue;
-    ranges.push_back({.field = field.id, .least = ToComparable(*ends[0]), .greatest = ToComparable(*ends[1])});
+    KeyRange range = RangeOf(*keys.column(i), schema.fields[static_cast<size_t>(i)].id);
+    if (!std::holds_alternative<std::monostate>(range.least)) ranges.push_back(std::move(range));
   }
   return ranges;
 }
@@ -169,7 +169,7 @@ Result<std::vector<std::optional<RowPlace>>> FindRowsByKey(storage::FileStore& s
   std::vector<int> columns(key_schema.fields.size());
   std::iota(columns.begin(), columns.end(), 0);
   TRY(const index::EncodedKeys encoded, index::EncodeKeys(keys, columns));
-  TRY(const std::vector<KeyRange> ranges, RangesOf(key_schema, keys));
+  const std::vector<KeyRange> ranges = RangesOf(key_schema, keys);
   TRY(auto files, iceberg::PlanFiles(store, metadata, metadata.CurrentSnapshot(), manifests));
   std::ranges::stable_sort(files, std::greater(),
                            [](const iceberg::LiveDataFile& live) { return live.entry.sequence_number; });

@@ -187,15 +187,23 @@ def test_a_transaction_that_is_written_in_parts(form, pipeline):
 def test_keys_of_several_columns_and_types(form, pipeline):
     pipeline.execute(
         """
-        CREATE TABLE t (region text, day date, u uuid, n numeric(12, 3), at timestamptz, v int, PRIMARY KEY (region, day, u, n, at));
-        INSERT INTO t SELECT 'r' || i % 3, DATE '1969-12-30' + i, md5(i::text)::uuid, -i / 8.0, '2024-01-01 00:00:00.5+00', i
-            FROM generate_series(1, 60) i;
+        CREATE TABLE t (region text, day date, n numeric(12, 3), at timestamptz, v int, PRIMARY KEY (region, day, n, at));
+        INSERT INTO t SELECT 'r' || i % 3, DATE '1969-12-30' + i, -i / 8.0, '2024-01-01 00:00:00.5+00', i FROM generate_series(1, 60) i;
         """
     )
     pipeline.catch_up()
     pipeline.execute("UPDATE t SET v = -v WHERE v % 2 = 0; DELETE FROM t WHERE region = 'r1' AND v < 30; UPDATE t SET n = n * 2 WHERE v > 50")
     pipeline.catch_up()
     expect_equal(pipeline, form, "t")
+
+
+def test_uuid_keys(form, pipeline):
+    pipeline.execute("CREATE TABLE t (u uuid PRIMARY KEY, v int); INSERT INTO t SELECT md5(i::text)::uuid, i FROM generate_series(1, 20) i")
+    pipeline.catch_up()
+    pipeline.execute("UPDATE t SET v = -v WHERE v % 2 = 0; DELETE FROM t WHERE v = 7")
+    pipeline.catch_up()
+    # iceberg-rust can't compare uuids of equality deletes.
+    pipeline.expect_equal("t", engines=FORMS[form][1] if form in BY_PLACE else ("java",))
 
 
 @pytest.mark.parametrize("form", ["vector", "equality-v2", "equality-v3"])

@@ -1,20 +1,20 @@
 #include "encode/variant_encoder.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
-#include <cstring>
 #include <limits>
+#include <map>
+#include <nlohmann/json.hpp>
 
 #include "encode/wire_numeric.h"
 
 namespace firn::encode {
 namespace {
 
-using simdjson::ondemand::json_type;
+/// For its parser: with doubles it would refuse numbers that only a decimal holds.
+using Json = nlohmann::basic_json<std::map, std::vector, std::string, bool, int64_t, uint64_t, long double>;
 
 // VariantEncoding.md, "Encoding types": basic types in the lower two bits of a value's header.
 constexpr uint8_t kPrimitive = 0, kShortString = 1, kObject = 2, kArray = 3;
@@ -25,7 +25,7 @@ constexpr size_t kMaxShortString = 63;
 constexpr uint8_t kMetadataVersion = 1;
 constexpr size_t kMaxSmallCount = 255;  ///< More elements, or members: their number takes 4 bytes.
 constexpr int kMaxDecimalDigits = 38;
-constexpr int kMaxDepth = 500;  ///< Arrays and objects within each other; each takes a piece of the stack.
+constexpr size_t kMaxDepth = 500;  ///< Arrays and objects within each other.
 
 constexpr uint8_t HeaderOf(uint8_t basic_type, unsigned rest) { return static_cast<uint8_t>(rest << 2 | basic_type); }
 
@@ -104,54 +104,88 @@ double NearestDouble(std::string_view token, const Number& number) {
   return number.negative ? -value : value;
 }
 
-/// What a simdjson error of a string or a number says of the document.
-Fault FaultOf(simdjson::error_code error) {
-  switch (error) {
-    case simdjson::SUCCESS:
-      return Fault::kNone;
-    case simdjson::STRING_ERROR:
-    case simdjson::UTF8_ERROR:
-      return Fault::kNotUnicode;
-    case simdjson::DEPTH_ERROR:
-      return Fault::kTooDeep;
-    default:
-      return Fault::kMalformed;
-  }
-}
-
-std::string_view WithoutSpace(std::string_view token) {
-  token.remove_suffix(token.size() - (token.find_last_not_of(" \t\r\n") + 1));
-  return token;
-}
-
 }  // namespace
 
-/// simdjson's parser, and the document with the bytes behind it that the parser may look at.
-class VariantEncoder::Json {
+class VariantEncoder::Handler : public nlohmann::json_sax<Json> {
  public:
-  simdjson::simdjson_result<simdjson::ondemand::document> Parse(std::string_view text) {
-    if (padded_.size() < text.size() + simdjson::SIMDJSON_PADDING) {
-      padded_.resize(2 * text.size() + simdjson::SIMDJSON_PADDING);
-    }
-    std::memcpy(padded_.data(), text.data(), text.size());
-    std::memset(padded_.data() + text.size(), ' ', simdjson::SIMDJSON_PADDING);
-    return parser_.iterate(padded_.data(), text.size(), padded_.size());
+  explicit Handler(VariantEncoder& encoder) : encoder_(encoder) {}
+
+  Fault fault() const { return fault_; }
+
+  bool null() override { return Constant(kNull); }
+  bool boolean(bool value) override { return Constant(value ? kTrue : kFalse); }
+  bool number_integer(int64_t value) override { return Number(std::to_string(value)); }
+  bool number_unsigned(uint64_t value) override { return Number(std::to_string(value)); }
+  bool number_float(long double, const std::string& token) override { return Number(token); }
+  bool string(std::string& text) override {
+    Begin();
+    encoder_.PutString(text);
+    return End();
+  }
+  bool binary(Json::binary_t&) override { return false; }  // JSON has none
+  bool start_object(size_t) override { return Open(); }
+  bool start_array(size_t) override { return Open(); }
+  bool key(std::string& name) override {
+    Container& object = open_.back();
+    object.parts.push_back({.id = encoder_.IdOf(name), .begin = encoder_.value_.size() - object.begin});
+    has_key_ = true;
+    return true;
+  }
+  bool end_object() override {
+    encoder_.FinishObject(open_.back());
+    return Close();
+  }
+  bool end_array() override {
+    encoder_.FinishArray(open_.back());
+    return Close();
+  }
+  bool parse_error(size_t, const std::string&, const nlohmann::detail::exception& error) override {
+    constexpr int kNumberOverflow = 406;
+    const bool is_half = std::string_view(error.what()).find("surrogate") != std::string_view::npos;
+    fault_ = error.id == kNumberOverflow ? Fault::kInexactNumber : is_half ? Fault::kNotUnicode : Fault::kMalformed;
+    return false;
   }
 
  private:
-  simdjson::ondemand::parser parser_;
-  std::vector<char> padded_;
-};
+  /// A value begins: of an array the next element, of an object the member that its key began.
+  void Begin() {
+    if (!open_.empty() && !has_key_)
+      open_.back().parts.push_back({.begin = encoder_.value_.size() - open_.back().begin});
+    has_key_ = false;
+  }
+  bool End() {
+    if (!open_.empty()) open_.back().parts.back().end = encoder_.value_.size() - open_.back().begin;
+    return true;
+  }
+  bool Constant(uint8_t type) {
+    Begin();
+    encoder_.value_.push_back(static_cast<char>(HeaderOf(kPrimitive, type)));
+    return End();
+  }
+  bool Number(std::string_view token) {
+    Begin();
+    fault_ = encoder_.PutNumber(token);
+    return fault_ == Fault::kNone && End();
+  }
+  bool Open() {
+    if (open_.size() == kMaxDepth) {
+      fault_ = Fault::kTooDeep;
+      return false;
+    }
+    Begin();
+    open_.push_back({.begin = encoder_.value_.size()});
+    return true;
+  }
+  bool Close() {
+    open_.pop_back();
+    return End();
+  }
 
-/// A member of an object: its name, and where its value lies in value_.
-struct VariantEncoder::Member {
-  uint32_t id = 0;
-  size_t begin = 0;
-  size_t end = 0;
+  VariantEncoder& encoder_;
+  std::vector<Container> open_;
+  bool has_key_ = false;
+  Fault fault_ = Fault::kNone;
 };
-
-VariantEncoder::VariantEncoder() : json_(std::make_unique<Json>()) {}
-VariantEncoder::~VariantEncoder() = default;
 
 Fault VariantEncoder::Encode(std::string_view json, InexactNumbers inexact, int64_t& replaced) {
   metadata_.clear();
@@ -160,88 +194,22 @@ Fault VariantEncoder::Encode(std::string_view json, InexactNumbers inexact, int6
   ids_.clear();
   inexact_ = inexact;
   replaced_ = 0;
-  simdjson::ondemand::document document;
-  if (const auto error = json_->Parse(json).get(document)) return FaultOf(error);
-  Fault fault = PutValue(document, 0);
-  // After an object or array the document ends.
-  const bool is_container = !value_.empty() && (value_[0] & 3) >= kObject;
-  if (fault == Fault::kNone && is_container && document.current_location().error() == simdjson::SUCCESS) {
-    fault = Fault::kMalformed;
-  }
-  if (fault != Fault::kNone) {
+  Handler handler(*this);
+  if (!Json::sax_parse(json.begin(), json.end(), &handler)) {
     value_.clear();
-    return fault;
+    return handler.fault() == Fault::kNone ? Fault::kMalformed : handler.fault();
   }
   FinishMetadata();
   replaced += replaced_;
   return Fault::kNone;
 }
 
-template <typename JsonValue>
-Fault VariantEncoder::PutValue(JsonValue& json, int depth) {
-  json_type type{};
-  if (const auto error = json.type().get(type)) return FaultOf(error);
-  switch (type) {
-    case json_type::object:
-      return depth < kMaxDepth ? PutObject(json, depth) : Fault::kTooDeep;
-    case json_type::array:
-      return depth < kMaxDepth ? PutArray(json, depth) : Fault::kTooDeep;
-    case json_type::string: {
-      std::string_view text;
-      if (const auto error = json.get_string().get(text)) return FaultOf(error);
-      PutString(text);
-      return Fault::kNone;
-    }
-    case json_type::number: {
-      std::string_view token;
-      if constexpr (std::is_same_v<JsonValue, simdjson::ondemand::document>) {
-        if (const auto error = json.raw_json_token().get(token)) return FaultOf(error);
-      } else {
-        token = json.raw_json_token();
-      }
-      // To move past it: whether a double holds the number is PutNumber's to say.
-      [[maybe_unused]] const auto as_double = json.get_double().error();
-      return PutNumber(WithoutSpace(token));
-    }
-    case json_type::boolean: {
-      bool value = false;
-      if (const auto error = json.get_bool().get(value)) return FaultOf(error);
-      value_.push_back(static_cast<char>(HeaderOf(kPrimitive, value ? kTrue : kFalse)));
-      return Fault::kNone;
-    }
-    case json_type::null: {
-      bool is_null = false;
-      if (const auto error = simdjson::simdjson_result<bool>(json.is_null()).get(is_null)) return FaultOf(error);
-      if (!is_null) return Fault::kMalformed;
-      value_.push_back(static_cast<char>(HeaderOf(kPrimitive, kNull)));
-      return Fault::kNone;
-    }
-  }
-  return Fault::kMalformed;
-}
-
-template <typename JsonValue>
-Fault VariantEncoder::PutObject(JsonValue& json, int depth) {
-  simdjson::ondemand::object object;
-  if (const auto error = json.get_object().get(object)) return FaultOf(error);
-  const size_t begin = value_.size();
-  std::vector<Member> members;
-  for (auto entry : object) {
-    simdjson::ondemand::field field;
-    if (const auto error = std::move(entry).get(field)) return FaultOf(error);
-    std::string_view name;
-    if (const auto error = field.unescaped_key().get(name)) return FaultOf(error);
-    Member member{.id = IdOf(name), .begin = value_.size() - begin};
-    simdjson::ondemand::value value = field.value();
-    if (const Fault fault = PutValue(value, depth + 1); fault != Fault::kNone) return fault;
-    member.end = value_.size() - begin;
-    members.push_back(member);
-  }
-  const auto by_name = [this](const Member& a, const Member& b) { return names_[a.id] < names_[b.id]; };
+void VariantEncoder::FinishObject(Container& object) {
+  std::vector<Part>& members = object.parts;
+  const auto by_name = [this](const Part& a, const Part& b) { return names_[a.id] < names_[b.id]; };
   std::ranges::stable_sort(members, by_name);
-  DropRepeatedNames(members, begin);
-
-  const size_t size = value_.size() - begin;
+  DropRepeatedNames(members, object.begin);
+  const size_t size = value_.size() - object.begin;
   const size_t offset_bytes = BytesFor(size);
   const size_t id_bytes = BytesFor(names_.empty() ? 0 : names_.size() - 1);
   const bool large = members.size() > kMaxSmallCount;
@@ -249,17 +217,28 @@ Fault VariantEncoder::PutObject(JsonValue& json, int depth) {
   head.push_back(static_cast<char>(
       HeaderOf(kObject, static_cast<unsigned>(large << 4 | (id_bytes - 1) << 2 | (offset_bytes - 1)))));
   PutLittleEndian(members.size(), head, large ? 4 : 1);
-  for (const Member& member : members) PutLittleEndian(member.id, head, id_bytes);
-  for (const Member& member : members) PutLittleEndian(member.begin, head, offset_bytes);
+  for (const Part& member : members) PutLittleEndian(member.id, head, id_bytes);
+  for (const Part& member : members) PutLittleEndian(member.begin, head, offset_bytes);
   PutLittleEndian(size, head, offset_bytes);
-  value_.insert(begin, head);
-  return Fault::kNone;
+  value_.insert(object.begin, head);
+}
+
+void VariantEncoder::FinishArray(const Container& array) {
+  const size_t size = value_.size() - array.begin;
+  const size_t offset_bytes = BytesFor(size);
+  const bool large = array.parts.size() > kMaxSmallCount;
+  std::string head;
+  head.push_back(static_cast<char>(HeaderOf(kArray, static_cast<unsigned>(large << 2 | (offset_bytes - 1)))));
+  PutLittleEndian(array.parts.size(), head, large ? 4 : 1);
+  for (const Part& element : array.parts) PutLittleEndian(element.begin, head, offset_bytes);
+  PutLittleEndian(size, head, offset_bytes);
+  value_.insert(array.begin, head);
 }
 
 /// Of members with one name the last stays; what lies in value_ is then only what is left. `members` are by name.
-void VariantEncoder::DropRepeatedNames(std::vector<Member>& members, size_t begin) {
-  std::vector<Member> kept;
-  for (const Member& member : members) {
+void VariantEncoder::DropRepeatedNames(std::vector<Part>& members, size_t begin) {
+  std::vector<Part> kept;
+  for (const Part& member : members) {
     if (!kept.empty() && kept.back().id == member.id) {
       kept.back() = member;
     } else {
@@ -268,37 +247,13 @@ void VariantEncoder::DropRepeatedNames(std::vector<Member>& members, size_t begi
   }
   if (kept.size() == members.size()) return;
   std::string values;
-  for (Member& member : kept) {
+  for (Part& member : kept) {
     const size_t moved = values.size();
     values.append(value_, begin + member.begin, member.end - member.begin);
     member = {.id = member.id, .begin = moved, .end = values.size()};
   }
   value_.replace(begin, std::string::npos, values);
   members = std::move(kept);
-}
-
-template <typename JsonValue>
-Fault VariantEncoder::PutArray(JsonValue& json, int depth) {
-  simdjson::ondemand::array array;
-  if (const auto error = json.get_array().get(array)) return FaultOf(error);
-  const size_t begin = value_.size();
-  std::vector<size_t> offsets;
-  for (auto entry : array) {
-    simdjson::ondemand::value value;
-    if (const auto error = std::move(entry).get(value)) return FaultOf(error);
-    offsets.push_back(value_.size() - begin);
-    if (const Fault fault = PutValue(value, depth + 1); fault != Fault::kNone) return fault;
-  }
-  const size_t size = value_.size() - begin;
-  const size_t offset_bytes = BytesFor(size);
-  const bool large = offsets.size() > kMaxSmallCount;
-  std::string head;
-  head.push_back(static_cast<char>(HeaderOf(kArray, static_cast<unsigned>(large << 2 | (offset_bytes - 1)))));
-  PutLittleEndian(offsets.size(), head, large ? 4 : 1);
-  for (const size_t offset : offsets) PutLittleEndian(offset, head, offset_bytes);
-  PutLittleEndian(size, head, offset_bytes);
-  value_.insert(begin, head);
-  return Fault::kNone;
 }
 
 void VariantEncoder::PutString(std::string_view text) {

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -25,9 +24,6 @@ enum class InexactNumbers : uint8_t { kRefuse, kNearestDouble };
 /// Single-threaded; reused for value after value.
 class VariantEncoder {
  public:
-  VariantEncoder();
-  ~VariantEncoder();
-
   /// `replaced` counts the numbers that kNearestDouble changed. Faults: kMalformed; kInexactNumber; kNotUnicode for a
   /// string with half a surrogate pair; kTooDeep. After a fault there are no metadata and no value.
   Fault Encode(std::string_view json, InexactNumbers inexact, int64_t& replaced);
@@ -37,20 +33,26 @@ class VariantEncoder {
   std::string_view value() const { return value_; }
 
  private:
-  class Json;
-  struct Member;
+  class Handler;  // of the JSON parser's events
 
-  template <typename JsonValue>
-  Fault PutValue(JsonValue& json, int depth);
-  template <typename JsonValue>
-  Fault PutObject(JsonValue& json, int depth);
-  template <typename JsonValue>
-  Fault PutArray(JsonValue& json, int depth);
+  /// A member of an object, or an element of an array: where its value lies behind its container's begin.
+  struct Part {
+    uint32_t id = 0;  ///< A member's name.
+    size_t begin = 0;
+    size_t end = 0;
+  };
+  struct Container {
+    size_t begin = 0;  ///< In value_.
+    std::vector<Part> parts = {};
+  };
+
+  void FinishObject(Container& object);
+  void FinishArray(const Container& array);
   Fault PutNumber(std::string_view token);
   void PutString(std::string_view text);
   void PutDecimal(std::string_view digits, bool negative, int scale);
   void PutDouble(double number);
-  void DropRepeatedNames(std::vector<Member>& members, size_t begin);
+  void DropRepeatedNames(std::vector<Part>& members, size_t begin);
   uint32_t IdOf(std::string_view name);
   void FinishMetadata();
 
@@ -59,7 +61,6 @@ class VariantEncoder {
     size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
   };
 
-  const std::unique_ptr<Json> json_;
   std::string metadata_;
   std::string value_;
   std::unordered_map<std::string, uint32_t, NameHash, std::equal_to<>> ids_;

@@ -32,7 +32,8 @@ def postgres(postgres_directory):
     server = PostgresServer(
         postgres_directory / "postgres",
         # Small, so that transactions of a few hundred rows are streamed before they commit.
-        settings={"logical_decoding_work_mem": "64kB"},
+        # And with the commit times that the models of change modes need.
+        settings={"logical_decoding_work_mem": "64kB", "track_commit_timestamp": "on"},
         hba_lines=["host all locked 127.0.0.1/32 scram-sha-256"],
     ).start()
     yield server

@@ -7,6 +7,7 @@ from test_changes import STATEMENTS
 # A form's settings, and what its tables have that not every engine reads.
 FORMS = {
     "position-v2": ({"format_version": 2, "deletes": "position"}, set()),
+    "vector-v3": ({"format_version": 3, "deletes": "vector"}, {"deletion vectors"}),
 }
 # Other tables than the one of STATEMENTS, with what changes their rows.
 TABLES = {

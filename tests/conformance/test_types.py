@@ -87,11 +87,18 @@ def rows_of(type_name, first_id):
     return ", ".join(f"({first_id + n}, {value})" for n, value in enumerate([*TYPES[type_name], "NULL"]))
 
 
-@pytest.fixture(scope="module", params=[2], ids=["v2"])
+@pytest.fixture(scope="module", params=[2, 3], ids=["v2", "v3"])
 def types(request, make_pipeline):
     pipeline = make_pipeline(f"types_v{request.param}")
-    pipeline.configure(destination={"format_version": request.param})
+    pipeline.configure(
+        destination={"format_version": request.param},
+        tables={f"public.{table}": {"columns": {"v": "string"}} for table in ("time_as_text", "times_as_text")},
+    )
     pipeline.execute(SETUP)
+    pipeline.execute(
+        "CREATE TABLE time_as_text (id int PRIMARY KEY, v time); CREATE TABLE times_as_text (id int PRIMARY KEY, v time[]);"
+        "INSERT INTO time_as_text VALUES (1, '12:34:56.789'), (2, NULL); INSERT INTO times_as_text VALUES (1, '{12:34:56.789,NULL}')"
+    )
     for type_name in TYPES:
         table = table_of(type_name)
         pipeline.execute(f"CREATE TABLE {table} (id int PRIMARY KEY, v {type_name})")
@@ -112,3 +119,8 @@ def test_a_type_is_read_as_postgresql_has_it(types, type_name, engine, within_li
     iceberg_type = types.lake.table("public", table_of(type_name)).schema().find_field("v").field_type
     within_limits(engine, features_of(iceberg_type))
     types.expect_equal(table_of(type_name), engines=[engine])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_times_can_be_stored_for_every_engine(types, engine):
+    types.expect_equal("time_as_text", "times_as_text", engines=[engine])

@@ -197,6 +197,19 @@ def test_keys_of_several_columns_and_types(form, pipeline):
     expect_equal(pipeline, form, "t")
 
 
+def test_rows_that_move_between_partitions(form, pipeline):
+    """The key does not tell the old partition: an equality delete must reach every one."""
+    use(pipeline, form, tables={"public.t": {"partition_by": ["truncate(1, name)", "bucket(3, amount)"]}})
+    make_table(pipeline)
+    pipeline.catch_up()
+    pipeline.execute("UPDATE t SET name = chr(97 + id % 5) || name WHERE id % 2 = 0; DELETE FROM t WHERE id % 9 = 0")
+    pipeline.catch_up()
+    pipeline.execute("UPDATE t SET name = NULL WHERE id % 7 = 0; UPDATE t SET id = id + 1000, amount = NULL WHERE id BETWEEN 11 AND 20")
+    pipeline.execute("UPDATE t SET name = 'z' WHERE id % 5 = 0")
+    pipeline.catch_up()
+    expect_equal(pipeline, form, "t")
+
+
 def test_uuid_keys(form, pipeline):
     pipeline.execute("CREATE TABLE t (u uuid PRIMARY KEY, v int); INSERT INTO t SELECT md5(i::text)::uuid, i FROM generate_series(1, 20) i")
     pipeline.catch_up()

@@ -10,7 +10,7 @@ Status VariantColumn::Binaries::Append(std::string_view value, const ColumnConte
   const auto size = static_cast<int64_t>(value.size());
   if (data.length() + size > kMaxArrayBytes) return TooManyBytes(context);
   if (offsets.length() == 0) TRY_VOID(FromArrow(offsets.Append(0), "growing a column"));
-  TRY_VOID(FromArrow(data.Append(value.data(), size), "growing a column"));
+  if (size > 0) TRY_VOID(FromArrow(data.Append(value.data(), size), "growing a column"));
   return FromArrow(offsets.Append(static_cast<int32_t>(data.length())), "growing a column");
 }
 

@@ -70,9 +70,11 @@ Result<DataPtr> Repeated(const arrow::Scalar& value, int64_t rows) {
 Result<DataPtr> Converted(const DataPtr& data, const Field& field, const std::shared_ptr<arrow::DataType>& type) {
   arrow::compute::CastOptions options = arrow::compute::CastOptions::Safe(type);
   options.allow_time_truncate = true;  // Nanoseconds of another writer, and of ORC.
-  TRY(const auto converted,
-      storage::FromArrow(arrow::compute::Cast(arrow::Datum(data), options), "converting column {}", field.name));
-  return converted.array();
+  const auto converted = arrow::compute::Cast(arrow::Datum(data), options);
+  if (converted.ok()) return converted->array();
+  Error error = storage::ToError(converted.status(), fmt::format("converting column {}", field.name));
+  // What the file holds is not what the table's type allows.
+  return converted.status().IsInvalid() ? std::move(error).WithKind(ErrorKind::kCorrupt) : error;
 }
 
 Result<DataPtr> Adapt(const DataPtr& data, const FileColumn& column, const Field& field,

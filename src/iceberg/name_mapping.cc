@@ -8,6 +8,7 @@ namespace firn::iceberg {
 namespace {
 
 Result<MappedField> MappedFieldFromJson(const Json& json) {
+  if (!json.is_object()) return MakeError(ErrorKind::kCorrupt, "expected an object, found {}", json.type_name());
   MappedField field;
   TRY(field.field_id, OptionalMember<int32_t>(json, "field-id"));
   TRY(field.names, MemberArray<std::string>(json, "names", JsonValue<std::string>));

@@ -57,8 +57,8 @@ class DestinationTest : public ::testing::Test {
     const auto table = catalog->LoadTable({{"app"}, "users"}).value();
     iceberg::ManifestCache cache;
     std::vector<std::string> folders;
-    for (const auto& live :
-         iceberg::PlanFiles(*store, *table.metadata, table.metadata->CurrentSnapshot(), cache).value()) {
+    const auto files = iceberg::PlanFiles(*store, *table.metadata, table.metadata->CurrentSnapshot(), cache).value();
+    for (const auto& live : files) {
       const std::string path = live.entry.file.file_path.substr((table.metadata->location + "/data/").size());
       folders.push_back(path.substr(0, path.rfind('/')));
     }

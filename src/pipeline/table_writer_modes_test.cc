@@ -241,8 +241,8 @@ class TableWriterModes : public ::testing::TestWithParam<Setting> {
     std::vector<Shown> rows;
     iceberg::ManifestCache cache;
     const auto table = catalog_.LoadTable(kIdent).value();
-    for (const auto& live :
-         iceberg::PlanFiles(store_, *table.metadata, table.metadata->CurrentSnapshot(), cache).value()) {
+    const auto files = iceberg::PlanFiles(store_, *table.metadata, table.metadata->CurrentSnapshot(), cache).value();
+    for (const auto& live : files) {
       iceberg::RowPositions deleted;
       for (const auto& deletes : live.position_deletes) {
         deleted |= iceberg::ReadPositionDeletes(store_, deletes->file, live.entry.file.file_path).value();

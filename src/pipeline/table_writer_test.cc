@@ -535,13 +535,16 @@ TEST_F(TableWriterTest, DeletesByKeyAndByPlaceWithinTheCommit) {
   EXPECT_THAT(Table(), ElementsAre(Pair(1, 10), Pair(2, 22), Pair(3, 31), Pair(4, 41)));
   const auto files = LiveFilesNow();
   ASSERT_THAT(files, SizeIs(2));
+  // The newest manifest comes first.
+  const auto& newer = files[0];
+  const auto& older = files[1];
   // The rows of the same commit go by place; 4 was never in an older one.
-  ASSERT_THAT(files[0].equality_deletes, SizeIs(1));
-  EXPECT_THAT(KeysIn(files[0].equality_deletes[0]->file), ElementsAre(2, 3));
-  EXPECT_THAT(files[0].position_deletes, IsEmpty());
-  EXPECT_THAT(files[1].equality_deletes, IsEmpty());
-  ASSERT_THAT(files[1].position_deletes, SizeIs(1));
-  EXPECT_EQ(files[1].position_deletes[0]->file.record_count, 2);
+  ASSERT_THAT(older.equality_deletes, SizeIs(1));
+  EXPECT_THAT(KeysIn(older.equality_deletes[0]->file), ElementsAre(2, 3));
+  EXPECT_THAT(older.position_deletes, IsEmpty());
+  EXPECT_THAT(newer.equality_deletes, IsEmpty());
+  ASSERT_THAT(newer.position_deletes, SizeIs(1));
+  EXPECT_EQ(newer.position_deletes[0]->file.record_count, 2);
 }
 
 TEST_F(TableWriterTest, LeavesNoEqualityDeletesOfWhatATruncateRemoves) {

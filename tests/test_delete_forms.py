@@ -219,6 +219,18 @@ def test_uuid_keys(form, pipeline):
     pipeline.expect_equal("t", engines=FORMS[form][1] if form in BY_PLACE else ("java",))
 
 
+def test_one_commit_deletes_from_many_files(pipeline, form):
+    pipeline.execute("CREATE TABLE t (k int PRIMARY KEY, v int); INSERT INTO t SELECT i, 0 FROM generate_series(0, 999) i")
+    pipeline.catch_up()
+    for part in range(1, 4):
+        pipeline.execute(f"INSERT INTO t SELECT i, {part} FROM generate_series({part}000, {part}999) i")
+        pipeline.catch_up()
+    # Other rows of each file.
+    pipeline.execute("DELETE FROM t WHERE k % 7 = v")
+    pipeline.catch_up()
+    expect_equal(pipeline, form, "t")
+
+
 @pytest.mark.parametrize("form", ["vector", "equality-v2", "equality-v3"])
 def test_killed_under_load(pipeline, form):
     moments = random.Random(form)

@@ -1,6 +1,8 @@
 """Types at their limits, values that Iceberg can't hold, and types that the configuration chooses: the same by the copy
 as by the stream. Each type's usual values are in conformance/test_types.py."""
 
+import decimal
+import json
 import re
 
 import pytest
@@ -350,3 +352,71 @@ def test_a_policy_that_makes_strings_leaves_tables_as_they_were_made(pipeline):
     pipeline.catch_up()
     assert (types_of(pipeline, "t")["d"], types_of(pipeline, "u")["d"]) == ("date", "string")
     pipeline.expect_equal("t", "u")
+
+DOCUMENTS = [
+    "null",
+    "true",
+    '"text"',
+    '""',
+    "[]",
+    "{}",
+    "0",
+    "-128",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-99999999999999999999999999999999999999",
+    "1.50",
+    "0.00000000000000000000000000000000000001",
+    "1e300",
+    '[1, [2, {"a": [null]}], "x"]',
+    '{"b": {"a": 1, "": 2}, "a": [true, false], "é": "ü😀"}',
+    '{"long": "' + "x" * 300 + '"}',
+    "[" + ", ".join(map(str, range(300))) + "]",
+    "{" + ", ".join(f'"name {n}": {n}' for n in range(300)) + "}",
+]
+
+
+@BOTH_WAYS
+def test_json_becomes_variant_where_asked(pipeline, way):
+    pipeline.configure(
+        destination={"format_version": 3, "deletes": "vector"},
+        tables={"public.t": {"columns": {"j": "variant", "b": "variant"}}},
+    )
+    inserts = "; ".join(
+        f"INSERT INTO t VALUES ({n}, $json${text}$json$, $json${text}$json$)" for n, text in enumerate(DOCUMENTS)
+    )
+    bring(pipeline, way, "CREATE TABLE t (id int PRIMARY KEY, j json, b jsonb)", f"{inserts}; INSERT INTO t VALUES (-1)")
+    if way == "streamed":
+        # The documents that are too large for the row are not sent again.
+        pipeline.execute("UPDATE t SET id = id + 1000 WHERE id > 15")
+        pipeline.catch_up()
+    expected = {
+        row[0]: row[1:]
+        for row in pipeline.execute("SELECT id, j::text, b::text FROM t").fetchall()
+    }
+    rows = pipeline.java.rows(pipeline.lake.metadata_location("public", "t"))
+    assert {row["id"] for row in rows} == set(expected)
+    for row in rows:
+        for name, text in zip(("j", "b"), expected[row["id"]], strict=True):
+            value = None if text is None else json.loads(text, parse_float=decimal.Decimal)
+            assert row[name] == value, (row["id"], name)
+
+
+def test_a_number_that_no_variant_holds(pipeline):
+    def configure(policy):
+        pipeline.configure(
+            destination={"format_version": 3, "deletes": "vector", "unrepresentable": policy},
+            tables={"public.t": {"columns": {"b": "variant"}}},
+        )
+
+    configure("error")
+    pipeline.execute("""CREATE TABLE t (id int PRIMARY KEY, b jsonb); INSERT INTO t VALUES (1, '{"a": [1e400, 1]}')""")
+    done = pipeline.firn.command("run", "--until-caught-up")
+    assert done.returncode == RUN_TIME
+    assert "public.t, column b" in done.stderr and "can't hold exactly" in done.stderr, done.stderr
+    configure("clamp")
+    pipeline.catch_up()
+    pipeline.execute("""INSERT INTO t VALUES (2, '-1e-400')""")
+    pipeline.catch_up()
+    rows = {row["id"]: row["b"] for row in pipeline.java.rows(pipeline.lake.metadata_location("public", "t"))}
+    assert rows == {1: {"a": [decimal.Decimal("1.7976931348623157E+308"), 1]}, 2: 0}

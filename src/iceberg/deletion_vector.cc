@@ -81,6 +81,14 @@ Result<RowPositions> ReadDeletionVector(storage::FileStore& store, const DataFil
   return positions;
 }
 
+Result<DataFile> WriteDeletionVector(storage::FileStore& store, std::string location, const DataFile& data_file,
+                                     RowPositions positions) {
+  TRY(auto writer, DeletionVectorWriter::Open(store, std::move(location)));
+  TRY_VOID(writer.Add(data_file, std::move(positions)));
+  TRY(auto vectors, writer.Close());
+  return std::move(vectors.front());
+}
+
 Result<DeletionVectorWriter> DeletionVectorWriter::Open(storage::FileStore& store, std::string location) {
   TRY(PuffinWriter puffin, PuffinWriter::Open(store, std::move(location)));
   return DeletionVectorWriter(std::move(puffin));

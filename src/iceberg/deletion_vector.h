@@ -29,7 +29,12 @@ Result<RowPositions> DecodeDeletionVector(std::string_view blob);
 /// Reads the vector that `vector` (a delete file of a manifest) names by its offset and size.
 Result<RowPositions> ReadDeletionVector(storage::FileStore& store, const DataFile& vector);
 
-/// Writes the vectors of a commit into one Puffin file. Single-threaded.
+/// Writes the vector of `data_file` (its partition and spec are taken over, referenced_data_file is set) into a Puffin
+/// file of its own: DuckDB (1.5) reads a file's first vector for all of them.
+Result<DataFile> WriteDeletionVector(storage::FileStore& store, std::string location, const DataFile& data_file,
+                                     RowPositions positions);
+
+/// Writes several vectors into one Puffin file. Single-threaded.
 class DeletionVectorWriter {
  public:
   static Result<DeletionVectorWriter> Open(storage::FileStore& store, std::string location);

@@ -144,8 +144,6 @@ Result<iceberg::RowDelta> LiveFiles::MakeDelta(int32_t format_version,
                                                const std::function<std::string(std::string_view ending)>& name,
                                                iceberg::Compression compression) {
   iceberg::RowDelta delta;
-  std::optional<iceberg::DeletionVectorWriter> vectors;
-  std::vector<Entry*> with_vector;
   for (const std::string& location : touched_) {
     Entry& entry = entries_.at(location);
     TRY_VOID(ReadDeleted(entry));
@@ -158,21 +156,14 @@ Result<iceberg::RowDelta> LiveFiles::MakeDelta(int32_t format_version,
     if (entry.added) delta.added_data_files.push_back(entry.file);
     if (!entry.has_marks) continue;
     if (format_version >= 3) {
-      if (!vectors) {
-        TRY(auto opened, iceberg::DeletionVectorWriter::Open(store_, name("-deletes.puffin")));
-        vectors.emplace(std::move(opened));
-      }
-      TRY_VOID(vectors->Add(entry.file, std::move(deleted)));
-      with_vector.push_back(&entry);
+      TRY(entry.next_delete_file,
+          iceberg::WriteDeletionVector(store_, name("-deletes.puffin"), entry.file, std::move(deleted)));
     } else {
       TRY(entry.next_delete_file,
           iceberg::WritePositionDeletes(store_, name("-deletes.parquet"), entry.file, deleted, compression));
-      delta.added_delete_files.push_back(*entry.next_delete_file);
     }
+    delta.added_delete_files.push_back(*entry.next_delete_file);
   }
-  if (!vectors) return delta;
-  TRY(delta.added_delete_files, vectors->Close());
-  for (size_t i = 0; i < with_vector.size(); ++i) with_vector[i]->next_delete_file = delta.added_delete_files[i];
   return delta;
 }
 

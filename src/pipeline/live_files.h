@@ -3,7 +3,7 @@
 //
 //   MarkDeleted(file, row) ──► marked ──┐                             v2: a position delete file for each data file
 //   delete files of the snapshot ───────┴──► MakeDelta: merged into ──┤
-//                                                                     v3: its vector, all in one Puffin file
+//                                                                     v3: its vector, in a Puffin file of its own
 #pragma once
 
 #include <cstdint>

@@ -500,7 +500,7 @@ INSTANTIATE_TEST_SUITE_P(, EveryTableFormTest,
                                               form.param.partitioned ? "Partitioned" : "");
                          });
 
-TEST_F(TableWriterTest, WritesTheVectorsOfACommitIntoOneFile) {
+TEST_F(TableWriterTest, WritesEachVectorIntoAFileOfItsOwn) {
   Make({.format_version = 3});
   ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20)));
   ASSERT_TRUE(Commit(BatchOf().Insert(3, 30).Insert(4, 40)));
@@ -510,8 +510,8 @@ TEST_F(TableWriterTest, WritesTheVectorsOfACommitIntoOneFile) {
   const auto& first = files[0].position_deletes.at(0)->file;
   const auto& second = files[1].position_deletes.at(0)->file;
   EXPECT_TRUE(iceberg::IsDeletionVector(first));
-  EXPECT_EQ(first.file_path, second.file_path);
-  EXPECT_NE(first.content_offset, second.content_offset);
+  EXPECT_TRUE(iceberg::IsDeletionVector(second));
+  EXPECT_NE(first.file_path, second.file_path);
   EXPECT_TRUE(first.file_path.ends_with("-deletes.puffin"));
 }
 

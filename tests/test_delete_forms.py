@@ -105,7 +105,7 @@ def test_deletes_are_of_the_form_that_was_asked_for(form, pipeline):
         assert kinds["equality"][0]["equality_ids"] == [1]
 
 
-def test_vectors_of_a_commit_share_a_file(pipeline):
+def test_each_vector_has_a_file_of_its_own(pipeline):
     use(pipeline, "vector")
     make_table(pipeline)
     pipeline.catch_up()
@@ -117,11 +117,11 @@ def test_vectors_of_a_commit_share_a_file(pipeline):
     expect_equal(pipeline, "vector", "t")
     vectors = delete_files(pipeline.lake.table("public", "t"))["vector"]
     assert len(vectors) == 4
-    assert len({vector["file_path"] for vector in vectors}) == 1
+    assert len({vector["file_path"] for vector in vectors}) == 4
     assert len({vector["referenced_data_file"] for vector in vectors}) == 4
-    content = path_of(vectors[0]["file_path"]).read_bytes()
-    assert content.startswith(b"PFA1") and content.endswith(b"PFA1")
     for vector in vectors:
+        content = path_of(vector["file_path"]).read_bytes()
+        assert content.startswith(b"PFA1") and content.endswith(b"PFA1")
         blob = content[vector["content_offset"] :][: vector["content_size_in_bytes"]]
         assert int.from_bytes(blob[:4], "big") == len(blob) - 8
         assert blob[4:8] == b"\xd1\xd3\x39\x64"

@@ -15,7 +15,8 @@ int64_t NewestSequenceNumber(const std::vector<iceberg::SharedEntry>& deletes) {
   return newest;
 }
 
-/// Whether a delete file is the same one: vectors share a file, and are told apart by their offsets in it.
+/// Whether a delete file is the same one: vectors of other writers share a file, and are told apart by their offsets in
+/// it.
 bool IsSame(const iceberg::DataFile& a, const iceberg::DataFile& b) {
   return a.file_path == b.file_path && a.content_offset == b.content_offset;
 }

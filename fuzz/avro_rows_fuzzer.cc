@@ -23,9 +23,9 @@ Field Column(FieldId id, Type type) { return {.id = id, .name = std::to_string(i
 Schema EveryType() {
   Schema schema;
   FieldId id = 0;
-  for (const TypeId type : {TypeId::kBoolean, TypeId::kInt, TypeId::kLong, TypeId::kFloat, TypeId::kDouble, TypeId::kDate,
-                            TypeId::kTime, TypeId::kTimestamp, TypeId::kTimestampTzNs, TypeId::kString, TypeId::kUuid,
-                            TypeId::kBinary, TypeId::kVariant, TypeId::kUnknown}) {
+  for (const TypeId type : {TypeId::kBoolean, TypeId::kInt, TypeId::kLong, TypeId::kFloat, TypeId::kDouble,
+                            TypeId::kDate, TypeId::kTime, TypeId::kTimestamp, TypeId::kTimestampTzNs, TypeId::kString,
+                            TypeId::kUuid, TypeId::kBinary, TypeId::kVariant, TypeId::kUnknown}) {
     schema.fields.push_back(Column(++id, Type::Primitive(type)));
   }
   schema.fields.push_back(Column(15, Type::Decimal(20, 2)));

@@ -52,7 +52,7 @@ struct CdcConfig {
 };
 struct TableConfig {
   std::optional<std::vector<std::string>> partition_by;  ///< Nothing where the key is not there; an empty list may be.
-  std::string cdc_mode;  ///< Empty: cdc.mode.
+  std::string cdc_mode;                                  ///< Empty: cdc.mode.
   std::map<std::string, std::string> computed;
   std::map<std::string, std::string> columns;
   std::string unrepresentable;  ///< Empty: the destination's.

@@ -11,8 +11,8 @@
 
 namespace firn::destination {
 
-/// The Iceberg schema of a definition: field ids from 1 in column order, computed columns last; key columns required and identifier fields.
-/// kInvalidConfig names a key column that does not exist, or a column named twice.
+/// The Iceberg schema of a definition: field ids from 1 in column order, computed columns last; key columns required
+/// and identifier fields. kInvalidConfig names a key column that does not exist, or a column named twice.
 Result<iceberg::Schema> SchemaOf(const TableDefinition& table);
 
 /// `fields` says which columns a row has, in order. kSchemaMismatch names table-relative row number and column.

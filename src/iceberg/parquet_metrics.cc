@@ -210,8 +210,8 @@ void FillMetrics(const parquet::FileMetaData& footer, const Schema& schema,
       }
     }
     if (leaf.repeated || is_variant || !column.bounds_known || !column.min || !column.max) continue;
-    // Bounds leave NaN out (spec: "Manifests"), but to SQL it equals itself and is greater than any number: engines that
-    // look at bounds alone would leave out a file that holds the NaN which a filter asks for.
+    // Bounds leave NaN out (spec: "Manifests"), but to SQL it equals itself and is greater than any number: engines
+    // that look at bounds alone would leave out a file that holds the NaN which a filter asks for.
     if (const auto count = nan_counts.find(id); count != nan_counts.end() && count->second > 0) continue;
     if (auto bound = Bound(*column.min, *leaf.type, false, options.truncate_length)) {
       file.lower_bounds[id] = std::move(*bound);

@@ -26,8 +26,8 @@ class Metrics {
   void SetLag(int64_t bytes, double seconds);
   void SetBufferedBytes(int64_t bytes);
   void AddCopiedRows(const std::string& table, int64_t rows);
-  /// Values that a column's Iceberg type can't hold, and that `policy` ("clamp", "null") replaced. Whether these are the
-  /// column's first ones.
+  /// Values that a column's Iceberg type can't hold, and that `policy` ("clamp", "null") replaced. Whether these are
+  /// the column's first ones.
   bool AddUnrepresentableValues(const std::string& table, const std::string& column, const std::string& policy,
                                 int64_t values);
 

@@ -14,8 +14,8 @@
 #include "encode/row_encoder.h"
 #include "observe/log.h"
 #include "pipeline/added_columns.h"
-#include "pipeline/replaced_values.h"
 #include "pipeline/copy_commit.h"
+#include "pipeline/replaced_values.h"
 #include "postgres/table_version.h"
 
 namespace firn::pipeline {

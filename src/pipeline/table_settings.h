@@ -19,7 +19,8 @@ namespace firn::pipeline {
 /// What becomes of a column whose type changed to one that Iceberg can't promote to.
 enum class TypeChangePolicy : uint8_t {
   kRecopy,    ///< A new field of the same name takes its place, and the table is copied again.
-  kNewField,  ///< The old field stays, as "amount_old1"; the new one has the values from now on (docs/schema_changes.md).
+  kNewField,  ///< The old field stays, as "amount_old1"; the new one has the values from now on
+              ///< (docs/schema_changes.md).
 };
 
 struct TableSettings {

@@ -10,6 +10,7 @@
 
 #include <fmt/core.h>
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <string>
@@ -53,6 +54,8 @@ class [[nodiscard]] Error {
   const std::string& message() const { return message_; }
   /// The code that the other side gave, where it gave one: a SQLSTATE, an HTTP status, an errno name.
   const std::string& native_code() const { return native_code_; }
+  /// How long the other side asked to wait before the next try (HTTP's Retry-After); zero where it didn't.
+  std::chrono::milliseconds retry_after() const { return retry_after_; }
 
   /// The same error with "context: " before its message.
   Error WithContext(std::string_view context) && {
@@ -64,12 +67,17 @@ class [[nodiscard]] Error {
     kind_ = kind;
     return std::move(*this);
   }
+  Error WithRetryAfter(std::chrono::milliseconds time) && {
+    retry_after_ = time;
+    return std::move(*this);
+  }
 
  private:
   ErrorKind kind_;
   ErrorOrigin origin_;
   std::string message_;
   std::string native_code_;
+  std::chrono::milliseconds retry_after_{0};
 };
 
 /// A value or an Error.

@@ -26,6 +26,13 @@ struct RetryPolicy {
     const int64_t capped = std::min<int64_t>(doubled, max_delay.count());
     return std::chrono::milliseconds(std::uniform_int_distribution<int64_t>(capped / 2, capped)(random));
   }
+
+  /// The same after `error`: not before the time that the other side asked for, within a bound.
+  template <typename Generator>
+  std::chrono::milliseconds Delay(const Error& error, int retry, Generator& random) const {
+    constexpr std::chrono::milliseconds kRetryAfterMax{5 * 60 * 1000};
+    return std::max(Delay(retry, random), std::min(error.retry_after(), kRetryAfterMax));
+  }
 };
 
 }  // namespace firn

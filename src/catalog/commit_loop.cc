@@ -134,7 +134,7 @@ class GroupCommit {
       return Abandon(MakeError(ErrorKind::kWriteFailed, origin, "committing {} failed after {} retries: {}", Names(),
                                retries, error.message()));
     }
-    const auto delay = retry_.Delay(retries, random_);
+    const auto delay = retry_.Delay(error, retries, random_);
     LogWarn("a commit is tried again", {{"tables", Names()},
                                         {"commit_id", commit_id_},
                                         {"reason", error.message()},
@@ -204,7 +204,7 @@ Result<LoadedTable> CommitMetadata(
       return MakeError(ErrorKind::kWriteFailed, error.origin(), "changing table {} failed after {} retries: {}",
                        ToString(base.ident), retries, error.message());
     }
-    const auto delay = retry.Delay(retries, random);
+    const auto delay = retry.Delay(error, retries, random);
     LogWarn("a change of a table is tried again", {{"table", ToString(base.ident)},
                                                    {"reason", error.message()},
                                                    {"retry", retries + 1},

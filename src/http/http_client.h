@@ -7,31 +7,17 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "firn/result.h"
+#include "http/aws_signature.h"
+#include "http/percent_encoding.h"
 
 namespace firn::http {
-
-struct AwsCredentials {
-  std::string access_key_id;
-  std::string secret_access_key;
-  std::string session_token;  ///< Empty: none.
-};
-
-/// Signature version 4: signs the request as it is sent.
-struct AwsSigning {
-  AwsCredentials credentials;
-  std::string region;
-  std::string service;  ///< "glue", "s3tables", …
-};
-
-using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 struct HttpRequest {
   std::string method = "GET";
@@ -57,10 +43,12 @@ struct HttpClientOptions {
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds request_timeout{60'000};  ///< From the request's start to the answer's last byte.
   std::string ca_file;                                ///< PEM; empty: the system's.
+  size_t response_bytes_max = size_t{1} << 30;
 };
 
-/// Keeps connections open between requests. Follows no redirects.
-/// Thread-safety: Send may be called from any thread.
+/// Keeps connections open between requests. Follows no redirects. Takes compressed answers. The proxy variables of the
+/// environment (https_proxy, no_proxy, …) hold.
+/// Thread-safety: Send may be called from any thread; requests of several threads run side by side.
 class HttpClient {
  public:
   explicit HttpClient(HttpClientOptions options);
@@ -71,15 +59,12 @@ class HttpClient {
   /// kTransient: the request did not reach the server (name, connection, TLS handshake). kCommitUnknown: it may have,
   /// and no whole answer came back (reset, time-out, half an answer); whoever asked only to read calls that transient.
   /// kInvalidConfig: a URL that can't be, a certificate that isn't trusted. Messages name method, host and path, never
-  /// the query, a header or the body.
+  /// the query, a header or the body. Nothing but a GET or HEAD is ever sent a second time.
   Result<HttpResponse> Send(const HttpRequest& request);
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-/// Percent-encodes all but RFC 3986's unreserved characters: for one segment of a path, or a query's name or value.
-std::string PercentEncode(std::string_view text);
 
 }  // namespace firn::http

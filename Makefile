@@ -1,6 +1,7 @@
 # make          the release binary, build/release/firn
 # make test     everything that this machine can test
 # make conformance  tables of every kind, as Spark and every other engine reads them (some minutes; PYTEST_ARGUMENTS=…)
+# make test-services  replication into every kind of catalog and store, real ones, and what breaks on the way (SERVICES="moto …")
 # make fuzz     the parsers under libFuzzer with sanitizers, one after the other (SECONDS=60 each; NAMES="puffin …")
 # make demo     a small shop in PostgreSQL, replicated live into Iceberg tables below demo/
 # make bench    the end-to-end benchmark, beside the floors that PostgreSQL itself sets
@@ -9,7 +10,7 @@
 #
 # Each installs what it lacks (scripts/install-dependencies).
 .DEFAULT_GOAL := release
-.PHONY: release dev test conformance fuzz demo bench lint clean
+.PHONY: release dev test test-services conformance fuzz demo bench lint clean
 
 release:
 	@scripts/install-dependencies build
@@ -22,6 +23,11 @@ dev:
 test:
 	@scripts/install-dependencies test
 	@scripts/test
+
+test-services:
+	@scripts/install-dependencies test
+	@scripts/build release firn
+	@scripts/test-services $(SERVICES) -- $(PYTEST_ARGUMENTS)
 
 conformance:
 	@scripts/install-dependencies conformance

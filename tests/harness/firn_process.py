@@ -30,8 +30,12 @@ def run_firn(*arguments, timeout_s=120, environment=None, check=False):
     return done
 
 
+def without_none(section):
+    return {key: value for key, value in section.items() if value is not None}
+
+
 class Firn:
-    """A pipeline: `settings` are sections of the configuration file, merged over the ones made here."""
+    """A pipeline: `settings` are sections of the configuration file, merged over the ones made here; None takes a key out."""
 
     def __init__(self, directory, source_url, *, slot="firn", settings=None):
         self.directory = pathlib.Path(directory)
@@ -53,7 +57,7 @@ class Firn:
             "http": {"listen": f"127.0.0.1:{self.http_port}"},
         }
         for name, section in (settings or {}).items():
-            sections[name] = sections.get(name, {}) | section if isinstance(section, dict) else section
+            sections[name] = without_none(sections.get(name, {}) | section) if isinstance(section, dict) else section
         self.directory.mkdir(parents=True, exist_ok=True)
         # JSON is YAML.
         self.config.write_text(json.dumps(sections, indent=2))

@@ -69,9 +69,9 @@ def read_with_pyiceberg(metadata_location, snapshot_id=None):
     return to_rows(StaticTable.from_metadata(metadata_location).scan(snapshot_id=snapshot_id).to_arrow())
 
 
-def read_with_iceberg_rust(metadata_location):
+def read_with_iceberg_rust(metadata_location, file_io_properties=None):
     provider = IcebergDataFusionTable(
-        identifier=["lake", "t"], metadata_location=metadata_location, file_io_properties={}
+        identifier=["lake", "t"], metadata_location=metadata_location, file_io_properties=file_io_properties or {}
     )
     context = SessionContext()
     context.register_table("t", provider)
@@ -89,8 +89,11 @@ def connect_duckdb():
     return connection
 
 
-def read_with_duckdb(metadata_location):
+def read_with_duckdb(metadata_location, setup=None):
+    """`setup`: a statement that makes DuckDB reach the files."""
     with contextlib.closing(connect_duckdb()) as connection:
+        if setup:
+            connection.execute(setup)
         path = metadata_location.removeprefix("file://").replace("'", "''")
         return to_rows(connection.execute(f"SELECT * FROM iceberg_scan('{path}')").to_arrow_table())
 
@@ -176,10 +179,13 @@ def _typed_json_value(members):
 
 
 class JavaReader:
-    """Iceberg's Java reader: one JVM that reads a table per request."""
+    """Iceberg's Java reader: one JVM that reads a table per request; local files, or with the FileIO that `properties` name,
+    which is found in `libraries`."""
 
-    def __init__(self, log):
+    def __init__(self, log, properties=None, libraries=()):
         self._log = log
+        self._properties = properties or {}
+        self._libraries = libraries
         self._process = None
 
     def rows(self, metadata_location):
@@ -209,7 +215,8 @@ class JavaReader:
             self._process = subprocess.Popen(
                 [
                     *("java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Duser.timezone=UTC"),
-                    *("-cp", f"{libraries}/*", REPOSITORY / "tests/java/ReadTable.java"),
+                    *("-cp", ":".join([f"{libraries}/*", *map(str, self._libraries)]), REPOSITORY / "tests/java/ReadTable.java"),
+                    *(f"{key}={value}" for key, value in self._properties.items()),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -1,7 +1,8 @@
 // Reads Iceberg tables with Iceberg's own Java reader, so that the tests can compare what it sees with PostgreSQL.
 //
-//   java -cp 'lib/*' ReadTable.java
+//   java -cp 'lib/*' ReadTable.java [KEY=VALUE]...
 //
+// Files are read with HadoopFileIO, or with the FileIO that the properties KEY=VALUE name (io-impl) and configure.
 // Standard input has the location of a metadata file per line; "lineage " before it adds the columns of row lineage.
 // For each, standard output has a JSON line per row and
 // then {"end": {…facts}} or {"error": message}. Values that JSON has no type for are objects of one member that names
@@ -25,11 +26,15 @@ import java.time.LocalDateTime;
 import java.time.LocalTime;
 import java.time.OffsetDateTime;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.iceberg.BaseTable;
+import org.apache.iceberg.CatalogProperties;
+import org.apache.iceberg.CatalogUtil;
 import org.apache.iceberg.FileScanTask;
 import org.apache.iceberg.MetadataColumns;
 import org.apache.iceberg.Schema;
@@ -49,7 +54,13 @@ public class ReadTable {
   private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
 
   public static void main(String[] arguments) throws IOException {
-    FileIO io = new HadoopFileIO(new Configuration());
+    Map<String, String> properties = new HashMap<>();
+    for (String argument : arguments) {
+      int equals = argument.indexOf('=');
+      properties.put(argument.substring(0, equals), argument.substring(equals + 1));
+    }
+    String implementation = properties.getOrDefault(CatalogProperties.FILE_IO_IMPL, HadoopFileIO.class.getName());
+    FileIO io = CatalogUtil.loadFileIO(implementation, properties, new Configuration());
     BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     Writer out = new BufferedWriter(new OutputStreamWriter(System.out, StandardCharsets.UTF_8), 1 << 16);
     for (String location = in.readLine(); location != null; location = in.readLine()) {
@@ -58,6 +69,7 @@ public class ReadTable {
         String metadata = lineage ? location.substring("lineage ".length()) : location;
         printTable(out, new BaseTable(new StaticTableOperations(metadata, io), metadata), lineage);
       } catch (Exception | Error failure) {
+        failure.printStackTrace();
         printLine(out, NODES.objectNode().put("error", failure.toString()));
       }
       out.flush();

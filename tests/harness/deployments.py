@@ -14,6 +14,7 @@ from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.catalog.sql import SqlCatalog
 
 from . import services
+from .expiring_tokens import ExpiringTokens
 from .faulty_proxy import HttpProxy, TcpProxy
 from .glue_versions import VersionGuard
 from .services import REGION, Unavailable
@@ -28,11 +29,13 @@ DEPLOYMENTS = {
     "postgres-minio": ("minio",),
     "rest-versitygw": ("iceberg-rest", "versitygw"),
     "rest-minio": ("iceberg-rest", "minio"),
+    "rest-moto": ("iceberg-rest", "moto"),
     "rest-gcs": ("iceberg-rest", "fake-gcs"),
     "rest-azurite": ("iceberg-rest", "azurite"),
     "glue-moto": ("moto",),
+    "nessie-moto": ("nessie", "moto"),
     "nessie-minio": ("nessie", "minio"),
-    "nessie-keycloak": ("nessie", "minio", "keycloak"),
+    "nessie-keycloak": ("nessie", "moto", "keycloak"),
 }
 
 
@@ -242,38 +245,56 @@ class PostgresDeployment(Deployment):
 
 
 class RestDeployment(Deployment):
-    """Iceberg's REST fixture. By itself with OAuth2, with tokens of a few seconds, and storage settings that it vends: firn is
-    told nothing of the store. `faulty`: what is vended would lead past the proxy, so firn is told."""
+    """Iceberg's REST fixture with OAuth2, whose tokens live for some seconds. Where the store is S3 the catalog vends its settings
+    and firn is told nothing of it, unless `faulty`: what is vended would lead past the proxy.
+
+    `credential_seconds`: the catalog vends session tokens that the store, behind a proxy, takes for that long alone; with
+    `tells_expiry` the catalog says so."""
 
     TOKEN_SECONDS = 5
 
-    def __init__(self, servers, store, namespace, faulty, vended=None):
-        path = f"rest-{store}"
-        super().__init__(servers, servers.store(store, path), namespace, faulty)
-        vended = vended if vended is not None else not faulty and store in ("versitygw", "minio")
-        server = servers.get(f"iceberg-rest {store} {vended}", lambda: self._server(servers, store, vended))
+    def __init__(self, servers, store, namespace, faulty, credential_seconds=None, tells_expiry=True):
+        self._server = None
+        super().__init__(servers, servers.store(store, f"rest-{store}"), namespace, faulty)
+        vended = not faulty and store in ("moto", "versitygw", "minio")
+        if credential_seconds:
+            self.expiry = ExpiringTokens(credential_seconds)
+            self.store_proxy = self._proxy(HttpProxy(self.store.address, self.expiry))
+            extra = {"vend.s3.endpoint": self.store_proxy.url, "vend-token.s3.session-token": ExpiringTokens.PREFIX}
+            if tells_expiry:
+                extra["vend-expiry.s3.session-token-expires-at-ms"] = credential_seconds
+            server = self._server = self._make_server(servers.directory / f"rest-{namespace}", vended, extra).start()
+        else:
+            server = servers.get(
+                f"iceberg-rest {store} {vended}",
+                lambda: self._make_server(servers.directory / f"rest-{store}-{'vended' if vended else 'plain'}", vended),
+            )
         self._url = server.url
-        if faulty:
-            self.catalog_proxy = self._proxy(HttpProxy(server.address))
+        # Also where nothing is faulty: it counts what is asked.
+        self.catalog_proxy = self._proxy(HttpProxy(server.address))
         self.settings["catalog"] = {
             "type": "rest",
-            "uri": self.catalog_proxy.url if faulty else server.url,
+            "uri": self.catalog_proxy.url,
             "warehouse": self.store.warehouse,
             "credential": ":".join(OAUTH_CLIENT),
         }
         if vended:
             del self.settings["storage"]
 
-    def _server(self, servers, store, vended):
-        directory = servers.directory / f"rest-{store}-{'vended' if vended else 'plain'}"
+    def _make_server(self, directory, vended, extra=None):
         settings = {"warehouse": self.store.warehouse, "oauth": ":".join(OAUTH_CLIENT), "token-seconds": self.TOKEN_SECONDS}
         if vended:
-            settings["include-credentials"] = "true"
-            settings |= {f"vend.{key}": value for key, value in self.store.java.items() if key not in ("io-impl",)}
-        return services.IcebergRest(directory, **self.store.java, **settings)
+            settings |= {f"vend.{key}": value for key, value in self.store.java.items() if key != "io-impl"}
+        return services.IcebergRest(directory, **self.store.java, **settings | (extra or {}))
 
     def catalog(self):
+        # What is vended to PyIceberg is its own matter: it is told of the store, but the catalog's word counts more.
         return RestCatalog("firn", uri=self._url, credential=":".join(OAUTH_CLIENT), **self.store.pyiceberg)
+
+    def close(self):
+        super().close()
+        if self._server:
+            self._server.stop()
 
 
 class GlueDeployment(Deployment):
@@ -309,21 +330,25 @@ class GlueDeployment(Deployment):
 
 
 class NessieDeployment(Deployment):
-    """Nessie, which vends credentials of MinIO's STS: firn is told nothing of the store. `store` "keycloak": behind tokens of
-    Keycloak, which live for some seconds."""
+    """Nessie, which vends credentials of the store's STS: firn is told nothing of the store. `store` "keycloak": moto, behind
+    tokens of Keycloak, which live for some seconds."""
 
     TOKEN_SECONDS = 5
 
     def __init__(self, servers, store, namespace, faulty):
-        super().__init__(servers, servers.store("minio", "nessie"), namespace, faulty)
-        minio = servers.simple(services.Minio)
+        behind_keycloak = store == "keycloak"
         keycloak = None
-        if store == "keycloak":
+        if behind_keycloak:
             keycloak = servers.get("keycloak", lambda: services.Keycloak(servers.directory, self.TOKEN_SECONDS))
+        kind = services.Minio if store == "minio" else services.Moto
+        super().__init__(servers, servers.store(kind.name, f"nessie-{store}"), namespace, faulty)
         nessie = servers.get(
             f"nessie {store}",
             lambda: services.Nessie(
-                servers.directory / f"nessie-{store}", minio, self.store.warehouse, issuer=keycloak.issuer if keycloak else None
+                servers.directory / f"nessie-{store}",
+                servers.simple(kind),
+                self.store.warehouse,
+                issuer=keycloak.issuer if keycloak else None,
             ),
         )
         url = nessie.iceberg_url

@@ -188,8 +188,14 @@ def rest_error(status, kind, *, processed=False, headers=()):
 
 def s3_error(status, code, headers=()):
     """An error as S3 says it."""
+    body, content_type = s3_error_text(code)
+    return answer(status, body, [*content_type, *headers])
+
+
+def s3_error_text(code):
+    """Body and headers of S3's error."""
     body = f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>injected</Message></Error>"
-    return answer(status, body, [("Content-Type", "application/xml"), *headers])
+    return body, [("Content-Type", "application/xml")]
 
 
 def aws_json_error(status, code, *, processed=False):

@@ -15,6 +15,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.iceberg.CatalogUtil;
@@ -34,6 +35,7 @@ import org.eclipse.jetty.server.Server;
  *   token-seconds    how long a token is good
  *   vend.KEY         KEY=VALUE in the config of each loaded table
  *   vend-expiry.KEY  seconds from now on: KEY is then the time in milliseconds
+ *   vend-token.KEY   KEY is then this text, a dot, the time in milliseconds, a dot and a number of its own
  * </pre>
  */
 public class RestServer {
@@ -65,6 +67,7 @@ public class RestServer {
 
   private static class VendingAdapter extends RESTServerCatalogAdapter {
     private final Map<String, String> settings;
+    private final AtomicLong vended = new AtomicLong();
 
     VendingAdapter(RESTCatalogServer.CatalogContext context) {
       super(context);
@@ -87,6 +90,9 @@ public class RestServer {
               } else if (key.startsWith("vend-expiry.")) {
                 long expiry = System.currentTimeMillis() + 1000 * Long.parseLong(value);
                 table.config().put(key.substring("vend-expiry.".length()), Long.toString(expiry));
+              } else if (key.startsWith("vend-token.")) {
+                String token = value + "." + System.currentTimeMillis() + "." + vended.incrementAndGet();
+                table.config().put(key.substring("vend-token.".length()), token);
               }
             });
       }

@@ -1,0 +1,219 @@
+"""What breaks between firn and its catalog or its store, one fault after the other, while firn streams: it goes on by itself,
+nothing is lost and nothing is there twice."""
+
+import re
+import time
+
+import pytest
+from harness.faulty_proxy import (
+    answer,
+    aws_json_error,
+    black_hole,
+    half_answer,
+    latency,
+    reset_answer,
+    reset_request,
+    rest_error,
+    s3_error,
+)
+from harness.waiting import wait_until
+
+TABLES = ("t", "u")
+# Short pauses, and retries for more than a minute.
+RETRY = {"max_retries": 200, "base_delay_ms": 50, "max_delay_ms": 400}
+DOWN_S = 8
+
+# On any HTTP server.
+TRANSPORT = {
+    "latency": latency(0.4),
+    "reset in the request": reset_request(),
+    "reset in the answer, done": reset_answer(),
+    "reset in the middle of the answer, done": reset_answer(0.5),
+    "half an answer, done": half_answer(),
+    "swallowed": black_hole(2),
+}
+REST = TRANSPORT | {
+    "503": rest_error(503, "ServiceUnavailableException"),
+    "500, done": rest_error(500, "InternalServerError", processed=True),
+    "502, done": answer(502, "<html>bad gateway</html>", processed=True),
+    "504, done": rest_error(504, "GatewayTimeout", processed=True),
+    "429": rest_error(429, "TooManyRequestsException", headers=[("Retry-After", "1")]),
+    "401": rest_error(401, "NotAuthorizedException"),
+    "419": rest_error(419, "AuthenticationTimeoutException"),
+}
+GLUE = TRANSPORT | {
+    "500": aws_json_error(500, "InternalServiceException"),
+    "500, done": aws_json_error(500, "InternalServiceException", processed=True),
+    "throttled": aws_json_error(400, "ThrottlingException"),
+    "conflict": aws_json_error(400, "ConcurrentModificationException"),
+}
+S3 = TRANSPORT | {
+    "500": s3_error(500, "InternalError"),
+    "slow down": s3_error(503, "SlowDown", [("Retry-After", "1")]),
+}
+PLAIN_STORE = TRANSPORT | {"503": answer(503), "500": answer(500), "429": answer(429, headers=[("Retry-After", "1")])}
+
+CATALOG_FAULTS = {
+    "rest-versitygw": (REST, {"method": "POST", "path": r"/tables/|/transactions/commit"}),
+    "nessie-moto": (REST, {"method": "POST", "path": r"/tables/|/transactions/commit"}),
+    "glue-moto": (GLUE, {"header": ("X-Amz-Target", "UpdateTable")}),
+}
+STORE_FAULTS = {
+    "postgres-versitygw": (S3, {"method": "PUT"}),
+    "postgres-minio": (S3, {"method": "PUT"}),
+    "rest-gcs": (PLAIN_STORE, {"method": "POST", "path": "/upload/"}),
+    "rest-azurite": (PLAIN_STORE, {"method": "PUT"}),
+}
+
+
+class Load:
+    """Transactions over two tables, each of which changes rows in both."""
+
+    def __init__(self, pipeline):
+        self.pipeline = pipeline
+        self.count = 0
+        pipeline.execute(
+            """
+            CREATE TABLE t (id int PRIMARY KEY, round int, v text);
+            INSERT INTO t SELECT n, 0, 'copied' FROM generate_series(1, 500) n;
+            CREATE TABLE u (id int PRIMARY KEY, round int);
+            INSERT INTO u SELECT n, 0 FROM generate_series(1, 100) n;
+            """
+        )
+
+    def change(self):
+        self.count += 1
+        n = self.count
+        self.pipeline.execute(
+            f"""
+            BEGIN;
+            UPDATE t SET round = {n} WHERE id % 10 = {n} % 10;
+            INSERT INTO t VALUES ({1000 + n}, {n}, 'new');
+            DELETE FROM t WHERE id = {n};
+            UPDATE u SET round = {n} WHERE id = 1 OR id % 7 = {n} % 7;
+            COMMIT;
+            """
+        )
+
+    def committed(self):
+        """Whether the lake has the latest change of both tables."""
+        catalog = self.pipeline.lake.catalog()
+        namespace = self.pipeline.deployment.namespace
+        for table in TABLES:
+            rows = catalog.load_table((namespace, table)).scan(row_filter=f"round = {self.count}").to_arrow()
+            if not rows.num_rows:
+                return False
+        return True
+
+    def wait(self, what, timeout_s=60):
+        def there():
+            self.pipeline.firn.expect_running()
+            return self.committed()
+
+        wait_until(there, what, timeout_s, interval_s=0.2)
+
+
+def start(pipeline):
+    pipeline.configure(writer={"commit_interval_ms": 100}, retry=RETRY)
+    load = Load(pipeline)
+    pipeline.firn.start()
+    pipeline.firn.wait_streaming(timeout_s=120)
+    return load
+
+
+def finish(pipeline):
+    """Both sides are equal, and no row came twice on the way."""
+    pipeline.firn.expect_running()
+    pipeline.firn.stop()
+    pipeline.expect_equal(*TABLES)
+
+
+def retries(pipeline):
+    return sum(float(value) for value in re.findall(r"^firn_retries_total(?:{[^}]*})? (\S+)$", pipeline.firn.get("/metrics"), re.MULTILINE))
+
+
+def go_through(pipeline, proxy, faults, when):
+    """Meets each fault in the middle of commits."""
+    load = start(pipeline)
+    for name, fault in faults.items():
+        before = retries(pipeline)
+        rule = proxy.add(fault, times=2, **when)
+        load.change()
+        wait_until(lambda: rule.used, f"{name}: a request meets it", 30)
+        load.wait(f"{name}: the change is committed")
+        proxy.clear()
+        if name not in ("latency", "401", "419"):
+            assert retries(pipeline) > before, f"{name}: no metric tells of the retry\n{pipeline.firn.log_text()[-3000:]}"
+    finish(pipeline)
+
+
+@pytest.mark.parametrize("name", CATALOG_FAULTS)
+def test_goes_through_every_fault_of_the_catalog(deploy, name):
+    pipeline = deploy(name, faulty=True)
+    faults, when = CATALOG_FAULTS[name]
+    go_through(pipeline, pipeline.deployment.catalog_proxy, faults, when)
+
+
+@pytest.mark.parametrize("name", STORE_FAULTS)
+def test_goes_through_every_fault_of_the_store(deploy, name):
+    pipeline = deploy(name, faulty=True)
+    faults, when = STORE_FAULTS[name]
+    go_through(pipeline, pipeline.deployment.store_proxy, faults, when)
+
+
+@pytest.mark.parametrize("part", ["catalog", "store"])
+@pytest.mark.parametrize("name", ["rest-versitygw", "glue-moto", "postgres-versitygw"])
+def test_waits_for_what_is_down_for_a_while(deploy, name, part):
+    """A minute in life; here the pauses between retries are as much shorter."""
+    pipeline = deploy(name, faulty=True)
+    load = start(pipeline)
+    proxy = pipeline.deployment.catalog_proxy if part == "catalog" else pipeline.deployment.store_proxy
+    proxy.down(DOWN_S)
+    ends = time.monotonic() + DOWN_S
+    while time.monotonic() < ends:
+        load.change()
+        pipeline.firn.expect_running()
+        time.sleep(0.5)
+    load.wait("what was changed meanwhile is committed")
+    assert retries(pipeline) > 0
+    finish(pipeline)
+
+
+def test_the_answer_to_a_commit_in_postgresql_is_lost(deploy):
+    """The connection to the catalog's database breaks behind COMMIT: whether it is in has to be found out."""
+    pipeline = deploy("postgres-versitygw", faulty=True)
+    load = start(pipeline)
+    proxy = pipeline.deployment.catalog_proxy
+    for forward in (True, False, True):
+        proxy.cut_when(rb"(?i)\bcommit\b", forward=forward)
+        made = proxy.cuts_made
+        load.change()
+        wait_until(lambda: proxy.cuts_made > made, "a connection is cut", 30)
+        load.wait("the change is committed")
+    finish(pipeline)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("name", ["rest-versitygw", "glue-moto"])
+def test_random_faults_of_both_sides_and_kills(deploy, name, seed):
+    """Every request may break, and now and then firn is killed."""
+    pipeline = deploy(name, faulty=True)
+    load = start(pipeline)
+    catalog_faults, _ = CATALOG_FAULTS[name]
+    rules = []
+    for proxy, faults in ((pipeline.deployment.catalog_proxy, catalog_faults), (pipeline.deployment.store_proxy, S3)):
+        for number, (kind, fault) in enumerate(faults.items()):
+            if kind != "swallowed":
+                rules.append(proxy.add(fault, probability=0.02, seed=100 * seed + number))
+    for n in range(24):
+        load.change()
+        time.sleep(0.25)
+        if n % 8 == 7:
+            pipeline.firn.kill()
+            pipeline.firn.start()
+        pipeline.firn.expect_running()
+    pipeline.deployment.catalog_proxy.clear()
+    pipeline.deployment.store_proxy.clear()
+    load.wait("all changes are committed", 120)
+    assert sum(rule.used for rule in rules) > 5
+    finish(pipeline)

@@ -27,6 +27,7 @@ DEPLOYMENTS = {
     "sqlite-local": (),
     "postgres-versitygw": ("versitygw",),
     "postgres-minio": ("minio",),
+    "rest-local": ("iceberg-rest",),
     "rest-versitygw": ("iceberg-rest", "versitygw"),
     "rest-minio": ("iceberg-rest", "minio"),
     "rest-moto": ("iceberg-rest", "moto"),
@@ -163,7 +164,7 @@ class Servers:
         match name:
             case "local":
                 folder = self.directory / path
-                folder.mkdir(exist_ok=True)
+                folder.mkdir(parents=True, exist_ok=True)
                 return Store(f"file://{folder}", duckdb="SELECT 1", rust={}, java={"io-impl": "org.apache.iceberg.hadoop.HadoopFileIO"})
             case "moto":
                 return s3_store(self.simple(services.Moto), f"s3://{BUCKET}/{path}")

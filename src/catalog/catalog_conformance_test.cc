@@ -7,23 +7,19 @@
 #include <stdexcept>
 #include <thread>
 
+#include "testing/results.h"
+
 namespace firn::catalog {
 namespace {
 
 using iceberg::CommitRequest;
 using iceberg::TableIdent;
+using testing::Do;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
+using testing::Value;
 
-template <typename T>
-T Value(Result<T> result) {
-  if (!result.has_value()) throw std::runtime_error(result.error().message());
-  return std::move(result).value();
-}
-void Do(Status status) {
-  if (!status.has_value()) throw std::runtime_error(status.error().message());
-}
 template <typename T>
 ErrorKind KindOf(const Result<T>& result) {
   if (result.has_value()) throw std::runtime_error("it went well");

@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <stdexcept>
 
 #include "testing/memory_catalog.h"
+#include "testing/results.h"
 
 namespace firn::catalog {
 namespace {
@@ -14,16 +14,11 @@ namespace {
 using firn::testing::MemoryCatalog;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::Value;
 using Fault = MemoryCatalog::Fault;
 
 constexpr RetryPolicy kNoDelay{.max_retries = 3, .base_delay = {}, .max_delay = {}};
 constexpr Lsn kLsn{0x16B374D8};
-
-template <typename T>
-T Value(Result<T> result) {
-  if (!result.has_value()) throw std::runtime_error(result.error().message());
-  return std::move(result).value();
-}
 
 iceberg::TableIdent Ident(const std::string& name) { return {{"shop"}, name}; }
 

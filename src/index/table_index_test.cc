@@ -12,26 +12,20 @@
 #include <vector>
 
 #include "index/rocksdb_database.h"
+#include "testing/results.h"
 
 namespace firn::index {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::Do;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Optional;
 using ::testing::UnorderedElementsAre;
+using testing::Value;
 
 constexpr char kBoot[] = "boot-1";
-
-template <typename T>
-T Value(Result<T> result) {
-  if (!result.has_value()) throw std::runtime_error(result.error().message());
-  return std::move(result).value();
-}
-void Do(Status status) {
-  if (!status.has_value()) throw std::runtime_error(status.error().message());
-}
 
 class TableIndexTest : public ::testing::Test {
  protected:

@@ -7,30 +7,23 @@
 
 #include <filesystem>
 #include <fstream>
-#include <stdexcept>
 
 #include "catalog/catalog_conformance.h"
 #include "catalog/sql/sqlite.h"
+#include "testing/results.h"
 
 namespace firn::catalog {
 namespace {
 
 namespace fs = std::filesystem;
 using iceberg::TableIdent;
+using testing::Do;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
 using ::testing::Optional;
-
-template <typename T>
-T Value(Result<T> result) {
-  if (!result.has_value()) throw std::runtime_error(result.error().message());
-  return std::move(result).value();
-}
-void Do(Status status) {
-  if (!status.has_value()) throw std::runtime_error(status.error().message());
-}
+using testing::Value;
 
 /// A temporary folder with a lake and its catalog.
 class Lake {

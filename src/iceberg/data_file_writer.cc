@@ -16,8 +16,8 @@
 #include <utility>
 
 #include "base/try.h"
+#include "iceberg/arrow_decoding.h"
 #include "iceberg/parquet_dictionary.h"
-#include "iceberg/parquet_error.h"
 #include "iceberg/parquet_file_writer.h"
 #include "iceberg/parquet_schema.h"
 #include "iceberg/schema_json.h"
@@ -186,7 +186,7 @@ class ParquetFileWriter : public DataFileWriter {
     if (closed_ || !stream_) return;
     // The Parquet writer's own destructor would write a footer: make sure that it can't, then take the file away.
     (void)stream_->Abort();
-    (void)CatchParquet([&] {
+    (void)CatchThrown([&] {
       writer_.reset();
       return arrow::Status::OK();
     });
@@ -257,7 +257,7 @@ class ParquetFileWriter : public DataFileWriter {
   template <typename Call>
   Status Do(Call&& call) {
     if (failed_) return MakeError(ErrorKind::kInternal, "writing {}: a write failed before", location_);
-    const arrow::Status status = CatchParquet(std::forward<Call>(call));
+    const arrow::Status status = CatchThrown(std::forward<Call>(call));
     failed_ = !status.ok();
     return storage::FromArrow(status, "writing {}", location_);
   }

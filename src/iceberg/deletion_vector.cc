@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "iceberg/puffin.h"
 #include "iceberg/roaring_format.h"
 
 namespace firn::iceberg {
@@ -83,40 +84,24 @@ Result<RowPositions> ReadDeletionVector(storage::FileStore& store, const DataFil
 
 Result<DataFile> WriteDeletionVector(storage::FileStore& store, std::string location, const DataFile& data_file,
                                      RowPositions positions) {
-  TRY(auto writer, DeletionVectorWriter::Open(store, std::move(location)));
-  TRY_VOID(writer.Add(data_file, std::move(positions)));
-  TRY(auto vectors, writer.Close());
-  return std::move(vectors.front());
-}
-
-Result<DeletionVectorWriter> DeletionVectorWriter::Open(storage::FileStore& store, std::string location) {
-  TRY(PuffinWriter puffin, PuffinWriter::Open(store, std::move(location)));
-  return DeletionVectorWriter(std::move(puffin));
-}
-
-Status DeletionVectorWriter::Add(const DataFile& data_file, RowPositions positions) {
   const auto cardinality = static_cast<int64_t>(positions.cardinality());
+  TRY(PuffinWriter puffin, PuffinWriter::Open(store, std::move(location)));
   PuffinBlob blob{
       .type = kDeletionVectorBlob,
       .fields = {kRowPositionId},
       .properties = {{"referenced-data-file", data_file.file_path}, {"cardinality", std::to_string(cardinality)}}};
-  TRY(blob, puffin_.Add(std::move(blob), EncodeDeletionVector(std::move(positions))));
-  vectors_.push_back({.content = FileContent::kPositionDeletes,
-                      .file_path = puffin_.location(),
-                      .file_format = "PUFFIN",
-                      .partition_spec_id = data_file.partition_spec_id,
-                      .partition = data_file.partition,
-                      .record_count = cardinality,
-                      .referenced_data_file = data_file.file_path,
-                      .content_offset = blob.offset,
-                      .content_size_in_bytes = blob.length});
-  return {};
-}
-
-Result<std::vector<DataFile>> DeletionVectorWriter::Close() {
-  TRY(const int64_t size, puffin_.Finish());
-  for (DataFile& vector : vectors_) vector.file_size_in_bytes = size;
-  return std::move(vectors_);
+  TRY(blob, puffin.Add(std::move(blob), EncodeDeletionVector(std::move(positions))));
+  TRY(const int64_t file_size, puffin.Finish());
+  return DataFile{.content = FileContent::kPositionDeletes,
+                  .file_path = puffin.location(),
+                  .file_format = "PUFFIN",
+                  .partition_spec_id = data_file.partition_spec_id,
+                  .partition = data_file.partition,
+                  .record_count = cardinality,
+                  .file_size_in_bytes = file_size,
+                  .referenced_data_file = data_file.file_path,
+                  .content_offset = blob.offset,
+                  .content_size_in_bytes = blob.length};
 }
 
 }  // namespace firn::iceberg

@@ -7,14 +7,11 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "firn/result.h"
 #include "iceberg/data_file.h"
-#include "iceberg/puffin.h"
 #include "iceberg/row_positions.h"
 #include "storage/file_store.h"
 
@@ -33,22 +30,5 @@ Result<RowPositions> ReadDeletionVector(storage::FileStore& store, const DataFil
 /// file of its own: DuckDB (1.5) reads a file's first vector for all of them.
 Result<DataFile> WriteDeletionVector(storage::FileStore& store, std::string location, const DataFile& data_file,
                                      RowPositions positions);
-
-/// Writes several vectors into one Puffin file. Single-threaded.
-class DeletionVectorWriter {
- public:
-  static Result<DeletionVectorWriter> Open(storage::FileStore& store, std::string location);
-
-  /// The vector of `data_file`, whose partition and spec are taken over.
-  Status Add(const DataFile& data_file, RowPositions positions);
-  /// Finishes the file: the vectors' delete files, in the order they were added.
-  Result<std::vector<DataFile>> Close();
-
- private:
-  explicit DeletionVectorWriter(PuffinWriter puffin) : puffin_(std::move(puffin)) {}
-
-  PuffinWriter puffin_;
-  std::vector<DataFile> vectors_;
-};
 
 }  // namespace firn::iceberg

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "iceberg/puffin.h"
 #include "testing/memory_file_store.h"
 
 namespace firn::iceberg {
@@ -80,45 +81,49 @@ TEST(DeletionVector, RefusesBytesThatAreDamaged) {
   EXPECT_FALSE(DecodeDeletionVector(blob + '\0').has_value());
 }
 
-TEST(DeletionVector, SharesItsPuffinFileWithTheOthersOfItsCommit) {
+TEST(DeletionVector, IsTheOnlyBlobOfItsPuffinFile) {
   testing::MemoryFileStore store;
-  const DataFile first{.file_path = "data/1", .partition_spec_id = 2, .partition = {std::string("a")}};
-  const DataFile second{.file_path = "data/2", .partition_spec_id = 2, .partition = {std::string("b")}};
-  auto writer = DeletionVectorWriter::Open(store, "data/v.puffin");
-  ASSERT_TRUE(writer->Add(first, Positions(kJavaVectors[2].positions)));
-  ASSERT_TRUE(writer->Add(second, Positions({2})));
-  const auto vectors = writer->Close().value();
-  ASSERT_EQ(vectors.size(), 2u);
-  const int64_t size = store.Stat("data/v.puffin")->size;
-  EXPECT_EQ(vectors[0], (DataFile{.content = FileContent::kPositionDeletes,
-                                  .file_path = "data/v.puffin",
-                                  .file_format = "PUFFIN",
-                                  .partition_spec_id = 2,
-                                  .partition = {std::string("a")},
-                                  .record_count = 6,
-                                  .file_size_in_bytes = size,
-                                  .referenced_data_file = "data/1",
-                                  .content_offset = 4,
-                                  .content_size_in_bytes = 43}));
-  EXPECT_EQ(vectors[1].content_offset, 47);
-  EXPECT_EQ(vectors[1].content_size_in_bytes, 42);
-  EXPECT_EQ(AsVector(ReadDeletionVector(store, vectors[0]).value()), kJavaVectors[2].positions);
-  EXPECT_EQ(AsVector(ReadDeletionVector(store, vectors[1]).value()), (std::vector<uint64_t>{2}));
+  const DataFile data_file{.file_path = "data/1", .partition_spec_id = 2, .partition = {std::string("a")}};
+  const auto vector =
+      WriteDeletionVector(store, "data/v.puffin", data_file, Positions(kJavaVectors[2].positions)).value();
+  EXPECT_EQ(vector, (DataFile{.content = FileContent::kPositionDeletes,
+                              .file_path = "data/v.puffin",
+                              .file_format = "PUFFIN",
+                              .partition_spec_id = 2,
+                              .partition = {std::string("a")},
+                              .record_count = 6,
+                              .file_size_in_bytes = store.Stat("data/v.puffin")->size,
+                              .referenced_data_file = "data/1",
+                              .content_offset = 4,
+                              .content_size_in_bytes = 43}));
+  EXPECT_EQ(AsVector(ReadDeletionVector(store, vector).value()), kJavaVectors[2].positions);
 
   const auto footer = ReadPuffinFooter(**store.OpenInput("data/v.puffin")).value();
-  ASSERT_EQ(footer.blobs.size(), 2u);
-  EXPECT_EQ(footer.blobs[1], (PuffinBlob{.type = "deletion-vector-v1",
+  ASSERT_EQ(footer.blobs.size(), 1u);
+  EXPECT_EQ(footer.blobs[0], (PuffinBlob{.type = "deletion-vector-v1",
                                          .fields = {2147483645},
-                                         .offset = 47,
-                                         .length = 42,
-                                         .properties = {{"referenced-data-file", "data/2"}, {"cardinality", "1"}}}));
+                                         .offset = 4,
+                                         .length = 43,
+                                         .properties = {{"referenced-data-file", "data/1"}, {"cardinality", "6"}}}));
+}
+
+TEST(DeletionVector, IsFoundBehindAnotherOneOfItsFile) {
+  // As other writers put them: several in a file.
+  testing::MemoryFileStore store;
+  auto puffin = PuffinWriter::Open(store, "v.puffin").value();
+  ASSERT_TRUE(puffin.Add({.type = kDeletionVectorBlob}, EncodeDeletionVector(Positions({5}))).has_value());
+  const PuffinBlob second = puffin.Add({.type = kDeletionVectorBlob}, EncodeDeletionVector(Positions({2, 3}))).value();
+  ASSERT_TRUE(puffin.Finish().has_value());
+  const DataFile vector{.file_path = "v.puffin",
+                        .record_count = 2,
+                        .content_offset = second.offset,
+                        .content_size_in_bytes = second.length};
+  EXPECT_EQ(AsVector(ReadDeletionVector(store, vector).value()), (std::vector<uint64_t>{2, 3}));
 }
 
 TEST(DeletionVector, IsCheckedAgainstItsManifestEntry) {
   testing::MemoryFileStore store;
-  auto writer = DeletionVectorWriter::Open(store, "v.puffin");
-  ASSERT_TRUE(writer->Add({.file_path = "1"}, Positions({5, 6, 7})));
-  const DataFile vector = writer->Close().value()[0];
+  const DataFile vector = WriteDeletionVector(store, "v.puffin", {.file_path = "1"}, Positions({5, 6, 7})).value();
   DataFile wrong = vector;
   wrong.record_count = 4;
   EXPECT_THAT(ReadDeletionVector(store, wrong).error().message(), HasSubstr("holds 3 positions"));

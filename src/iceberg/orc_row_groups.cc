@@ -3,15 +3,18 @@
 #include <arrow/record_batch.h>
 
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/try.h"
-#include "iceberg/parquet_error.h"
+#include "iceberg/arrow_decoding.h"
 #include "iceberg/row_groups.h"
 
 namespace firn::iceberg {
 namespace {
+
+constexpr std::string_view kFormat = "ORC";
 
 using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
 
@@ -22,7 +25,7 @@ class OrcRowGroups : public RowGroups {
               const ColumnContext& context) {
     TRY(auto input, store.OpenInput(location));
     std::shared_ptr<arrow::Schema> schema;
-    TRY_VOID(Do([&]() -> arrow::Status {
+    TRY_VOID(Decode(kFormat, [&]() -> arrow::Status {
       ARROW_ASSIGN_OR_RAISE(reader_,
                             arrow::adapters::orc::ORCFileReader::Open(std::move(input), arrow::default_memory_pool()));
       return reader_->ReadSchema().Value(&schema);
@@ -39,27 +42,17 @@ class OrcRowGroups : public RowGroups {
     const auto& stripe = stripes_[static_cast<size_t>(group)];
     if (projection_->needed().empty()) return CountRows(stripe.num_rows);
     std::shared_ptr<arrow::RecordBatchReader> batches;
-    TRY_VOID(Do([&]() -> arrow::Status {
+    TRY_VOID(Decode(kFormat, [&]() -> arrow::Status {
       ARROW_RETURN_NOT_OK(reader_->Seek(stripe.first_row_id));
       return reader_->NextStripeReader(kBatchRows, projection_->needed()).Value(&batches);
     }));
     if (!batches) return MakeError(ErrorKind::kCorrupt, "an ORC stripe that is not there");
-    return [batches = std::move(batches)]() -> Result<BatchPtr> {
-      BatchPtr batch;
-      TRY_VOID(Do([&] { return batches->ReadNext(&batch); }));
-      return batch;
-    };
+    return DecodedBatches(kFormat, std::move(batches));
   }
 
   Result<BatchPtr> Project(const BatchPtr& batch) override { return projection_->Project(*batch); }
 
  private:
-  template <typename Call>
-  static Status Do(Call&& call) {
-    const arrow::Status status = CatchParquet(std::forward<Call>(call));
-    return status.ok() ? Status{} : Status(DecodeError(status, "ORC"));
-  }
-
   /// Batches without columns: of ORC, no columns at all means all of them.
   static Batches CountRows(int64_t rows) {
     return [rows]() mutable -> Result<BatchPtr> {

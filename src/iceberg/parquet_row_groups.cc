@@ -7,15 +7,18 @@
 #include <parquet/schema.h>
 
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/try.h"
-#include "iceberg/parquet_error.h"
+#include "iceberg/arrow_decoding.h"
 #include "iceberg/row_groups.h"
 
 namespace firn::iceberg {
 namespace {
+
+constexpr std::string_view kFormat = "Parquet";
 
 using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
 
@@ -47,7 +50,7 @@ class ParquetRowGroups : public RowGroups {
   Status Open(storage::FileStore& store, const std::string& location, const Schema& projection,
               const ColumnContext& context) {
     TRY(auto input, store.OpenInput(location));
-    TRY_VOID(Do([&]() -> arrow::Status {
+    TRY_VOID(Decode(kFormat, [&]() -> arrow::Status {
       parquet::arrow::FileReaderBuilder builder;
       ARROW_RETURN_NOT_OK(builder.Open(std::move(input)));
       ForgetArrowSchema(*builder.raw_reader()->metadata());
@@ -75,24 +78,13 @@ class ParquetRowGroups : public RowGroups {
   // One row group at a time: what Arrow reads ahead is bounded by it.
   Result<Batches> Open(int group) override {
     std::unique_ptr<arrow::RecordBatchReader> opened;
-    TRY_VOID(Do([&] { return reader_->GetRecordBatchReader({group}, leaves_).Value(&opened); }));
-    std::shared_ptr<arrow::RecordBatchReader> batches = std::move(opened);
-    return [batches = std::move(batches)]() -> Result<BatchPtr> {
-      BatchPtr batch;
-      TRY_VOID(Do([&] { return batches->ReadNext(&batch); }));
-      return batch;
-    };
+    TRY_VOID(Decode(kFormat, [&] { return reader_->GetRecordBatchReader({group}, leaves_).Value(&opened); }));
+    return DecodedBatches(kFormat, std::move(opened));
   }
 
   Result<BatchPtr> Project(const BatchPtr& batch) override { return projection_->Project(*batch); }
 
  private:
-  template <typename Call>
-  static Status Do(Call&& call) {
-    const arrow::Status status = CatchParquet(std::forward<Call>(call));
-    return status.ok() ? Status{} : Status(DecodeError(status, "Parquet"));
-  }
-
   std::unique_ptr<parquet::arrow::FileReader> reader_;
   std::optional<ColumnProjection> projection_;
   std::vector<int> leaves_;  ///< The file's columns that the projection needs.

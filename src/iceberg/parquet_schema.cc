@@ -5,7 +5,7 @@
 #include <parquet/types.h>
 
 #include "base/try.h"
-#include "iceberg/parquet_error.h"
+#include "iceberg/arrow_decoding.h"
 
 namespace firn::iceberg {
 namespace {
@@ -120,7 +120,7 @@ Result<NodePtr> ToNode(const Field& field, const std::string& name) {
 Result<std::shared_ptr<GroupNode>> ToParquetSchema(const Schema& schema) {
   Result<NodeVector> nodes;
   NodePtr root;
-  const arrow::Status made = CatchParquet([&] {
+  const arrow::Status made = CatchThrown([&] {
     nodes = ToNodes(schema.fields);
     if (nodes) root = GroupNode::Make("table", Repetition::REQUIRED, *nodes);
     return arrow::Status::OK();

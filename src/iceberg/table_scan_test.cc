@@ -166,9 +166,7 @@ TEST_F(TableScanTest, MergesPositionDeletesOfEveryScope) {
 }
 
 TEST_F(TableScanTest, ReadsDeletionVectors) {
-  auto writer = DeletionVectorWriter::Open(*store_, Location("1.puffin")).value();
-  ASSERT_TRUE(writer.Add(live_.entry.file, Positions({0, 6})).has_value());
-  AddPositionDeletes(writer.Close().value().at(0));
+  AddPositionDeletes(WriteDeletionVector(*store_, Location("1.puffin"), live_.entry.file, Positions({0, 6})).value());
   EXPECT_THAT(Deleted(), ElementsAre(0, 6));
 }
 

@@ -116,14 +116,7 @@ class WholeRowFolder {
 
 FoldedBatch FoldHistory(const TableBatch& batch, ChangeRange range, RowIdentity identity,
                         const index::EncodedKeys& row_keys, const index::EncodedKeys& old_keys, bool with_previous) {
-  if (identity == RowIdentity::kKey) {
-    KeyFolder folder(row_keys.size(), with_previous);
-    ApplyChanges(batch, range, row_keys, old_keys, folder);
-    return std::move(folder).Finish();
-  }
-  WholeRowFolder folder;
-  ApplyChanges(batch, range, row_keys, old_keys, folder);
-  return std::move(folder).Finish();
+  return FoldWith<KeyFolder, WholeRowFolder>(batch, range, identity, row_keys, old_keys, with_previous);
 }
 
 }  // namespace firn::pipeline

@@ -1,5 +1,4 @@
 // FoldSoftDelete and FoldHistory against models: a table that takes what they give must hold what the changes say.
-#include <arrow/api.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,63 +12,21 @@
 #include "pipeline/fold_history.h"
 #include "pipeline/fold_soft_delete.h"
 #include "pipeline/standing_rows.h"
+#include "testing/key_changes.h"
 
 namespace firn::pipeline {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using testing::KeyChanges;
 
-index::EncodedKeys Keys(const std::vector<int64_t>& values) {
-  arrow::Int64Builder builder;
-  EXPECT_TRUE(builder.AppendValues(values).ok());
-  const auto batch = arrow::RecordBatch::Make(arrow::schema({arrow::field("k", arrow::int64())}),
-                                              static_cast<int64_t>(values.size()), {*builder.Finish()});
-  auto keys = index::EncodeKeys(*batch, {0});
-  EXPECT_TRUE(keys.has_value());
-  return std::move(*keys);
+/// Looks into the keys of `changes`.
+FoldedBatch Fold(KeyChanges& changes, ChangeMode mode, RowIdentity identity = RowIdentity::kKey) {
+  changes.EncodeKeys();
+  const auto fold = mode == ChangeMode::kSoftDelete ? FoldSoftDelete : FoldHistory;
+  return fold(changes.batch, changes.all(), identity, changes.row_keys, changes.old_keys, true);
 }
-
-int64_t KeyOf(std::string_view encoded) {
-  uint64_t value = 0;
-  for (const char c : encoded) value = value << 8 | static_cast<unsigned char>(c);
-  return static_cast<int64_t>(value ^ (uint64_t{1} << 63));
-}
-
-/// Changes of a table whose only column is its key; each transaction's LSN and commit time are its number.
-struct Changes {
-  TableBatch batch;
-  std::vector<int64_t> rows;
-  std::vector<int64_t> old;
-
-  Changes& Begin(int64_t transaction) {
-    batch.transactions.push_back({.first_change = static_cast<int32_t>(batch.changes.size()),
-                                  .commit_lsn = Lsn{static_cast<uint64_t>(transaction)},
-                                  .committed_at_us = transaction});
-    return *this;
-  }
-  Changes& Insert(int64_t key) { return Add({.kind = ChangeKind::kInsert, .row = AddRow(key)}); }
-  Changes& Update(int64_t key) { return Add({.kind = ChangeKind::kUpdate, .row = AddRow(key)}); }
-  Changes& Move(int64_t old_key, int64_t key) {
-    return Add({.kind = ChangeKind::kUpdate, .row = AddRow(key), .old = AddOld(old_key)});
-  }
-  Changes& Delete(int64_t key) { return Add({.kind = ChangeKind::kDelete, .old = AddOld(key)}); }
-
-  FoldedBatch Fold(ChangeMode mode, RowIdentity identity = RowIdentity::kKey) {
-    row_keys = Keys(rows);
-    old_keys = Keys(old);
-    const ChangeRange all{.first = 0, .end = static_cast<int32_t>(batch.changes.size())};
-    return mode == ChangeMode::kSoftDelete ? FoldSoftDelete(batch, all, identity, row_keys, old_keys, true)
-                                           : FoldHistory(batch, all, identity, row_keys, old_keys, true);
-  }
-
-  index::EncodedKeys row_keys, old_keys;  ///< The folded batch looks into these.
-
- private:
-  int32_t AddRow(int64_t key) { return rows.push_back(key), static_cast<int32_t>(rows.size() - 1); }
-  int32_t AddOld(int64_t key) { return old.push_back(key), static_cast<int32_t>(old.size() - 1); }
-  Changes& Add(Change change) { return batch.changes.push_back(change), *this; }
-};
 
 RowFacts Made(RowOperation operation, int64_t transaction) {
   return {.operation = operation, .lsn = Lsn{static_cast<uint64_t>(transaction)}, .committed_at_us = transaction};
@@ -85,24 +42,24 @@ RowFacts DeletedBy(int64_t transaction) {
 }
 
 TEST(FoldSoftDelete, KeepsADeletedRowOfTheBatchWithItsLastValues) {
-  Changes changes;
-  const FoldedBatch folded = changes.Begin(1).Insert(7).Update(7).Begin(2).Delete(7).Fold(ChangeMode::kSoftDelete);
+  KeyChanges changes;
+  const FoldedBatch folded = Fold(changes.Begin(1).Insert(7).Update(7).Begin(2).Delete(7), ChangeMode::kSoftDelete);
   EXPECT_THAT(folded.live_rows, ElementsAre(1));
   EXPECT_THAT(folded.facts, ElementsAre(DeletedBy(2)));
   EXPECT_THAT(folded.rewritten, IsEmpty());
 }
 
 TEST(FoldSoftDelete, RewritesADeletedRowOfTheTable) {
-  Changes changes;
-  const FoldedBatch folded = changes.Begin(3).Delete(7).Fold(ChangeMode::kSoftDelete);
+  KeyChanges changes;
+  const FoldedBatch folded = Fold(changes.Begin(3).Delete(7), ChangeMode::kSoftDelete);
   EXPECT_THAT(folded.live_rows, IsEmpty());
   EXPECT_THAT(folded.rewritten, ElementsAre(RewrittenRow{.removed = 0, .facts = DeletedBy(3)}));
   EXPECT_THAT(folded.vanished_keys, IsEmpty()) << "the index goes on finding it";
 }
 
 TEST(FoldSoftDelete, ANewRowTakesTheDeletedOnesPlace) {
-  Changes changes;
-  const FoldedBatch folded = changes.Begin(3).Insert(7).Fold(ChangeMode::kSoftDelete);
+  KeyChanges changes;
+  const FoldedBatch folded = Fold(changes.Begin(3).Insert(7), ChangeMode::kSoftDelete);
   EXPECT_THAT(folded.live_rows, ElementsAre(0));
   EXPECT_EQ(folded.removed_keys.size(), 1U);
   EXPECT_THAT(folded.maybe_absent, ElementsAre(true));
@@ -110,18 +67,18 @@ TEST(FoldSoftDelete, ANewRowTakesTheDeletedOnesPlace) {
 }
 
 TEST(FoldSoftDelete, AChangedKeyTakesTheRowAlong) {
-  Changes changes;
-  const FoldedBatch folded = changes.Begin(3).Move(7, 8).Fold(ChangeMode::kSoftDelete);
+  KeyChanges changes;
+  const FoldedBatch folded = Fold(changes.Begin(3).Move(7, 8), ChangeMode::kSoftDelete);
   EXPECT_THAT(folded.live_rows, ElementsAre(0));
   EXPECT_THAT(folded.rewritten, IsEmpty());
   ASSERT_EQ(folded.vanished_keys.size(), 1U);
-  EXPECT_EQ(KeyOf(folded.vanished_keys[0]), 7);
+  EXPECT_EQ(testing::DecodeIntegerKey(folded.vanished_keys[0]), 7);
 }
 
 TEST(FoldHistory, KeepsEachVersion) {
-  Changes changes;
+  KeyChanges changes;
   const FoldedBatch folded =
-      changes.Begin(1).Insert(7).Begin(2).Update(7).Begin(4).Delete(7).Fold(ChangeMode::kHistory);
+      Fold(changes.Begin(1).Insert(7).Begin(2).Update(7).Begin(4).Delete(7), ChangeMode::kHistory);
   EXPECT_THAT(folded.live_rows, ElementsAre(0, 1));
   EXPECT_THAT(folded.facts,
               ElementsAre(Ended(Made(RowOperation::kInsert, 1), 2), Ended(Made(RowOperation::kUpdate, 2), 4)));
@@ -129,20 +86,20 @@ TEST(FoldHistory, KeepsEachVersion) {
 }
 
 TEST(FoldHistory, OfOneTransactionsVersionsKeepsTheLast) {
-  Changes changes;
-  const FoldedBatch folded = changes.Begin(1).Update(7).Update(7).Insert(9).Delete(9).Fold(ChangeMode::kHistory);
+  KeyChanges changes;
+  const FoldedBatch folded = Fold(changes.Begin(1).Update(7).Update(7).Insert(9).Delete(9), ChangeMode::kHistory);
   EXPECT_THAT(folded.live_rows, ElementsAre(1));
   EXPECT_THAT(folded.facts, ElementsAre(Made(RowOperation::kUpdate, 1)));
   EXPECT_THAT(folded.rewritten, ElementsAre(RewrittenRow{.removed = 0, .facts = Ended({}, 1)}));
 }
 
 TEST(FoldHistory, AChangedKeyEndsTheOldOnesVersion) {
-  Changes changes;
-  const FoldedBatch folded = changes.Begin(5).Move(7, 8).Fold(ChangeMode::kHistory);
+  KeyChanges changes;
+  const FoldedBatch folded = Fold(changes.Begin(5).Move(7, 8), ChangeMode::kHistory);
   EXPECT_THAT(folded.live_rows, ElementsAre(0));
   EXPECT_THAT(folded.rewritten, ElementsAre(RewrittenRow{.removed = 0, .facts = Ended({}, 5)}));
   ASSERT_EQ(folded.vanished_keys.size(), 1U);
-  EXPECT_EQ(KeyOf(folded.vanished_keys[0]), 7);
+  EXPECT_EQ(testing::DecodeIntegerKey(folded.vanished_keys[0]), 7);
 }
 
 /// A table as the writer keeps it: rows with facts, found by an index.
@@ -164,11 +121,11 @@ struct StoredTable {
     rows.emplace(next_place++, row);
   }
 
-  void Take(const Changes& changes, const FoldedBatch& folded, ChangeMode mode, RowIdentity identity,
+  void Take(const KeyChanges& changes, const FoldedBatch& folded, ChangeMode mode, RowIdentity identity,
             int64_t first_value) {
     std::vector<std::optional<Row>> removed;
     for (size_t i = 0; i < folded.removed_keys.size(); ++i) {
-      const auto found = found_by.find(KeyOf(folded.removed_keys[i]));
+      const auto found = found_by.find(testing::DecodeIntegerKey(folded.removed_keys[i]));
       if (found == found_by.end()) {
         EXPECT_TRUE(folded.maybe_absent.at(i));
         removed.emplace_back();
@@ -192,7 +149,8 @@ struct StoredTable {
       }
       Put(mode, identity, row);
     }
-    for (const std::string_view key : folded.vanished_keys) EXPECT_FALSE(found_by.contains(KeyOf(key)));
+    for (const std::string_view key : folded.vanished_keys)
+      EXPECT_FALSE(found_by.contains(testing::DecodeIntegerKey(key)));
   }
 
   std::vector<Row> Sorted() const {
@@ -249,7 +207,7 @@ TEST_P(FoldModes, AgreeWithAModelWhateverTheBatches) {
     int64_t transaction = 1;
     int64_t value = 0;
     for (int batch = 0; batch < 6; ++batch) {
-      Changes changes;
+      KeyChanges changes;
       const int64_t first_value = value;
       changes.Begin(transaction);
       for (int64_t change = pick(25); change >= 0; --change) {
@@ -272,7 +230,7 @@ TEST_P(FoldModes, AgreeWithAModelWhateverTheBatches) {
           model.Put(key, value++, RowOperation::kUpdate, transaction);
         }
       }
-      const FoldedBatch folded = changes.Fold(GetParam());
+      const FoldedBatch folded = Fold(changes, GetParam());
       table.Take(changes, folded, GetParam(), RowIdentity::kKey, first_value);
       transaction += pick(2);
       ASSERT_EQ(table.Sorted(), model.Sorted()) << "seed " << seed << ", batch " << batch;
@@ -291,7 +249,7 @@ TEST_P(FoldModes, AgreeWithAModelOfRowsWithoutAKey) {
     StoredTable table;
     int64_t transaction = 1;
     for (int batch = 0; batch < 5; ++batch) {
-      Changes changes;
+      KeyChanges changes;
       changes.Begin(transaction);
       for (int64_t change = pick(20); change >= 0; --change) {
         if (pick(3) == 0) changes.Begin(++transaction);
@@ -311,7 +269,7 @@ TEST_P(FoldModes, AgreeWithAModelOfRowsWithoutAKey) {
         }
         after[transaction] = count;
       }
-      table.Take(changes, changes.Fold(GetParam(), RowIdentity::kWholeRow), GetParam(), RowIdentity::kWholeRow, 0);
+      table.Take(changes, Fold(changes, GetParam(), RowIdentity::kWholeRow), GetParam(), RowIdentity::kWholeRow, 0);
       ++transaction;
     }
     int64_t marked = 0;

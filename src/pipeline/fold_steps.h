@@ -53,4 +53,18 @@ void ApplyChanges(const TableBatch& batch, ChangeRange range, const index::Encod
   }
 }
 
+/// The batch as a folder of the table's kind makes of it, which also has Finish().
+template <typename KeyFolder, typename WholeRowFolder>
+FoldedBatch FoldWith(const TableBatch& batch, ChangeRange range, RowIdentity identity,
+                     const index::EncodedKeys& row_keys, const index::EncodedKeys& old_keys, bool with_previous) {
+  if (identity == RowIdentity::kKey) {
+    KeyFolder folder(row_keys.size(), with_previous);
+    ApplyChanges(batch, range, row_keys, old_keys, folder);
+    return std::move(folder).Finish();
+  }
+  WholeRowFolder folder;
+  ApplyChanges(batch, range, row_keys, old_keys, folder);
+  return std::move(folder).Finish();
+}
+
 }  // namespace firn::pipeline

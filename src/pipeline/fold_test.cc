@@ -1,6 +1,5 @@
 #include "pipeline/fold.h"
 
-#include <arrow/api.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,49 +8,15 @@
 #include <set>
 #include <vector>
 
+#include "testing/key_changes.h"
+
 namespace firn::pipeline {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using testing::KeyChanges;
 using ::testing::UnorderedElementsAre;
-
-/// Keys of a batch with one int64 column.
-index::EncodedKeys Keys(const std::vector<int64_t>& values) {
-  arrow::Int64Builder builder;
-  EXPECT_TRUE(builder.AppendValues(values).ok());
-  const auto batch = arrow::RecordBatch::Make(arrow::schema({arrow::field("k", arrow::int64())}),
-                                              static_cast<int64_t>(values.size()), {*builder.Finish()});
-  auto keys = index::EncodeKeys(*batch, {0});
-  EXPECT_TRUE(keys.has_value());
-  return std::move(*keys);
-}
-
-/// Changes of a table with int64 keys, as a lane gathers them.
-struct Batch {
-  std::vector<Change> changes;
-  std::vector<int64_t> rows;
-  std::vector<int64_t> old;
-
-  Batch& Insert(int64_t key) {
-    changes.push_back({.kind = ChangeKind::kInsert, .row = AddRow(key)});
-    return *this;
-  }
-  Batch& Update(int64_t key) {
-    changes.push_back({.kind = ChangeKind::kUpdate, .row = AddRow(key)});
-    return *this;
-  }
-  Batch& Update(int64_t old_key, int64_t key) {
-    changes.push_back({.kind = ChangeKind::kUpdate, .row = AddRow(key), .old = AddOld(old_key)});
-    return *this;
-  }
-  Batch& Delete(int64_t key) {
-    changes.push_back({.kind = ChangeKind::kDelete, .old = AddOld(key)});
-    return *this;
-  }
-  int32_t AddRow(int64_t key) { return rows.push_back(key), static_cast<int32_t>(rows.size() - 1); }
-  int32_t AddOld(int64_t key) { return old.push_back(key), static_cast<int32_t>(old.size() - 1); }
-};
 
 /// A folded batch, its keys as numbers again.
 struct Folded {
@@ -61,54 +26,51 @@ struct Folded {
   std::vector<PreviousImage> previous;
 };
 
-Folded FoldBatch(const Batch& batch, RowIdentity identity = RowIdentity::kKey, bool with_previous = false) {
-  const index::EncodedKeys rows = Keys(batch.rows), old = Keys(batch.old);
-  std::map<std::string, int64_t> numbers;
-  for (size_t i = 0; i < batch.rows.size(); ++i) numbers[std::string(rows[i])] = batch.rows[i];
-  for (size_t i = 0; i < batch.old.size(); ++i) numbers[std::string(old[i])] = batch.old[i];
-  const FoldedBatch folded = Fold(batch.changes, identity, rows, old, with_previous);
+Folded FoldBatch(KeyChanges changes, RowIdentity identity = RowIdentity::kKey, bool with_previous = false) {
+  changes.EncodeKeys();
+  const FoldedBatch folded = Fold(changes.batch.changes, identity, changes.row_keys, changes.old_keys, with_previous);
   Folded result{.live_rows = folded.live_rows, .previous = folded.previous};
-  for (const auto key : folded.removed_keys) result.removed.push_back(numbers.at(std::string(key)));
-  for (const auto key : folded.vanished_keys) result.vanished.push_back(numbers.at(std::string(key)));
+  for (const auto key : folded.removed_keys) result.removed.push_back(testing::DecodeIntegerKey(key));
+  for (const auto key : folded.vanished_keys) result.vanished.push_back(testing::DecodeIntegerKey(key));
   return result;
 }
 
 TEST(Fold, KeepsInsertedRows) {
-  const Folded folded = FoldBatch(Batch().Insert(1).Insert(2));
+  const Folded folded = FoldBatch(KeyChanges().Insert(1).Insert(2));
   EXPECT_THAT(folded.live_rows, ElementsAre(0, 1));
   EXPECT_THAT(folded.removed, IsEmpty());
 }
 
 TEST(Fold, KeepsOnlyTheLastOfManyUpdates) {
-  const Folded folded = FoldBatch(Batch().Update(7).Update(7).Update(7));
+  const Folded folded = FoldBatch(KeyChanges().Update(7).Update(7).Update(7));
   EXPECT_THAT(folded.live_rows, ElementsAre(2));
   EXPECT_THAT(folded.removed, ElementsAre(7));
   EXPECT_THAT(folded.vanished, IsEmpty());
 }
 
 TEST(Fold, ForgetsARowThatCameAndWent) {
-  const Folded folded = FoldBatch(Batch().Insert(1).Update(1).Delete(1));
+  const Folded folded = FoldBatch(KeyChanges().Insert(1).Update(1).Delete(1));
   EXPECT_THAT(folded.live_rows, IsEmpty());
   EXPECT_THAT(folded.removed, IsEmpty());
   EXPECT_THAT(folded.vanished, IsEmpty());
 }
 
 TEST(Fold, RemovesTheOldRowWhenUpdateChangesKey) {
-  const Folded folded = FoldBatch(Batch().Update(1, 2));
+  const Folded folded = FoldBatch(KeyChanges().Move(1, 2));
   EXPECT_THAT(folded.live_rows, ElementsAre(0));
   EXPECT_THAT(folded.removed, ElementsAre(1));
   EXPECT_THAT(folded.vanished, ElementsAre(1));
 }
 
 TEST(Fold, DeletesAndInsertsTheSameKey) {
-  const Folded folded = FoldBatch(Batch().Delete(1).Insert(1));
+  const Folded folded = FoldBatch(KeyChanges().Delete(1).Insert(1));
   EXPECT_THAT(folded.live_rows, ElementsAre(0));
   EXPECT_THAT(folded.removed, ElementsAre(1));
   EXPECT_THAT(folded.vanished, IsEmpty());
 }
 
 TEST(Fold, FindsThePreviousImageInTheBatchOrInTheTable) {
-  const Folded folded = FoldBatch(Batch().Update(1).Update(1).Insert(2).Update(2, 3), RowIdentity::kKey, true);
+  const Folded folded = FoldBatch(KeyChanges().Update(1).Update(1).Insert(2).Move(2, 3), RowIdentity::kKey, true);
   ASSERT_EQ(folded.previous.size(), 4u);
   EXPECT_EQ(folded.previous[0].removed, 0);
   EXPECT_EQ(folded.previous[1].row, 0);
@@ -116,14 +78,14 @@ TEST(Fold, FindsThePreviousImageInTheBatchOrInTheTable) {
 }
 
 TEST(Fold, TakesExactlyOneOfSeveralEqualRows) {
-  const Folded folded = FoldBatch(Batch().Insert(5).Insert(5).Delete(5), RowIdentity::kWholeRow);
+  const Folded folded = FoldBatch(KeyChanges().Insert(5).Insert(5).Delete(5), RowIdentity::kWholeRow);
   EXPECT_THAT(folded.live_rows, ElementsAre(0));
   EXPECT_THAT(folded.removed, IsEmpty());
-  EXPECT_THAT(FoldBatch(Batch().Delete(5).Delete(5), RowIdentity::kWholeRow).removed, ElementsAre(5, 5));
+  EXPECT_THAT(FoldBatch(KeyChanges().Delete(5).Delete(5), RowIdentity::kWholeRow).removed, ElementsAre(5, 5));
 }
 
 TEST(Fold, KeepsEveryRowOfATableWithoutIdentity) {
-  EXPECT_THAT(FoldBatch(Batch().Insert(5).Insert(5), RowIdentity::kAppendOnly).live_rows, ElementsAre(0, 1));
+  EXPECT_THAT(FoldBatch(KeyChanges().Insert(5).Insert(5), RowIdentity::kAppendOnly).live_rows, ElementsAre(0, 1));
 }
 
 /// Random valid histories against a set of keys: the table before, minus removed keys, plus live rows, is the table
@@ -136,7 +98,7 @@ TEST(Fold, AgreesWithAModelOnRandomHistories) {
       if (random() % 2) before.insert(key);
     }
     now = before;
-    Batch batch;
+    KeyChanges batch;
     for (int step = 0; step < 30; ++step) {
       const int64_t key = random() % 8, other = random() % 8;
       if (!now.contains(key)) {
@@ -146,7 +108,7 @@ TEST(Fold, AgreesWithAModelOnRandomHistories) {
         batch.Delete(key);
         now.erase(key);
       } else if (key != other && !now.contains(other)) {
-        batch.Update(key, other);
+        batch.Move(key, other);
         now.erase(key);
         now.insert(other);
       } else {

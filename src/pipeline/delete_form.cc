@@ -3,30 +3,28 @@
 #include "base/try.h"
 #include "iceberg/equality_deletes.h"
 #include "observe/log.h"
-#include "pipeline/target_table.h"
 
 namespace firn::pipeline {
 
-Status CheckDeleteForm(const SourceTable& source, const encode::TableMapping& mapping, const TableSettings& settings) {
-  if (settings.deletes != DeleteForm::kEquality) return {};
-  if (settings.mode == ChangeMode::kAppend) return {};  // It deletes nothing.
-  if (settings.mode != ChangeMode::kMirror) {
+Status CheckDeleteForm(const TableLayout& layout) {
+  if (layout.deletes != DeleteForm::kEquality) return {};
+  if (layout.mode == ChangeMode::kAppend) return {};  // It deletes nothing.
+  if (layout.mode != ChangeMode::kMirror) {
     return MakeError(
         ErrorKind::kInvalidConfig,
         "destination.deletes: equality finds no rows, which tables that keep deleted ones (cdc.mode: history, "
         "or cdc.enable_deletes: false) need; set destination.deletes to position (format version 2) or vector "
         "(3)");
   }
-  const RowIdentity identity = IdentityOf(source);
-  if (identity == RowIdentity::kWholeRow) {
+  if (layout.identity == RowIdentity::kWholeRow) {
     return MakeError(ErrorKind::kInvalidConfig,
                      "destination.deletes: equality needs a key, and the table has none (REPLICA IDENTITY FULL): of "
                      "equal rows all would be deleted; give it a primary key or REPLICA IDENTITY USING INDEX, or set "
                      "destination.deletes to position (format version 2) or vector (3)");
   }
-  if (identity == RowIdentity::kAppendOnly) return {};
-  for (const int column : mapping.key_columns) {
-    const iceberg::Field& field = mapping.schema.fields[static_cast<size_t>(column)];
+  if (layout.identity == RowIdentity::kAppendOnly) return {};
+  for (const int column : layout.key_columns) {
+    const iceberg::Field& field = layout.schema.fields[static_cast<size_t>(column)];
     const bool floating = field.type.id == iceberg::TypeId::kFloat || field.type.id == iceberg::TypeId::kDouble;
     if (field.type.is_primitive() && !floating) continue;
     return MakeError(ErrorKind::kInvalidConfig,

@@ -4,15 +4,14 @@
 #include <vector>
 
 #include "catalog/catalog.h"
-#include "encode/type_mapping.h"
 #include "iceberg/table_update.h"
-#include "model/source_table.h"
+#include "pipeline/table_layout.h"
 #include "pipeline/table_settings.h"
 
 namespace firn::pipeline {
 
-/// kInvalidConfig, with the remedy, for a source table whose rows can't be deleted in the form of the settings.
-Status CheckDeleteForm(const SourceTable& source, const encode::TableMapping& mapping, const TableSettings& settings);
+/// kInvalidConfig, with the remedy, for a table whose rows can't be deleted in the form of the layout.
+Status CheckDeleteForm(const TableLayout& layout);
 
 /// kInvalidConfig for a table of a later format version than the settings': versions don't go back.
 Status CheckFormatVersion(const iceberg::TableMetadata& metadata, const TableSettings& settings);

@@ -11,53 +11,48 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-SourceTable Source(ReplicaIdentity identity) {
-  SourceTable source{.name = {"public", "t"}, .replica_identity = identity};
-  if (identity != ReplicaIdentity::kFull) source.key_columns = {0};
-  return source;
-}
-
-encode::TableMapping KeyOf(iceberg::Type type) {
+TableLayout KeyOf(iceberg::Type type, DeleteForm form, RowIdentity identity = RowIdentity::kKey) {
   return {.schema = {.fields = {{.id = 1, .name = "k", .required = true, .type = std::move(type)}}},
+          .identity = identity,
+          .deletes = form,
           .key_columns = {0}};
 }
 
-Status Check(const SourceTable& source, iceberg::Type key, DeleteForm form) {
-  return CheckDeleteForm(source, KeyOf(std::move(key)), {.deletes = form});
-}
+const iceberg::Type kNumber = iceberg::Type::Primitive(iceberg::TypeId::kDouble);
 
 TEST(CheckDeleteForm, TakesKeysThatCanBeCompared) {
-  const auto source = Source(ReplicaIdentity::kDefault);
   for (const auto& type : {iceberg::Type::Primitive(iceberg::TypeId::kLong), iceberg::Type::Decimal(10, 2),
                            iceberg::Type::Primitive(iceberg::TypeId::kUuid)}) {
-    EXPECT_TRUE(Check(source, type, DeleteForm::kEquality).has_value());
+    EXPECT_TRUE(CheckDeleteForm(KeyOf(type, DeleteForm::kEquality)).has_value());
   }
 }
 
 TEST(CheckDeleteForm, RefusesKeysThatCantBeComparedAndNoKeyAtAll) {
-  const auto source = Source(ReplicaIdentity::kDefault);
-  const auto number = iceberg::Type::Primitive(iceberg::TypeId::kDouble);
-  const Status floating = Check(source, number, DeleteForm::kEquality);
+  const Status floating = CheckDeleteForm(KeyOf(kNumber, DeleteForm::kEquality));
   EXPECT_EQ(floating.error().kind(), ErrorKind::kInvalidConfig);
   EXPECT_THAT(floating.error().message(), HasSubstr("key column \"k\" (double)"));
-  EXPECT_TRUE(Check(source, number, DeleteForm::kPosition).has_value());
-  const auto list = iceberg::Type::List({.id = 2, .name = "element", .type = number});
-  EXPECT_FALSE(Check(source, list, DeleteForm::kEquality).has_value());
+  EXPECT_TRUE(CheckDeleteForm(KeyOf(kNumber, DeleteForm::kPosition)).has_value());
+  const auto list = iceberg::Type::List({.id = 2, .name = "element", .type = kNumber});
+  EXPECT_FALSE(CheckDeleteForm(KeyOf(list, DeleteForm::kEquality)).has_value());
 
-  const auto whole = Source(ReplicaIdentity::kFull);
-  EXPECT_THAT(Check(whole, number, DeleteForm::kEquality).error().message(), HasSubstr("needs a key"));
-  EXPECT_TRUE(Check(whole, number, DeleteForm::kPosition).has_value());
+  constexpr auto kWholeRow = RowIdentity::kWholeRow;
+  EXPECT_THAT(CheckDeleteForm(KeyOf(kNumber, DeleteForm::kEquality, kWholeRow)).error().message(),
+              HasSubstr("needs a key"));
+  EXPECT_TRUE(CheckDeleteForm(KeyOf(kNumber, DeleteForm::kPosition, kWholeRow)).has_value());
 }
 
 TEST(CheckDeleteForm, RefusesToDeleteByKeyWhereDeletedRowsStay) {
-  const auto source = Source(ReplicaIdentity::kDefault);
-  const auto mapping = KeyOf(iceberg::Type::Primitive(iceberg::TypeId::kLong));
+  TableLayout layout = KeyOf(iceberg::Type::Primitive(iceberg::TypeId::kLong), DeleteForm::kEquality);
   for (const ChangeMode mode : {ChangeMode::kHistory, ChangeMode::kSoftDelete}) {
-    EXPECT_FALSE(CheckDeleteForm(source, mapping, {.mode = mode, .deletes = DeleteForm::kEquality}).has_value());
-    EXPECT_TRUE(CheckDeleteForm(source, mapping, {.mode = mode}).has_value());
+    layout.mode = mode;
+    layout.deletes = DeleteForm::kEquality;
+    EXPECT_FALSE(CheckDeleteForm(layout).has_value());
+    layout.deletes = DeleteForm::kPosition;
+    EXPECT_TRUE(CheckDeleteForm(layout).has_value());
   }
-  EXPECT_TRUE(
-      CheckDeleteForm(source, mapping, {.mode = ChangeMode::kAppend, .deletes = DeleteForm::kEquality}).has_value());
+  layout.mode = ChangeMode::kAppend;
+  layout.deletes = DeleteForm::kEquality;
+  EXPECT_TRUE(CheckDeleteForm(layout).has_value());
 }
 
 class DeleteFormUpdatesTest : public ::testing::Test {

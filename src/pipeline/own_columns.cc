@@ -125,6 +125,12 @@ std::string_view NameOf(OwnColumn column) {
   std::unreachable();
 }
 
+bool IsOwnColumn(std::string_view name) {
+  using enum OwnColumn;
+  constexpr OwnColumn kAll[] = {kOperation, kLsn, kCommittedAt, kBeforeKey, kDeleted, kValidFrom, kValidTo, kCurrent};
+  return std::ranges::any_of(kAll, [&](OwnColumn column) { return NameOf(column) == name; });
+}
+
 iceberg::Field FieldOf(OwnColumn column, const TableLayout& layout) {
   return {.name = std::string(NameOf(column)), .type = TypeOf(column, layout), .doc = std::string(DocOf(column))};
 }

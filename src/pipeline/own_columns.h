@@ -15,6 +15,8 @@ namespace firn::pipeline {
 std::vector<OwnColumn> OwnColumnsOf(ChangeMode mode, bool track_changes, RowIdentity identity);
 
 std::string_view NameOf(OwnColumn column);
+/// Whether a column of this name is one of firn's own, of whatever mode.
+bool IsOwnColumn(std::string_view name);
 
 /// An optional field without ids.
 iceberg::Field FieldOf(OwnColumn column, const TableLayout& layout);

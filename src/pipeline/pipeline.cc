@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <random>
 #include <set>
 #include <thread>
@@ -38,6 +39,14 @@ Result<Lsn> ReadTargetLsn(const SourceOptions& source) {
   return lsn;
 }
 
+/// What one run leaves to the next.
+struct Carried {
+  bool has_run = false;           ///< Else what is wrong is for the operator.
+  std::set<TableOid> copy_again;  ///< To be copied whether or not that shows in their definition.
+  std::set<TableName> tables;     ///< That there were.
+  std::set<TableName> awaited;    ///< That were dropped or renamed: another may be made under the name.
+};
+
 /// Also what a table's renaming, dropping or altering brings about between two looks at it.
 bool MayPass(const Error& error) {
   return RetryPolicy::IsRetryable(error) ||
@@ -47,10 +56,8 @@ bool MayPass(const Error& error) {
 
 class PipelineRun {
  public:
-  /// `copy_again`: tables to be copied whether or not that shows in their definition; those that were are taken out.
-  PipelineRun(const PipelineOptions& options, ReplicatorServices services, std::optional<Lsn> until, bool first,
-              std::set<TableOid>& copy_again)
-      : options_(options), services_(services), until_(until), first_(first), copy_again_(copy_again) {
+  PipelineRun(const PipelineOptions& options, ReplicatorServices services, std::optional<Lsn> until, Carried& carried)
+      : options_(options), services_(services), until_(until), carried_(carried) {
     status_.pipeline = options.source.slot;
     status_.state = "starting";
   }
@@ -58,11 +65,12 @@ class PipelineRun {
   Result<StreamEnd> Run(std::stop_token stop) {
     TRY(const SourceState source, InspectSource(options_.source));
     // The last table may be dropped while firn runs: others may come.
-    const bool all_were_dropped = !first_ && source.tables.empty() && source.problems.size() == 1;
+    const bool all_were_dropped = carried_.has_run && source.tables.empty() && source.problems.size() == 1;
     if (!source.problems.empty() && !all_were_dropped) return source.problems.front();
     for (const std::string& warning : source.warnings) LogWarn(warning, {{"pipeline", status_.pipeline}});
     const PipelineIdentity identity{.pipeline = options_.source.slot,
                                     .system_identifier = source.facts.system_identifier};
+    AwaitMissing(source.tables);
     writer_options_ = options_.writer;
     writer_options_.writer = identity;
     TRY_VOID(FollowRenamedTables(services_.catalog, source.tables, options_.naming, identity));
@@ -75,11 +83,20 @@ class PipelineRun {
   }
 
  private:
+  void AwaitMissing(const std::vector<SourceTable>& tables) {
+    std::set<TableName> now;
+    for (const SourceTable& table : tables) now.insert(table.name);
+    std::ranges::set_difference(carried_.tables, now, std::inserter(carried_.awaited, carried_.awaited.end()));
+    for (const TableName& name : now) carried_.awaited.erase(name);
+    carried_.tables = std::move(now);
+  }
+
   /// Tables that are there already; the others are made once the source has its slot.
   Status FindTargets(const SourceState& source, const PipelineIdentity& identity) {
     for (const SourceTable& table : source.tables) {
       TRY(TableSettings settings, options_.settings_of(table.name));
-      TRY(auto target, FindTargetTable(services_.catalog, table, options_.naming, settings, identity)
+      TRY(auto target, FindTargetTable(services_.catalog, table, options_.naming, settings, identity,
+                                       source.slot ? source.slot->confirmed_flush_lsn : Lsn{})
                            .Context("table {}", table.name));
       if (target && target->progress && !source.slot) {
         return MakeError(
@@ -109,7 +126,7 @@ class PipelineRun {
       if (!targets_[i]) continue;
       TRY_VOID(
           FollowSource(services_.catalog, *targets_[i], options_.retry, stop).Context("table {}", sources_[i].name));
-      if (copy_again_.contains(sources_[i].oid)) targets_[i]->progress.reset();
+      if (carried_.copy_again.contains(sources_[i].oid)) targets_[i]->progress.reset();
       if (!targets_[i]->progress) status_.tables[i].state = TableState::kPending;
     }
     return {};
@@ -169,7 +186,7 @@ class PipelineRun {
     }
     PublishCopy(missing, progress);
     for (size_t i = 0; i < missing.size(); ++i) {
-      if (progress[i].done) copy_again_.erase(copies[i].source.oid);
+      if (progress[i].done) carried_.copy_again.erase(copies[i].source.oid);
       targets_[missing[i]] = std::move(copies[i]);
     }
     if (!result && result.error().kind() == ErrorKind::kCancelled && stop.stop_requested()) return {};
@@ -199,8 +216,10 @@ class PipelineRun {
                               .spool = {.directory = options_.state_dir + "/spool"},
                               .retry = options_.retry,
                               .until = until_};
-    auto watch = std::make_shared<SourceWatch>(options_.source.connection, sources_);
-    options.look_for_changes = [watch] { return watch->Look(); };
+    auto watch = std::make_shared<SourceWatch>(options_.source.connection, sources_, carried_.awaited);
+    options.look_for_changes = [watch](std::span<const postgres::Xid> transactions) {
+      return watch->Look(transactions);
+    };
     options.spool.memory_bytes_per_transaction = std::max<size_t>(options_.flush.memory_bytes / 32, 1 << 20);
     status_.state = "streaming";
     TRY(auto replicator, Replicator::Make(std::move(options), services_, std::move(targets), status_));
@@ -222,7 +241,7 @@ class PipelineRun {
       if (!in_use || Clock::now() >= deadline || !SleepFor(milliseconds(250), stop)) {
         // Another firn holds the slot: a second one must not wait for its place. After a network failure it may be our
         // own walsender, which the server has not given up yet.
-        if (in_use && first_) return std::move(stream.error()).WithKind(ErrorKind::kSourceLost);
+        if (in_use && !carried_.has_run) return std::move(stream.error()).WithKind(ErrorKind::kSourceLost);
         return stream;
       }
     }
@@ -231,8 +250,7 @@ class PipelineRun {
   const PipelineOptions& options_;
   ReplicatorServices services_;
   std::optional<Lsn> until_;
-  bool first_;  ///< Nothing has run yet: what is wrong is for the operator.
-  std::set<TableOid>& copy_again_;
+  Carried& carried_;
   PipelineStatus status_;
   TableWriterOptions writer_options_;
   std::vector<SourceTable> sources_;
@@ -248,20 +266,19 @@ Status RunPipeline(const PipelineOptions& options, ReplicatorServices services, 
     TRY(until, ReadTargetLsn(options.source));
   }
   std::mt19937 random(std::random_device{}());
-  std::set<TableOid> copy_again;
-  bool has_run = false;
+  Carried carried;
   int retry = 0;
   while (true) {
     const auto start = Clock::now();
-    auto ended = PipelineRun(options, services, until, !has_run, copy_again).Run(stop);
+    auto ended = PipelineRun(options, services, until, carried).Run(stop);
     if (stop.stop_requested()) return ended ? Status() : std::move(ended).error();
     if (Clock::now() - start > kHealthyRun) retry = 0;
     Status result;
     if (ended) {
-      copy_again.insert(ended->copy_again.begin(), ended->copy_again.end());
+      carried.copy_again.insert(ended->copy_again.begin(), ended->copy_again.end());
       if (ended->unexplained.empty() && !ended->source_changed) return {};
       LogInfo("a table was altered in PostgreSQL: looking at the source again", {{"pipeline", options.source.slot}});
-      has_run = true;
+      carried.has_run = true;
       if (ended->unexplained.empty()) continue;
       result = MakeError(ErrorKind::kConflict, ErrorOrigin::kSource,
                          "table {}: the stream describes columns that PostgreSQL's catalogs don't show (yet)",
@@ -272,8 +289,8 @@ Status RunPipeline(const PipelineOptions& options, ReplicatorServices services, 
       result = std::move(ended).error();
       // What is wrong before anything ran is for the operator; later, a failure may pass.
       const std::string reached = services.status.Get().state;
-      has_run = has_run || reached == "copying" || reached == "streaming";
-      if (!has_run || !MayPass(result.error())) return result;
+      carried.has_run = carried.has_run || reached == "copying" || reached == "streaming";
+      if (!carried.has_run || !MayPass(result.error())) return result;
     }
     if (retry >= options.retry.max_retries) {
       return std::move(result.error())

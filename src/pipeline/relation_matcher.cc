@@ -1,7 +1,6 @@
 #include "pipeline/relation_matcher.h"
 
 #include <algorithm>
-#include <functional>
 
 namespace firn::pipeline {
 namespace {
@@ -16,36 +15,47 @@ bool ArrivesAlike(TypeOid a, TypeOid b) {
   return a == b || (is_text(a) && is_text(b));
 }
 
+bool IsAsNow(const RelationColumn& column, const KnownAttribute& attribute) {
+  return column.name == attribute.name && column.type_oid == attribute.type_oid &&
+         column.type_modifier == attribute.type_modifier;
+}
+
+bool MayBe(const RelationColumn& column, const KnownAttribute& attribute) {
+  return attribute.presence != Presence::kNever && (!attribute.untouched || IsAsNow(column, attribute));
+}
+
 bool IsNow(std::span<const RelationColumn> columns, const std::vector<KnownAttribute>& attributes,
            std::vector<int16_t>& attnums) {
   size_t next = 0;
   for (const KnownAttribute& attribute : attributes) {
-    if (attribute.dropped) continue;
-    if (next == columns.size()) return false;
-    const RelationColumn& column = columns[next++];
-    if (attribute.names.empty() || column.name != attribute.names.front() || column.type_oid != attribute.type_oid ||
-        column.type_modifier != attribute.type_modifier) {
-      return false;
-    }
+    if (attribute.dropped()) continue;
+    if (next == columns.size() || !IsAsNow(columns[next++], attribute)) return false;
     attnums.push_back(attribute.attnum);
   }
   return next == columns.size();
 }
 
+/// Whether values of the columns come in the form that the attributes' have now.
+bool ArriveAlike(std::span<const RelationColumn> columns, const std::vector<KnownAttribute>& attributes,
+                 const std::vector<int16_t>& attnums) {
+  for (size_t c = 0; c < columns.size(); ++c) {
+    if (attnums[c] == 0) continue;
+    const auto attribute = std::ranges::find(attributes, attnums[c], &KnownAttribute::attnum);
+    if (!ArrivesAlike(columns[c].type_oid, attribute->type_oid)) return false;
+  }
+  return true;
+}
+
 /// All ways to tell the message's columns, as paths through a grid: at (c, a), the columns before c stand for some of
-/// the attributes before a. A path ends where no column is left; an attribute that is there now can't have been passed
-/// over.
+/// the attributes before a. A path ends where no column is left, and passes over none that had to be there.
 class Alignments {
  public:
-  using MayBe = std::function<bool(const RelationColumn&, const KnownAttribute&)>;
-
-  Alignments(std::span<const RelationColumn> columns, const std::vector<KnownAttribute>& attributes,
-             const MayBe& may_be)
+  Alignments(std::span<const RelationColumn> columns, const std::vector<KnownAttribute>& attributes)
       : columns_(columns.size()), attributes_(attributes), width_(attributes.size() + 1) {
     matches_.resize(columns_ * attributes.size());
     for (size_t c = 0; c < columns_; ++c) {
       for (size_t a = 0; a < attributes.size(); ++a)
-        matches_[c * attributes.size() + a] = may_be(columns[c], attributes[a]);
+        matches_[c * attributes.size() + a] = MayBe(columns[c], attributes[a]);
     }
     FindEnds();
     FindStarts();
@@ -57,16 +67,16 @@ class Alignments {
   bool Unique(std::vector<int16_t>& attnums) const {
     attnums.assign(columns_, 0);
     for (size_t a = 0; a < attributes_.size(); ++a) {
-      if (attributes_[a].dropped) continue;
-      // Paths that ended before it, and those that give it a column.
-      bool unnamed = OnPath(columns_, a);
+      if (attributes_[a].dropped()) continue;
+      // Paths that lack it, and those that give it a column.
+      const bool lacking = OnPath(columns_, a);
       size_t ways = 0;
       for (size_t c = 0; c < columns_; ++c) {
         if (!OnPath(c, a) || !Matches(c, a) || !ends_[Cell(c + 1, a + 1)]) continue;
         ++ways;
         attnums[c] = attributes_[a].attnum;
       }
-      if (ways > 1 || (ways == 1 && unnamed)) return false;
+      if (ways > 1 || (ways == 1 && lacking)) return false;
     }
     return true;
   }
@@ -78,14 +88,20 @@ class Alignments {
     return starts_[Cell(column, attribute)] && ends_[Cell(column, attribute)];
   }
 
+  /// Whether a path may go past the attribute without a column for it. Those that were added later can only be missing
+  /// together with all that came after them.
+  bool MayLack(size_t column, size_t attribute) const {
+    const Presence presence = attributes_[attribute].presence;
+    return attributes_[attribute].dropped() || (presence == Presence::kSinceAdded && column == columns_);
+  }
+
   void FindEnds() {
     ends_.assign((columns_ + 1) * width_, false);
-    for (size_t a = 0; a < width_; ++a) ends_[Cell(columns_, a)] = true;
-    for (size_t c = columns_; c-- > 0;) {
+    ends_[Cell(columns_, attributes_.size())] = true;
+    for (size_t c = columns_ + 1; c-- > 0;) {
       for (size_t a = attributes_.size(); a-- > 0;) {
-        const bool named = Matches(c, a) && ends_[Cell(c + 1, a + 1)];
-        const bool gone = attributes_[a].dropped && ends_[Cell(c, a + 1)];
-        ends_[Cell(c, a)] = named || gone;
+        const bool named = c < columns_ && Matches(c, a) && ends_[Cell(c + 1, a + 1)];
+        ends_[Cell(c, a)] = named || (MayLack(c, a) && ends_[Cell(c, a + 1)]);
       }
     }
   }
@@ -96,8 +112,7 @@ class Alignments {
     for (size_t c = 0; c <= columns_; ++c) {
       for (size_t a = 0; a < attributes_.size(); ++a) {
         if (!starts_[Cell(c, a)]) continue;
-        // With no column left the path has ended, but the attributes behind it are still to be looked at.
-        if (attributes_[a].dropped || c == columns_) starts_[Cell(c, a + 1)] = true;
+        if (MayLack(c, a)) starts_[Cell(c, a + 1)] = true;
         if (c < columns_ && Matches(c, a)) starts_[Cell(c + 1, a + 1)] = true;
       }
     }
@@ -130,20 +145,10 @@ RelationMatch MatchRelation(std::span<const RelationColumn> columns, const std::
     if (is_now) match.fit = RelationFit::kNow;
     return match;
   }
-  const auto by_type = [](const RelationColumn& column, const KnownAttribute& attribute) {
-    return attribute.dropped || ArrivesAlike(column.type_oid, attribute.type_oid);
-  };
-  const auto by_name = [&](const RelationColumn& column, const KnownAttribute& attribute) {
-    return by_type(column, attribute) && std::ranges::find(attribute.names, column.name) != attribute.names.end();
-  };
-  // A column that kept its name, or has one that it is known to have had, is that column; only where names explain
-  // nothing (a name that came and went unseen), the order has to.
-  for (const Alignments::MayBe& may_be : {Alignments::MayBe(by_name), Alignments::MayBe(by_type)}) {
-    const Alignments alignments(columns, attributes, may_be);
-    if (!alignments.any()) continue;
-    match.fit = alignments.Unique(match.attnums) ? RelationFit::kOlder : RelationFit::kUnclear;
-    return match;
-  }
+  const Alignments alignments(columns, attributes);
+  if (!alignments.any()) return match;
+  const bool is_clear = alignments.Unique(match.attnums) && ArriveAlike(columns, attributes, match.attnums);
+  match.fit = is_clear ? RelationFit::kOlder : RelationFit::kUnclear;
   return match;
 }
 

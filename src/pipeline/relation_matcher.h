@@ -1,15 +1,23 @@
 // Which columns a Relation message of the stream speaks of.
 //
 // A message names columns, not attnums, and says what they were called when the change was made. The table's definition
-// is the one of now, which may be newer: columns were renamed, dropped and added since. What helps: messages list
-// columns in attnum order, attnums are never used again, and a dropped column's row stays in pg_attribute. So a message
-// is every column of the table up to some attnum, but those that had been dropped by then:
+// is the one of now, which may be newer: columns were renamed, dropped and added since. Names prove nothing, as one may
+// come and go while nobody looks. What does:
 //
-//   attributes now   1 id   2 (dropped)   3 total   4 note
-//   message          id, name, amount     1, 2, 3: before the DROP, the renaming of amount, and the ADD of note
-//   message          id, total            1, 3: before the ADD, or 1, 2: before the ADD of total; the name decides
+//   - messages list columns in attnum order, attnums are never used again, and a dropped column's row stays in
+//     pg_attribute; so a message is every column up to some attnum, but those that had been dropped by then;
+//   - of an earlier look, at or before the change: which columns there were, and which of their pg_attribute rows have
+//     not been touched since (by xmin). Those columns had the name and type that they have now.
 //
-// Pure.
+//   earlier look     1 id   2 name        3 amount
+//   attributes now   1 id   2 (dropped)   3 amount   4 note      1 and 3 are untouched
+//   message          id, title, amount    1, 2, 3
+//   message          id, amount, total    1, 3, 4
+//   message          id, amount           1, 3
+//
+// Had 3 been altered as well, three columns could be 1, 2, 3 and 1, 3, 4: unclear.
+//
+// Pure. How much that leaves unclear: docs/decisions/0008-schemas-follow-the-source.md.
 #pragma once
 
 #include <cstdint>
@@ -39,13 +47,24 @@ class KeptRelation {
   postgres::RelationMessage message_;
 };
 
+/// When a column is in the messages of the time that is looked at: from the earlier look on.
+enum class Presence : uint8_t {
+  kAlways,      ///< It was there then, and is now.
+  kSinceAdded,  ///< From some time on: it is there now, and was not then (or nobody looked).
+  kAtTimes,     ///< Some of the time, or never: it is dropped now.
+  kNever,       ///< It had been dropped then.
+};
+
 /// A column of the table as far as it is known, dropped ones included.
 struct KnownAttribute {
   int16_t attnum = 0;
-  bool dropped = false;
-  std::vector<std::string> names;  ///< That it is known to have had; the one of now first, where it is not dropped.
-  TypeOid type_oid = 0;            ///< Declared type; 0 for a dropped one.
+  Presence presence = Presence::kSinceAdded;
+  bool untouched = false;  ///< Name and type have been the same all the time.
+  std::string name;        ///< Now; empty for a dropped one, as are the types.
+  TypeOid type_oid = 0;    ///< Declared type.
   int32_t type_modifier = -1;
+
+  bool dropped() const { return presence == Presence::kAtTimes || presence == Presence::kNever; }
 };
 
 enum class RelationFit : uint8_t {
@@ -62,7 +81,7 @@ struct RelationMatch {
 };
 
 /// `attributes`: by attnum. `may_be_older`: whether the change may have been made before the table came to be as it is
-/// known.
+/// known; it was not before the look that `attributes` tell about.
 RelationMatch MatchRelation(std::span<const postgres::RelationColumn> columns,
                             const std::vector<KnownAttribute>& attributes, bool may_be_older);
 

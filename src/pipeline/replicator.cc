@@ -61,7 +61,7 @@ Result<std::unique_ptr<Replicator>> Replicator::Make(ReplicatorOptions options, 
     TargetTable& target = targets[i];
     Table table{.source = target.source};
     TRY(const StoredDefinition stored, ReadStoredDefinition(*target.table.metadata));
-    table.known = KnownAttributes(*target.table.metadata, stored, target.source);
+    table.known = KnownAttributes(stored, target.source);
     table.known_since = stored.read_at;
     TRY(table.lane,
         TableLane::Make(std::move(target.mapping), target.layout.identity, target.layout.mode, target.progress->lsn));
@@ -139,30 +139,33 @@ Status Replicator::CommitWhole() {
 // --- Definitions of tables ---
 
 Status Replicator::LookForChanges() {
-  TRY(const std::vector<TableOid> changed, options_.look_for_changes());
+  TRY(const SourceLook look, options_.look_for_changes(describing_));
   next_look_ = Clock::now() + options_.flush.commit_interval;
-  changed_.insert(changed.begin(), changed.end());
-  if (changed_.empty()) {
+  changed_.insert(look.changed.begin(), look.changed.end());
+  saw_all_ = look.saw_all;
+  if (!changed_.empty()) {
+    if (!end_) end_.emplace(StreamEnd{.source_changed = true});
+  } else if (saw_all_) {
     for (auto& [oid, table] : tables_) table.described = false;
-  } else if (!end_) {
-    end_.emplace(StreamEnd{.source_changed = true});
+    describing_.clear();
   }
   return {};
 }
 
 /// Rows of a table that has changed were understood by a description that was known to be right when it came, unless it
 /// came since the last look: then it may look like one that is known and mean another (a column dropped, and added
-/// again under its name). Those rows are asked for again.
+/// again under its name). Those rows are asked for again. The look must have seen the transaction that described them.
 bool Replicator::MayCommit() const {
   return std::ranges::none_of(tables_, [&](const auto& entry) {
     const Table& table = entry.second;
-    return table.uncommitted && table.described && changed_.contains(table.source.oid);
+    return table.uncommitted && table.described && (!saw_all_ || changed_.contains(table.source.oid));
   });
 }
 
 // --- Transactions into lanes ---
 
-Status Replicator::Begin(Lsn commit_lsn, int64_t committed_at_us) {
+Status Replicator::Begin(postgres::Xid xid, Lsn commit_lsn, int64_t committed_at_us) {
+  transaction_xid_ = xid;
   transaction_commit_lsn_ = commit_lsn;
   transaction_time_us_ = committed_at_us + kPostgresEpochUnixMicros;
   rows_in_transaction_ = 0;
@@ -200,6 +203,7 @@ void Replicator::KeepRelation(const postgres::RelationMessage& relation) {
   if (position == tables_.end()) return;
   Table& table = position->second;
   table.described = true;
+  if (describing_.empty() || describing_.back() != transaction_xid_) describing_.push_back(transaction_xid_);
   table.relation = std::make_unique<KeptRelation>(relation);
   table.binding.reset();
 }

@@ -23,6 +23,7 @@
 #include "pipeline/flush_policy.h"
 #include "pipeline/progress.h"
 #include "pipeline/relation_matcher.h"
+#include "pipeline/source_watch.h"
 #include "pipeline/table_lane.h"
 #include "pipeline/target_table.h"
 #include "pipeline/transaction_assembler.h"
@@ -37,9 +38,9 @@ struct ReplicatorOptions {
   RetryPolicy retry;
   /// End once everything before it is committed; nothing: go on until a stop is requested.
   std::optional<Lsn> until;
-  /// The tables whose definition is no longer that of the targets (SourceWatch::Look). Asked once a commit interval,
-  /// and before each commit.
-  std::function<Result<std::vector<TableOid>>()> look_for_changes;
+  /// Whether the tables still are as the targets know them (SourceWatch::Look). Asked once a commit interval, and
+  /// before each commit.
+  std::function<Result<SourceLook>(std::span<const postgres::Xid> transactions)> look_for_changes;
 };
 
 /// Why a stream ended without an error.
@@ -87,7 +88,7 @@ class Replicator : private TransactionSink {
   Replicator(ReplicatorOptions options, ReplicatorServices services, PipelineStatus status);
 
   // TransactionSink
-  Status Begin(Lsn commit_lsn, int64_t committed_at_us) override;
+  Status Begin(postgres::Xid xid, Lsn commit_lsn, int64_t committed_at_us) override;
   Status Apply(const postgres::Message& message) override;
   Status End(Lsn end_lsn) override;
 
@@ -124,15 +125,18 @@ class Replicator : private TransactionSink {
   std::unordered_map<uint32_t, Table> tables_;                  ///< By OID.
   std::unordered_map<const TableWriter*, size_t> status_rows_;  ///< Indexes into status_.tables.
   std::vector<Table*> dirty_;
-  Lsn transaction_commit_lsn_;       ///< Of the transaction that Begin named.
-  int64_t transaction_time_us_ = 0;  ///< Since 1970-01-01 00:00 UTC.
-  Lsn applied_;                      ///< End of the last whole transaction in the lanes.
-  bool written_ = false;             ///< Handed over without a commit since the last one.
+  postgres::Xid transaction_xid_ = 0;  ///< As Begin named it.
+  Lsn transaction_commit_lsn_;         ///< Of that transaction.
+  int64_t transaction_time_us_ = 0;    ///< Since 1970-01-01 00:00 UTC.
+  Lsn applied_;                        ///< End of the last whole transaction in the lanes.
+  bool written_ = false;               ///< Handed over without a commit since the last one.
   size_t flushing_bytes_ = 0;
   int changes_since_check_ = 0;
-  int64_t rows_in_transaction_ = 0;  ///< Applied since Begin.
-  std::optional<StreamEnd> end_;     ///< Set: the stream is to end.
-  std::set<TableOid> changed_;       ///< As of the last look.
+  int64_t rows_in_transaction_ = 0;        ///< Applied since Begin.
+  std::optional<StreamEnd> end_;           ///< Set: the stream is to end.
+  std::set<TableOid> changed_;             ///< As of the last look.
+  bool saw_all_ = true;                    ///< The last look did, and `describing_` held.
+  std::vector<postgres::Xid> describing_;  ///< Transactions with Relation messages since a look that saw all.
   std::chrono::steady_clock::time_point next_look_;
   std::chrono::steady_clock::time_point oldest_change_;
   int64_t oldest_change_us_ = 0;  ///< Commit time (as above) of the oldest transaction not handed to the committer.

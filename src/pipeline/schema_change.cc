@@ -44,12 +44,13 @@ std::optional<FieldId> FieldOf(const AttnumToField& columns, int16_t attnum) {
 class Planner {
  public:
   Planner(const iceberg::TableMetadata& table, const StoredDefinition& stored, const SourceTable& source,
-          const encode::TableMapping& natural, TypeChangePolicy policy)
+          const encode::TableMapping& natural, TypeChangePolicy policy, Lsn applied)
       : table_(table),
         current_(table.CurrentSchema()),
         source_(source),
         natural_(natural),
         policy_(policy),
+        applied_(applied),
         stored_(stored),
         next_id_(table.last_column_id + 1) {}
 
@@ -290,7 +291,14 @@ class Planner {
       only_files = only_files && key == kSourceFilesProperty;
     }
     // Unless what the stream describes has changed, its messages are known to be of now from an earlier place on.
-    if (only_files && stored_.read_at.valid()) change_.properties[kSourceLsnProperty] = ToString(stored_.read_at);
+    if (only_files && stored_.read_at.valid()) {
+      change_.properties[kSourceLsnProperty] = ToString(stored_.read_at);
+      return;
+    }
+    // Where changes are yet to come that may be older than the definition known, the one before it stays known as well.
+    if (stored_.read_at.valid() && applied_ >= stored_.read_at) {
+      change_.properties.merge(BeforeProperties(stored_.attributes, stored_.read_at));
+    }
   }
 
   const iceberg::TableMetadata& table_;
@@ -298,6 +306,7 @@ class Planner {
   const SourceTable& source_;
   const encode::TableMapping& natural_;
   const TypeChangePolicy policy_;
+  const Lsn applied_;
   StoredDefinition stored_;
   FieldId next_id_;
   std::set<FieldId> gone_;
@@ -310,8 +319,8 @@ class Planner {
 
 Result<SchemaChange> PlanSchemaChange(const iceberg::TableMetadata& table, const StoredDefinition& stored,
                                       const SourceTable& source, const encode::TableMapping& natural,
-                                      TypeChangePolicy policy) {
-  return Planner(table, stored, source, natural, policy).Plan();
+                                      TypeChangePolicy policy, Lsn applied) {
+  return Planner(table, stored, source, natural, policy, applied).Plan();
 }
 
 Status CheckPlannedOn(const iceberg::TableMetadata& base, const iceberg::TableMetadata& fresh) {
@@ -342,26 +351,25 @@ iceberg::CommitRequest SchemaChangeRequest(const SchemaChange& change, const ice
   return request;
 }
 
-std::vector<KnownAttribute> KnownAttributes(const iceberg::TableMetadata& table, const StoredDefinition& stored,
-                                            const SourceTable& source) {
+std::vector<KnownAttribute> KnownAttributes(const StoredDefinition& stored, const SourceTable& source) {
   std::vector<KnownAttribute> known;
   for (const AttributeVersion& attribute : source.version.attributes) {
     const auto column = std::ranges::find(source.columns, attribute.attnum, &SourceColumn::attnum);
     if (attribute.generated && column == source.columns.end()) continue;  // Not in the stream.
-    KnownAttribute& entry =
-        known.emplace_back(KnownAttribute{.attnum = attribute.attnum, .dropped = attribute.dropped});
-    if (column != source.columns.end()) {
-      entry.names.push_back(column->name);
-      entry.type_oid = column->declared_type_oid;
-      entry.type_modifier = column->declared_type_modifier;
+    const auto before = std::ranges::find(stored.before_attributes, attribute.attnum, &AttnumToXmin::value_type::first);
+    const bool was_there = before != stored.before_attributes.end();
+    const bool untouched = was_there && before->second == attribute.xmin;
+    KnownAttribute& entry = known.emplace_back(KnownAttribute{.attnum = attribute.attnum, .untouched = untouched});
+    if (attribute.dropped) {
+      entry.presence = untouched ? Presence::kNever : Presence::kAtTimes;
+    } else if (was_there) {
+      // It was replicated then: of a generated column that became another (DROP EXPRESSION) the table is copied again.
+      entry.presence = Presence::kAlways;
     }
-    std::optional<FieldId> id = FieldOf(stored.columns, attribute.attnum);
-    if (!id) id = FieldOf(stored.dropped, attribute.attnum);
-    if (!id) continue;
-    for (const iceberg::Schema& schema : table.schemas) {
-      const Field* field = schema.FindField(*id);
-      if (field != nullptr) entry.names.push_back(field->name);
-    }
+    if (column == source.columns.end()) continue;
+    entry.name = column->name;
+    entry.type_oid = column->declared_type_oid;
+    entry.type_modifier = column->declared_type_modifier;
   }
   return known;
 }

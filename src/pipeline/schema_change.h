@@ -36,10 +36,11 @@ struct SchemaChange {
 
 /// `natural`: the fields that the source's columns would get in a new table (MapSource); those of columns that were
 /// added with a default have it, where the table's format version knows defaults and the type has one. kSchemaMismatch
-/// for a column that can't get its name, because a field which is not of the source has it.
+/// for a column that can't get its name, because a field which is not of the source has it. `applied`: the stream's
+/// changes before it are in the table; invalid for one that is not copied yet.
 Result<SchemaChange> PlanSchemaChange(const iceberg::TableMetadata& table, const StoredDefinition& stored,
                                       const SourceTable& source, const encode::TableMapping& natural,
-                                      TypeChangePolicy policy);
+                                      TypeChangePolicy policy, Lsn applied);
 
 /// kConflict when another writer has changed the schema since the change was planned on `base`.
 Status CheckPlannedOn(const iceberg::TableMetadata& base, const iceberg::TableMetadata& fresh);
@@ -48,9 +49,8 @@ Status CheckPlannedOn(const iceberg::TableMetadata& base, const iceberg::TableMe
 iceberg::CommitRequest SchemaChangeRequest(const SchemaChange& change, const iceberg::TableIdent& ident,
                                            const iceberg::TableMetadata& table);
 
-/// What older Relation messages can speak of, by attnum: the source's columns, and those that it no longer has; names
-/// that the table's earlier schemas have for their fields included.
-std::vector<KnownAttribute> KnownAttributes(const iceberg::TableMetadata& table, const StoredDefinition& stored,
-                                            const SourceTable& source);
+/// The source's columns, and those that it no longer has, by attnum: as Relation messages can speak of them that the
+/// table with this definition still gets.
+std::vector<KnownAttribute> KnownAttributes(const StoredDefinition& stored, const SourceTable& source);
 
 }  // namespace firn::pipeline

@@ -12,7 +12,6 @@ namespace {
 
 using iceberg::Type;
 using iceberg::TypeId;
-using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -62,7 +61,7 @@ class SchemaChangeTest : public ::testing::Test {
 
   SchemaChange Plan(TypeChangePolicy policy = TypeChangePolicy::kRecopy) {
     return PlanSchemaChange(table_, ReadStoredDefinition(table_).value(), source_, encode::MapTable(source_).value(),
-                            policy)
+                            policy, applied_)
         .value();
   }
   /// Plans the change and makes it.
@@ -85,6 +84,7 @@ class SchemaChangeTest : public ::testing::Test {
   std::vector<std::string> Fields() const { return Fields(table_.CurrentSchema()); }
 
   uint32_t xid_ = 700;
+  Lsn applied_;
   SourceTable source_;
   iceberg::TableMetadata table_;
 };
@@ -184,9 +184,9 @@ TEST_F(SchemaChangeTest, ADefaultThatTheFieldCanHoldNeedsNone) {
   Add("n", kInt4).missing_value = "7";
   auto natural = encode::MapTable(source_).value();
   natural.columns[3].field.initial_default = natural.columns[3].field.write_default = "7";
-  const SchemaChange change =
-      PlanSchemaChange(table_, ReadStoredDefinition(table_).value(), source_, natural, TypeChangePolicy::kRecopy)
-          .value();
+  const SchemaChange change = PlanSchemaChange(table_, ReadStoredDefinition(table_).value(), source_, natural,
+                                               TypeChangePolicy::kRecopy, applied_)
+                                  .value();
   EXPECT_EQ(change.copy_again, "");
   EXPECT_EQ(change.schema.fields.back().initial_default, "7");
 }
@@ -228,7 +228,7 @@ TEST_F(SchemaChangeTest, FieldsOfOthersStayBehindTheSourcesOwn) {
                                     "9 _firn_lsn long"));
   Add("_firn_lsn", kText);
   const auto planned = PlanSchemaChange(table_, ReadStoredDefinition(table_).value(), source_,
-                                        encode::MapTable(source_).value(), TypeChangePolicy::kRecopy);
+                                        encode::MapTable(source_).value(), TypeChangePolicy::kRecopy, applied_);
   EXPECT_EQ(planned.error().kind(), ErrorKind::kSchemaMismatch);
 }
 
@@ -283,17 +283,44 @@ TEST_F(SchemaChangeTest, WhereTheDefinitionWasReadStaysUntilWhatTheStreamSaysCha
   EXPECT_EQ(ReadStoredDefinition(table_)->read_at, Lsn{200});
 }
 
-TEST_F(SchemaChangeTest, KnowsTheNamesThatColumnsHad) {
+TEST_F(SchemaChangeTest, KnowsTheDefinitionBeforeThatChangesMayStillBeOf) {
+  const auto known = [&] { return KnownAttributes(ReadStoredDefinition(table_).value(), source_); };
+  const auto presences = [&] {
+    std::vector<Presence> all;
+    for (const KnownAttribute& attribute : known()) all.push_back(attribute.presence);
+    return all;
+  };
+  using enum Presence;
+  source_.version.read_at = Lsn{100};
+  Altered(1);
+  Follow();
+  EXPECT_THAT(presences(), ElementsAre(kSinceAdded, kSinceAdded, kSinceAdded));
+
+  applied_ = Lsn{150};
+  source_.version.read_at = Lsn{200};
   Altered(2).name = "title";
+  Drop(3);
+  Add("note", kText);
   Follow();
-  Drop(2);
+  EXPECT_EQ(ReadStoredDefinition(table_)->before_read_at, Lsn{100});
+  EXPECT_THAT(presences(), ElementsAre(kAlways, kAlways, kAtTimes, kSinceAdded));
+  EXPECT_TRUE(known()[0].untouched);
+  EXPECT_FALSE(known()[1].untouched);
+  EXPECT_EQ(known()[1].name, "title");
+
+  // Changes are still to come from before this definition: the one before it stays.
+  source_.version.read_at = Lsn{300};
+  Add("more", kText);
   Follow();
-  const auto known = KnownAttributes(table_, ReadStoredDefinition(table_).value(), source_);
-  ASSERT_EQ(known.size(), 3U);
-  EXPECT_EQ(known[0].names.front(), "id");
-  EXPECT_TRUE(known[1].dropped);
-  EXPECT_THAT(known[1].names, Contains("name"));
-  EXPECT_THAT(known[1].names, Contains("title"));
+  EXPECT_EQ(ReadStoredDefinition(table_)->before_read_at, Lsn{100});
+  EXPECT_THAT(presences(), ElementsAre(kAlways, kAlways, kAtTimes, kSinceAdded, kSinceAdded));
+
+  applied_ = Lsn{300};
+  source_.version.read_at = Lsn{400};
+  Altered(4);
+  Follow();
+  EXPECT_EQ(ReadStoredDefinition(table_)->before_read_at, Lsn{300});
+  EXPECT_THAT(presences(), ElementsAre(kAlways, kAlways, kNever, kAlways, kAlways));
 }
 
 TEST_F(SchemaChangeTest, FollowsAnyRandomDdl) {

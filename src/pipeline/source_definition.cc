@@ -43,6 +43,13 @@ Status ParsePairs(const iceberg::TableMetadata& metadata, const char* property,
   return {};
 }
 
+/// An invalid one where there is no such property.
+Result<Lsn> ParseLsn(const iceberg::TableMetadata& metadata, const char* property) {
+  const std::string text = PropertyOf(metadata, property);
+  if (text.empty()) return Lsn{};
+  return Lsn::Parse(text).Context("table property {}", property);
+}
+
 }  // namespace
 
 Result<StoredDefinition> ReadStoredDefinition(const iceberg::TableMetadata& metadata) {
@@ -55,15 +62,15 @@ Result<StoredDefinition> ReadStoredDefinition(const iceberg::TableMetadata& meta
   TRY_VOID(ParsePairs(metadata, kSourceAttributesProperty, stored.attributes));
   TRY_VOID(ParsePairs(metadata, kSourceFilesProperty, stored.files));
   TRY_VOID(ParsePairs(metadata, kSourceTypesProperty, stored.type_parts));
-  if (const std::string lsn = PropertyOf(metadata, kSourceLsnProperty); !lsn.empty()) {
-    TRY(stored.read_at, Lsn::Parse(lsn).Context("table property {}", kSourceLsnProperty));
-  }
+  TRY(stored.read_at, ParseLsn(metadata, kSourceLsnProperty));
+  TRY_VOID(ParsePairs(metadata, kSourceBeforeAttributesProperty, stored.before_attributes));
+  TRY(stored.before_read_at, ParseLsn(metadata, kSourceBeforeLsnProperty));
   return stored;
 }
 
 iceberg::Properties DefinitionProperties(const SourceTable& source, const AttnumToField& columns,
                                          const AttnumToField& dropped) {
-  std::vector<std::pair<int16_t, uint32_t>> attributes;
+  AttnumToXmin attributes;
   for (const AttributeVersion& attribute : source.version.attributes) {
     attributes.emplace_back(attribute.attnum, attribute.xmin);
   }
@@ -86,6 +93,10 @@ iceberg::Properties DefinitionProperties(const SourceTable& source, const Attnum
       {kSourceTypesProperty, FormatPairs(type_parts)},
       {kSourceLsnProperty, ToString(source.version.read_at)},
   };
+}
+
+iceberg::Properties BeforeProperties(const AttnumToXmin& attributes, Lsn read_at) {
+  return {{kSourceBeforeAttributesProperty, FormatPairs(attributes)}, {kSourceBeforeLsnProperty, ToString(read_at)}};
 }
 
 }  // namespace firn::pipeline

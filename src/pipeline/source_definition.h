@@ -21,8 +21,12 @@ inline constexpr char kSourceAttributesProperty[] = "firn.source.attributes";  /
 inline constexpr char kSourceFilesProperty[] = "firn.source.files";            ///< oid:relfilenode of each heap
 inline constexpr char kSourceTypesProperty[] = "firn.source.types";            ///< oid:hash of each part of its types
 inline constexpr char kSourceLsnProperty[] = "firn.source.lsn";                ///< Where that was read.
+// The same of a definition before: changes of the stream that the table doesn't have yet are of that one or later.
+inline constexpr char kSourceBeforeAttributesProperty[] = "firn.source.before.attributes";
+inline constexpr char kSourceBeforeLsnProperty[] = "firn.source.before.lsn";
 
 using AttnumToField = std::vector<std::pair<int16_t, iceberg::FieldId>>;
+using AttnumToXmin = std::vector<std::pair<int16_t, uint32_t>>;
 
 struct StoredDefinition {
   std::string table;  ///< Its name, as text; empty for a table that firn didn't make.
@@ -30,10 +34,12 @@ struct StoredDefinition {
   AttnumToField columns;
   AttnumToField dropped;
   std::string key;
-  std::vector<std::pair<int16_t, uint32_t>> attributes;   ///< attnum, xmin
+  AttnumToXmin attributes;                                ///< All rows of pg_attribute.
   std::vector<std::pair<uint32_t, uint32_t>> files;       ///< oid, relfilenode
   std::vector<std::pair<uint32_t, uint32_t>> type_parts;  ///< oid, hash
   Lsn read_at;
+  AttnumToXmin before_attributes;
+  Lsn before_read_at;  ///< Invalid where no definition before is known.
 };
 
 /// kCorrupt for a property that is not what it must be.
@@ -42,5 +48,7 @@ Result<StoredDefinition> ReadStoredDefinition(const iceberg::TableMetadata& meta
 /// The properties of a table that follows `source` with these columns.
 iceberg::Properties DefinitionProperties(const SourceTable& source, const AttnumToField& columns,
                                          const AttnumToField& dropped);
+/// Those of the definition before.
+iceberg::Properties BeforeProperties(const AttnumToXmin& attributes, Lsn read_at);
 
 }  // namespace firn::pipeline

@@ -9,36 +9,16 @@
 #include "base/try.h"
 #include "encode/default_value.h"
 #include "observe/log.h"
+#include "pipeline/change_mode.h"
 #include "pipeline/computed_columns.h"
 #include "pipeline/delete_form.h"
+#include "pipeline/followed_settings.h"
 #include "pipeline/own_columns.h"
 
 namespace firn::pipeline {
 namespace {
 
 constexpr int kFirstVersionWithDefaults = 3;
-
-std::string PropertyOf(const iceberg::TableMetadata& metadata, const char* key) {
-  auto position = metadata.properties.find(key);
-  return position == metadata.properties.end() ? std::string() : position->second;
-}
-
-std::string_view ToString(ChangeMode mode) {
-  switch (mode) {
-    case ChangeMode::kMirror:
-      return "mirror";
-    case ChangeMode::kSoftDelete:
-      return "soft-delete";
-    case ChangeMode::kHistory:
-      return "history";
-    case ChangeMode::kAppend:
-      return "append";
-  }
-  std::unreachable();
-}
-
-/// Whether a row of the source has at most one row of the table.
-bool KeepsKeysUnique(ChangeMode mode) { return mode == ChangeMode::kMirror || mode == ChangeMode::kSoftDelete; }
 
 /// The columns that firn fills in a table whose whole schema is `existing`: the source's, then firn's own.
 Result<TableLayout> MakeLayout(const encode::TableMapping& mapping, RowIdentity identity, const TableSettings& settings,
@@ -50,22 +30,11 @@ Result<TableLayout> MakeLayout(const encode::TableMapping& mapping, RowIdentity 
   if (identity == RowIdentity::kWholeRow) {
     for (size_t i = 0; i < mapping.columns.size(); ++i) layout.key_columns.push_back(static_cast<int>(i));
   }
+  TRY_VOID(CheckDeleteForm(layout));
   TRY(last_column_id, AddComputedColumns(settings.computed, existing, last_column_id, layout));
   const auto own = OwnColumnsOf(settings.mode, settings.track_changes, identity);
   TRY_VOID(AddOwnColumns(own, existing, last_column_id, layout));
   return layout;
-}
-
-/// A mirror can be told to keep deleted rows from now on; what any other change would need is gone.
-Status CheckMode(const iceberg::TableMetadata& metadata, ChangeMode mode) {
-  const std::string written = PropertyOf(metadata, kChangeModeProperty);
-  const std::string_view before = written.empty() ? ToString(ChangeMode::kMirror) : std::string_view(written);
-  if (before == ToString(mode)) return {};
-  if (before == ToString(ChangeMode::kMirror) && mode == ChangeMode::kSoftDelete) return {};
-  return MakeError(ErrorKind::kInvalidConfig,
-                   "it has been written in the change mode '{}' and can't go on as '{}'; set cdc.mode (and "
-                   "cdc.enable_deletes) as they were, or drop the table in the catalog to copy it anew",
-                   before, ToString(mode));
 }
 
 /// Whether the table is this pipeline's, from this cluster.
@@ -98,7 +67,6 @@ Status CheckOrigin(const StoredDefinition& stored, const std::optional<TableProg
 /// lets a key stand more than once.
 Result<encode::TableMapping> MapSource(const SourceTable& source, const TableSettings& settings) {
   TRY(auto mapping, encode::MapTable(source, settings.columns));
-  TRY_VOID(CheckDeleteForm(source, mapping, settings));
   if (KeepsKeysUnique(settings.mode)) return mapping;
   mapping.schema.identifier_field_ids.clear();
   for (iceberg::Field& field : mapping.schema.fields) field.required = false;
@@ -115,7 +83,6 @@ struct NewTablePlan {
 Result<NewTablePlan> PlanNewTable(const SourceTable& source, const TableSettings& settings) {
   NewTablePlan plan;
   TRY(plan.mapping, MapSource(source, settings));
-  TRY_VOID(CheckDeleteForm(source, plan.mapping, settings));
   TRY(plan.layout, MakeLayout(plan.mapping, IdentityOf(source), settings, {}, plan.mapping.schema.HighestFieldId()));
   if (settings.partition_by) {
     TRY(plan.spec, MakePartitionSpec(*settings.partition_by, plan.layout.schema));
@@ -164,7 +131,7 @@ std::optional<iceberg::PartitionSpec> WithoutMissing(const iceberg::PartitionSpe
 
 /// Sets the change that the table needs to follow its source and its settings, and mapping and layout as they are after
 /// it.
-Status PlanFor(TargetTable& target, const StoredDefinition& stored) {
+Status PlanFor(TargetTable& target, const StoredDefinition& stored, Lsn applied) {
   const iceberg::TableMetadata& table = *target.table.metadata;
   // Where rows of the past stay in the table, so do the fields that hold their values.
   const bool keeps_past = target.settings.mode != ChangeMode::kMirror;
@@ -172,7 +139,7 @@ Status PlanFor(TargetTable& target, const StoredDefinition& stored) {
   TRY(auto natural, MapSource(target.source, target.settings));
   KeepSettled(target, stored, natural);
   if (table.format_version >= kFirstVersionWithDefaults) AddDefaults(target.source, natural);
-  TRY(SchemaChange change, PlanSchemaChange(table, stored, target.source, natural, policy));
+  TRY(SchemaChange change, PlanSchemaChange(table, stored, target.source, natural, policy, applied));
   // In steps, since firn's own columns come behind those of the source, and partitions are made of both.
   const auto after = [&](const SchemaChange& so_far) {
     const auto request = SchemaChangeRequest(so_far, target.table.ident, table);
@@ -196,9 +163,8 @@ Status PlanFor(TargetTable& target, const StoredDefinition& stored) {
   }
   if (change.spec)
     change.steps.push_back("partitions new files by another spec; the files that it has stay as they are");
-  const std::string mode(ToString(target.settings.mode));
-  if (target.settings.mode != ChangeMode::kMirror && PropertyOf(table, kChangeModeProperty) != mode) {
-    change.properties[kChangeModeProperty] = mode;
+  if (auto mode = ChangeModeProperties(table, target.settings.mode); !mode.empty()) {
+    change.properties.merge(mode);
     change.properties_differ = true;
   }
   if (change.empty()) {
@@ -243,7 +209,7 @@ RowIdentity IdentityOf(const SourceTable& source) {
 
 Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, const SourceTable& source,
                                                    const TargetNaming& naming, const TableSettings& settings,
-                                                   const PipelineIdentity& writer) {
+                                                   const PipelineIdentity& writer, Lsn acknowledged) {
   const iceberg::TableIdent ident = naming.IdentOf(source.name);
   auto loaded = catalog.LoadTable(ident);
   if (!loaded &&
@@ -257,9 +223,16 @@ Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, co
   TRY_VOID(CheckOrigin(stored, progress, writer).Context("{}", where));
   TRY_VOID(CheckMode(*table.metadata, settings.mode).Context("{}", where));
   TRY_VOID(CheckFormatVersion(*table.metadata, settings).Context("{}", where));
-  TargetTable target{
-      .source = source, .settings = settings, .table = std::move(table), .progress = std::move(progress)};
-  TRY_VOID(PlanFor(target, stored).Context("{}", where));
+  FollowedSettings followed = FollowColumns(settings, *table.metadata, stored, source);
+  for (const std::string& warning : followed.warnings) {
+    LogWarn(fmt::format("tables.{}: {} in the configuration", ToString(source.name), warning));
+  }
+  TargetTable target{.source = source,
+                     .settings = std::move(followed.settings),
+                     .table = std::move(table),
+                     .progress = std::move(progress)};
+  const Lsn applied = target.progress ? std::max(target.progress->lsn, acknowledged) : Lsn{};
+  TRY_VOID(PlanFor(target, stored, applied).Context("{}", where));
   return std::optional<TargetTable>(std::move(target));
 }
 

@@ -15,9 +15,6 @@
 
 namespace firn::pipeline {
 
-// A table property (docs/snapshot_summary.md).
-inline constexpr char kChangeModeProperty[] = "firn.cdc.mode";  ///< "mirror" where there is none.
-
 struct TargetNaming {
   std::string name_space = "{schema}";  ///< "{schema}" stands for the source schema; dots part levels.
   std::string table_prefix;
@@ -41,13 +38,14 @@ struct TargetTable {
 RowIdentity IdentityOf(const SourceTable& source);
 
 /// The table that `source` replicates into, if it is there already, with the change that it needs to follow the source
-/// as it is now, and its settings; nothing is changed yet. Errors: kAlreadyExists for a table that firn did not make or
+/// as it is now, and its settings; nothing is changed yet. `acknowledged`: the stream's changes before it are in all
+/// tables. Errors: kAlreadyExists for a table that firn did not make or
 /// that another pipeline writes; kSourceLost for one that was copied from another PostgreSQL cluster; kSchemaMismatch
 /// for a column that can't have its name there; kInvalidConfig when the table has been written in another change mode,
 /// is of a later format version, or can't be deleted from as the settings say.
 Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, const SourceTable& source,
                                                    const TargetNaming& naming, const TableSettings& settings,
-                                                   const PipelineIdentity& writer);
+                                                   const PipelineIdentity& writer, Lsn acknowledged = {});
 
 /// Commits the change of a table whose rows stay as they are. One that is to be copied loses its progress, and the
 /// change waits for the commit that brings the rows: readers see the old ones until then.

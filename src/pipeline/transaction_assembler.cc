@@ -51,7 +51,7 @@ Status TransactionAssembler::HandleMessage(const postgres::Message& message) {
   return std::visit(Overloaded{
                         [&](const postgres::BeginMessage& begin) {
                           in_transaction_ = true;
-                          return sink_.Begin(begin.commit_lsn, begin.committed_at_us);
+                          return sink_.Begin(begin.xid, begin.commit_lsn, begin.committed_at_us);
                         },
                         [&](const postgres::CommitMessage& commit) {
                           in_transaction_ = false;
@@ -94,7 +94,7 @@ Status TransactionAssembler::Replay(const postgres::StreamCommitMessage& commit)
   }
   const Streamed& streamed = position->second;
   in_transaction_ = true;
-  TRY_VOID(sink_.Begin(commit.commit_lsn, commit.committed_at_us));
+  TRY_VOID(sink_.Begin(commit.xid, commit.commit_lsn, commit.committed_at_us));
   TRY_VOID(streamed.spool->Replay([&](postgres::Xid xid, std::string_view payload) -> Status {
     TRY(const postgres::Message message, replay_parser_.Parse(payload, /*in_stream=*/true));
     // The server sends a relation's description once a transaction, even if the subtransaction that it came in aborts.

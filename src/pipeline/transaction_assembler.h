@@ -22,7 +22,7 @@ namespace firn::pipeline {
 class TransactionSink {
  public:
   virtual ~TransactionSink() = default;
-  virtual Status Begin(Lsn commit_lsn, int64_t committed_at_us) = 0;
+  virtual Status Begin(postgres::Xid xid, Lsn commit_lsn, int64_t committed_at_us) = 0;
   virtual Status Apply(const postgres::Message& message) = 0;
   /// `end_lsn`: just behind the commit record.
   virtual Status End(Lsn end_lsn) = 0;

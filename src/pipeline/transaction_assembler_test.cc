@@ -37,7 +37,7 @@ std::string StreamAbort(uint32_t xid, uint32_t subtransaction) { return "A" + In
 /// Writes down what it gets.
 class Recorder : public TransactionSink {
  public:
-  Status Begin(Lsn commit_lsn, int64_t) override {
+  Status Begin(postgres::Xid, Lsn commit_lsn, int64_t) override {
     seen.push_back("begin " + std::to_string(commit_lsn.value));
     return {};
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 
 #include "base/try.h"
 
@@ -131,6 +132,36 @@ Result<std::vector<TableFingerprint>> ReadFingerprints(Connection& connection, c
                       .fingerprint = std::string(found.Get(row, 3))});
   }
   return tables;
+}
+
+Result<std::map<TableName, TableOid>> FindTables(Connection& connection, const std::vector<TableName>& names) {
+  std::string list;
+  for (const TableName& name : names) {
+    list += fmt::format("{}({}, {})", list.empty() ? "" : ", ", QuoteLiteral(name.schema), QuoteLiteral(name.name));
+  }
+  std::map<TableName, TableOid> tables;
+  if (names.empty()) return tables;
+  TRY(const auto found, connection
+                            .Query(fmt::format("SELECT n.nspname, c.relname, c.oid FROM pg_class c JOIN pg_namespace n "
+                                               "ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND "
+                                               "(n.nspname, c.relname) IN ({})",
+                                               list))
+                            .Context("looking for tables that were made again"));
+  for (int row = 0; row < found.rows(); ++row) {
+    tables.emplace(TableName{std::string(found.Get(row, 0)), std::string(found.Get(row, 1))},
+                   TableOid{ToNumber<uint32_t>(found.Get(row, 2))});
+  }
+  return tables;
+}
+
+Result<bool> HaveEnded(Connection& connection, std::span<const Xid> transactions) {
+  if (transactions.empty()) return true;
+  TRY(const auto running, connection
+                              .Query(fmt::format("SELECT FROM pg_locks WHERE locktype = 'transactionid' AND mode = "
+                                                 "'ExclusiveLock' AND transactionid = ANY ('{{{}}}'::xid[])",
+                                                 fmt::join(transactions, ",")))
+                              .Context("looking for transactions that end"));
+  return running.rows() == 0;
 }
 
 Result<Lsn> ReadDefinitionLsn(Connection& connection) {

@@ -1,11 +1,14 @@
 // Which definition a table has: what changes with DDL, in pg_attribute, pg_class, pg_index and pg_inherits.
 #pragma once
 
+#include <map>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "model/source_table.h"
 #include "postgres/connection.h"
+#include "postgres/pgoutput.h"
 
 namespace firn::postgres {
 
@@ -21,6 +24,13 @@ struct TableFingerprint {
 };
 /// One query for all. Tables that don't exist are left out.
 Result<std::vector<TableFingerprint>> ReadFingerprints(Connection& connection, const std::vector<TableOid>& oids);
+
+/// The OIDs of those of the tables that there are.
+Result<std::map<TableName, TableOid>> FindTables(Connection& connection, const std::vector<TableName>& names);
+
+/// Whether what these transactions, whose commit was read from the WAL, have done is visible: they hold their locks
+/// until then.
+Result<bool> HaveEnded(Connection& connection, std::span<const Xid> transactions);
 
 /// A position at or after which every change was made under the definitions that were read before this call, or later
 /// ones: the end of what is written to the WAL (on a standby, of what is replayed).

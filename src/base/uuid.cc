@@ -5,15 +5,30 @@
 #include <cstdint>
 #include <random>
 
-namespace firn {
+#include "base/unix_time.h"
 
-std::string NewUuid() {
+namespace firn {
+namespace {
+
+uint64_t RandomBits() {
   thread_local std::random_device device;
-  auto next = [] { return (uint64_t{device()} << 32) | device(); };
-  const uint64_t high = (next() & 0xFFFFFFFFFFFF0FFFull) | 0x4000;             // version 4
-  const uint64_t low = (next() & 0x3FFFFFFFFFFFFFFFull) | 0x8000000000000000;  // variant 10
+  return (uint64_t{device()} << 32) | device();
+}
+
+std::string ToText(uint64_t high, uint64_t low, uint64_t version) {
+  high = (high & 0xFFFFFFFFFFFF0FFFull) | (version << 12);
+  low = (low & 0x3FFFFFFFFFFFFFFFull) | 0x8000000000000000;  // variant 10
   return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xFFFF, high & 0xFFFF, low >> 48,
                      low & 0xFFFFFFFFFFFFull);
+}
+
+}  // namespace
+
+std::string NewUuid() { return ToText(RandomBits(), RandomBits(), 4); }
+
+std::string NewTimeOrderedUuid() {
+  const auto millis = static_cast<uint64_t>(UnixMillisNow());
+  return ToText((millis << 16) | (RandomBits() & 0xFFFF), RandomBits(), 7);
 }
 
 }  // namespace firn

@@ -31,6 +31,20 @@ Status CheckWarehouse(const config::Config& config) {
   return CheckLocalWarehouse(location);
 }
 
+/// A catalog that is a server must answer, and know the warehouse.
+Status CheckCatalog(const config::Config& config, const std::vector<SourceTable>& tables) {
+  TRY(const Lake lake, OpenLake(config));
+  for (const SourceTable& table : tables) {
+    const iceberg::TableIdent ident = TargetNamingOf(config).IdentOf(table.name);
+    const auto loaded = lake.catalog->LoadTable(ident);
+    if (!loaded && loaded.error().kind() != ErrorKind::kTableNotFound &&
+        loaded.error().kind() != ErrorKind::kNotFound) {
+      return loaded.error();
+    }
+  }
+  return {};
+}
+
 /// Whether each of its columns can be stored, and the table partitioned, as the configuration asks.
 Status CheckTable(const config::Config& config, const SourceTable& table) {
   TRY(const pipeline::TableSettings settings, TableSettingsOf(config, table.name));
@@ -57,7 +71,12 @@ Status Check(const config::Config& config) {
         report(fmt::format("table {}: {}", table.name, usable.error().message()));
     }
   }
-  if (Status warehouse = CheckWarehouse(config); !warehouse) report(warehouse.error().message());
+  if (config.catalog.type == "rest") {
+    const std::vector<SourceTable> tables = source ? source->tables : std::vector<SourceTable>();
+    if (Status catalog = CheckCatalog(config, tables); !catalog) report("catalog: " + catalog.error().message());
+  } else if (Status warehouse = CheckWarehouse(config); !warehouse) {
+    report(warehouse.error().message());
+  }
 
   if (problems == 0) {
     fmt::print("ok: {} tables are ready to be replicated\n", source->tables.size());

@@ -7,6 +7,7 @@
 #include "base/try.h"
 #include "base/uuid.h"
 #include "catalog/sql/sql_catalog.h"
+#include "cli/rest_catalog_options.h"
 #include "cli/table_settings.h"
 #include "iceberg/data_file_writer.h"
 
@@ -21,6 +22,13 @@ std::string_view StorageSection(std::string_view warehouse) {
   if (warehouse.starts_with("gs://")) return "gcs";
   if (warehouse.starts_with("abfs")) return "azure";
   return "";
+}
+
+bool IsRest(const config::Config& config) { return config.catalog.type == "rest"; }
+
+/// Not so where the warehouse is a REST catalog's name for it.
+bool IsLocation(std::string_view warehouse) {
+  return warehouse.starts_with('/') || warehouse.find("://") != warehouse.npos;
 }
 
 }  // namespace
@@ -60,6 +68,7 @@ Result<pipeline::PipelineOptions> PipelineOptionsOf(const config::Config& config
 }
 
 Result<std::unique_ptr<storage::FileStore>> OpenStore(const config::Config& config) {
+  if (IsRest(config) && !IsLocation(config.catalog.warehouse)) return storage::OpenFileStore("file:///", {});
   storage::StoreOptions options;
   const auto section = config.storage.find(std::string(StorageSection(config.catalog.warehouse)));
   if (section != config.storage.end()) options = section->second;
@@ -73,23 +82,35 @@ Status CheckWritable(const config::Config& config, storage::FileStore& store) {
   return store.Delete(probe).Context("catalog.warehouse: files can't be deleted");
 }
 
-Result<std::unique_ptr<catalog::Catalog>> OpenCatalog(const config::Config& config, storage::FileStore& store) {
-  TRY(const std::string warehouse, storage::NormalizeLocation(config.catalog.warehouse));
-  return catalog::OpenSqlCatalog({.uri = config.catalog.uri, .name = config.catalog.name, .warehouse = warehouse},
-                                 store);
-}
-
 bool CatalogExists(const config::Config& config) {
+  if (IsRest(config)) return true;
   const auto path = catalog::SqlitePath(config.catalog.uri);
   std::error_code error;
   return path && std::filesystem::exists(*path, error);
 }
 
+Result<Lake> OpenLake(const config::Config& config) {
+  Lake lake;
+  if (IsRest(config)) {
+    TRY(lake.catalog, catalog::RestCatalog::Open(RestCatalogOptionsOf(config)));
+    TRY(lake.store, OpenStore(config));
+    return lake;
+  }
+  TRY(lake.store, OpenStore(config));
+  TRY(const std::string warehouse, storage::NormalizeLocation(config.catalog.warehouse));
+  TRY(lake.catalog, catalog::OpenSqlCatalog(
+                        {.uri = config.catalog.uri, .name = config.catalog.name, .warehouse = warehouse}, *lake.store));
+  return lake;
+}
+
 Result<std::unique_ptr<PipelineServices>> OpenServices(const config::Config& config) {
   auto services = std::make_unique<PipelineServices>();
-  TRY(services->store, OpenStore(config));
-  TRY_VOID(CheckWritable(config, *services->store));
-  TRY(services->catalog, OpenCatalog(config, *services->store));
+  if (!IsRest(config)) {
+    // Before the catalog is made, where it is embedded.
+    TRY(const auto store, OpenStore(config));
+    TRY_VOID(CheckWritable(config, *store));
+  }
+  TRY(services->lake, OpenLake(config));
   TRY(services->index, index::Database::Open(StateDirOf(config) + "/index").Context("state_dir"));
   return services;
 }

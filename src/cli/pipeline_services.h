@@ -24,19 +24,26 @@ Result<std::unique_ptr<storage::FileStore>> OpenStore(const config::Config& conf
 Status CheckWritable(const config::Config& config, storage::FileStore& store);
 /// Whether the catalog is there already (an embedded one is made by the first run).
 bool CatalogExists(const config::Config& config);
-/// Opens the catalog, making it where it is embedded and missing.
-Result<std::unique_ptr<catalog::Catalog>> OpenCatalog(const config::Config& config, storage::FileStore& store);
+
+/// The catalog, and the store of its tables' files.
+struct Lake {
+  std::unique_ptr<storage::FileStore> store;
+  std::unique_ptr<catalog::Catalog> catalog;
+};
+/// Makes the catalog where it is embedded and missing.
+Result<Lake> OpenLake(const config::Config& config);
 
 /// What a running pipeline works with.
 struct PipelineServices {
-  std::unique_ptr<storage::FileStore> store;
-  std::unique_ptr<catalog::Catalog> catalog;
+  Lake lake;
   std::unique_ptr<index::Database> index;
   Metrics metrics;
   StatusBoard status;
 
   pipeline::ReplicatorServices ForPipeline() {
-    return {.catalog = *catalog, .writer = {.store = *store, .index = *index, .metrics = metrics}, .status = status};
+    return {.catalog = *lake.catalog,
+            .writer = {.store = *lake.store, .index = *index, .metrics = metrics},
+            .status = status};
   }
 };
 Result<std::unique_ptr<PipelineServices>> OpenServices(const config::Config& config);

@@ -88,16 +88,14 @@ Result<Report> MakeReport(const config::Config& config) {
         std::max<int64_t>(0, static_cast<int64_t>(server_lsn.value - source.slot->confirmed_flush_lsn.value));
   }
   // An embedded catalog that no run has made yet is not made by looking.
-  std::unique_ptr<storage::FileStore> store;
-  std::unique_ptr<catalog::Catalog> catalog;
+  Lake lake;
   if (CatalogExists(config)) {
-    TRY(store, OpenStore(config));
-    TRY(catalog, OpenCatalog(config, *store));
+    TRY(lake, OpenLake(config));
   }
   const pipeline::PipelineIdentity identity{.pipeline = options.slot,
                                             .system_identifier = source.facts.system_identifier};
   for (const SourceTable& table : source.tables) {
-    report.tables.push_back(DescribeTable(config, table, identity, catalog.get()));
+    report.tables.push_back(DescribeTable(config, table, identity, lake.catalog.get()));
   }
   return report;
 }

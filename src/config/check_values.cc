@@ -45,8 +45,60 @@ void CheckSource(const SourceConfig& source, const FindOrigin& origin_of, Proble
   }
 }
 
+/// Keys that are one catalog type's, and those that go only with each other.
+void CheckCatalogOptions(const CatalogConfig& catalog, const FindOrigin& origin_of, Problems& problems) {
+  constexpr std::string_view kRestOnly[] = {
+      "credential", "token",   "oauth2_server_uri",  "scope",        "audience",     "resource",
+      "prefix",     "ca_file", "request_timeout_ms", "sigv4.region", "sigv4.service"};
+  const auto given = [&](std::string_view key) {
+    const auto found = catalog.options.find(std::string(key));
+    return found != catalog.options.end() && !found->second.empty();
+  };
+  if (catalog.type != "rest") {
+    for (const std::string_view key : kRestOnly) {
+      const std::string path = fmt::format("catalog.{}", key);
+      if (given(key)) problems.Add(origin_of(path), "{}: only a catalog of type rest has it", path);
+    }
+    if (!catalog.headers.empty()) {
+      problems.Add(origin_of("catalog.headers"), "catalog.headers: only a catalog of type rest has it");
+    }
+    return;
+  }
+  if (given("credential") && given("token")) {
+    problems.Add(origin_of("catalog.token"),
+                 "catalog.token: there is catalog.credential too; firn says who it is by one of them");
+  }
+  for (const std::string_view key : {"oauth2_server_uri", "scope", "audience", "resource"}) {
+    const std::string path = fmt::format("catalog.{}", key);
+    if (given(key) && !given("credential")) {
+      problems.Add(origin_of(path), "{}: it is for asking for tokens, which needs catalog.credential", path);
+    }
+  }
+  if (given("oauth2_server_uri") && !HasScheme(catalog.options.at("oauth2_server_uri"), {"http://", "https://"})) {
+    problems.Add(origin_of("catalog.oauth2_server_uri"), "catalog.oauth2_server_uri: expected http://… or https://…");
+  }
+  if (given("sigv4.region") != given("sigv4.service")) {
+    const std::string missing = given("sigv4.region") ? "catalog.sigv4.service" : "catalog.sigv4.region";
+    problems.Add(origin_of(missing), "{} is missing: requests are signed for a region and a service", missing);
+  }
+  if (given("access_key_id") != given("secret_access_key")) {
+    const std::string missing = given("access_key_id") ? "catalog.secret_access_key" : "catalog.access_key_id";
+    problems.Add(origin_of(missing), "{} is missing: an access key and its secret go together", missing);
+  }
+  for (const auto& [name, value] : catalog.headers) {
+    const bool name_ok = !name.empty() && std::ranges::all_of(name, [](unsigned char c) {
+      return c > ' ' && c < 0x7f &&
+             std::string_view("()<>@,;:\\\"/[]?={}").find(static_cast<char>(c)) == std::string_view::npos;
+    });
+    if (!name_ok || value.find_first_of("\r\n") != std::string::npos) {
+      problems.Add(origin_of("catalog.headers"), "catalog.headers: '{}' can't be an HTTP header", name);
+    }
+  }
+}
+
 void CheckCatalog(const CatalogConfig& catalog, const FindOrigin& origin_of, Problems& problems) {
-  if (catalog.warehouse.empty()) {
+  CheckCatalogOptions(catalog, origin_of, problems);
+  if (catalog.warehouse.empty() && catalog.type != "rest") {
     problems.Add(origin_of("catalog.warehouse"),
                  "catalog.warehouse is missing: where the tables' files go, as in /var/lib/firn/lake");
   }
@@ -133,7 +185,9 @@ void CheckValues(const Config& config, const FindOrigin& origin_of, Problems& pr
 
 void FillDerivedDefaults(Config& config, const Environment& environment, const FindOrigin& origin_of,
                          Problems& problems) {
-  if (!config.catalog.warehouse.empty() && IsLocal(config.catalog.warehouse)) {
+  // A REST catalog's warehouse may be a name.
+  const bool is_name = config.catalog.type == "rest" && !HasScheme(config.catalog.warehouse, {"/", "file:"});
+  if (!config.catalog.warehouse.empty() && IsLocal(config.catalog.warehouse) && !is_name) {
     const std::string path = LocalPath(config.catalog.warehouse);
     config.catalog.warehouse = path;
     if (config.catalog.uri.empty() && config.catalog.type == "sql") {

@@ -218,6 +218,45 @@ TEST(ParseConfig, RefusesACatalogInPostgresqlWithoutShowingItsPassword) {
       "firn.yaml:2: catalog.uri: 'postgresql://' is not available in this version");
 }
 
+TEST(ParseConfig, ReadsARestCatalog) {
+  const std::string source = "source: {url: postgresql://db}\n";
+  const Config config = Parsed(source +
+                               "catalog:\n"
+                               "  type: rest\n"
+                               "  uri: https://catalog/api\n"
+                               "  warehouse: shop\n"
+                               "  credential: id:secret\n"
+                               "  scope: lake\n"
+                               "  headers: {X-Realm: a}\n"
+                               "  sigv4: {region: eu-north-1, service: glue}\n");
+  EXPECT_EQ(config.catalog.uri, "https://catalog/api");
+  EXPECT_EQ(config.catalog.warehouse, "shop") << "a name, not a folder";
+  EXPECT_EQ(config.catalog.options.at("credential"), "id:secret");
+  EXPECT_EQ(config.catalog.options.at("sigv4.service"), "glue");
+  EXPECT_EQ(config.catalog.headers.at("X-Realm"), "a");
+  EXPECT_EQ(Parsed(source + "catalog: {type: rest, uri: \"http://localhost:8181\"}\n").catalog.warehouse, "");
+  EXPECT_EQ(
+      Parsed(source + "catalog: {type: rest, uri: \"http://h\", warehouse: \"file:///lake/\"}\n").catalog.warehouse,
+      "/lake");
+}
+
+TEST(ParseConfig, ChecksWhatARestCatalogNeeds) {
+  const std::string start = "source: {url: postgresql://db}\ncatalog: {type: rest, ";
+  EXPECT_EQ(Refused(start + "warehouse: shop}\n"), "firn.yaml: catalog.uri is missing: the catalog's address");
+  EXPECT_EQ(Refused(start + "uri: \"http://h\", credential: \"a:hunter2\", token: hunter2}\n"),
+            "firn.yaml:2: catalog.token: there is catalog.credential too; firn says who it is by one of them");
+  EXPECT_EQ(Refused(start + "uri: \"http://h\", scope: lake}\n"),
+            "firn.yaml:2: catalog.scope: it is for asking for tokens, which needs catalog.credential");
+  EXPECT_THAT(Refused(start + "uri: \"http://h\", sigv4: {region: eu-north-1}}\n"),
+              HasSubstr("catalog.sigv4.service is missing: requests are signed for a region and a service"));
+  EXPECT_THAT(Refused(start + "uri: \"http://h\", access_key_id: hunter2}\n"),
+              AllOf(HasSubstr("catalog.secret_access_key is missing"), Not(HasSubstr("hunter2"))));
+  EXPECT_EQ(Refused(start + "uri: \"http://h\", headers: {\"a b\": hunter2}}\n"),
+            "firn.yaml:2: catalog.headers: 'a b' can't be an HTTP header");
+  EXPECT_EQ(Refused("source: {url: postgresql://db}\ncatalog: {warehouse: /lake, credential: \"a:hunter2\"}\n"),
+            "firn.yaml:2: catalog.credential: only a catalog of type rest has it");
+}
+
 TEST(ParseConfig, ReadsLibpqWordsAsSource) {
   EXPECT_EQ(Parsed("source: {url: \"service=shop\"}\ncatalog: {warehouse: /lake}\n").source.url, "service=shop");
 }
@@ -290,10 +329,10 @@ TEST(ParseConfig, NamesTheVariableThatIsWrong) {
 TEST(ParseConfig, RefusesWhatThisVersionLacks) {
   EXPECT_EQ(Refused("source: {url: postgresql://db}\n"
                     "catalog:\n"
-                    "  type: rest\n"
-                    "  uri: https://catalog\n"
+                    "  type: glue\n"
+                    "  uri: ftp://catalog\n"
                     "  warehouse: s3://lake/shop\n"
-                    "  credential: id:hunter2\n"
+                    "  region: eu-north-1\n"
                     "storage:\n"
                     "  s3: {path_style: true}\n"
                     "destination:\n"
@@ -304,10 +343,10 @@ TEST(ParseConfig, RefusesWhatThisVersionLacks) {
                     "    partition_by: [day(created_at)]\n"
                     "    columns: {amount: \"decimal(38,9)\"}\n"
                     "maintenance: {snapshot_retention: 1d}\n"),
-            "firn.yaml:3: catalog.type: 'rest' is not available in this version\n"
-            "firn.yaml:4: catalog.uri: 'https://' is not available in this version\n"
+            "firn.yaml:3: catalog.type: 'glue' is not available in this version\n"
+            "firn.yaml:4: catalog.uri: 'ftp://' is not available in this version\n"
             "firn.yaml:5: catalog.warehouse: 's3://' is not available in this version\n"
-            "firn.yaml:6: catalog.credential: not available in this version\n"
+            "firn.yaml:6: catalog.region: not available in this version\n"
             "firn.yaml:8: storage.s3.path_style: not available in this version\n"
             "firn.yaml:16: maintenance.snapshot_retention: '1d' is not available in this version");
 }

@@ -26,21 +26,12 @@ bool IsEmpty(const FlatValue& value) {
 
 std::span<const UnavailableFeature> UnavailableFeatures() {
   static const std::vector<UnavailableFeature> features = {
-      {"catalog.type", {"sql"}},
-      {"catalog.uri", {"sqlite://"}},
-      {"catalog.credential", {}},
-      {"catalog.token", {}},
-      {"catalog.oauth2_server_uri", {}},
-      {"catalog.scope", {}},
-      {"catalog.prefix", {}},
-      {"catalog.headers", {}},
+      {"catalog.type", {"rest", "sql"}},
+      {"catalog.uri", {"sqlite://", "http://", "https://"}},
       {"catalog.warehouse", {"file://"}},
-      {"catalog.sigv4", {}},
       {"catalog.region", {}},
       {"catalog.endpoint", {}},
       {"catalog.catalog_id", {}},
-      {"catalog.access_key_id", {}},
-      {"catalog.secret_access_key", {}},
       {"storage", {}},
       {"maintenance.compact", {"auto"}},
       {"maintenance.snapshot_retention", {"7d"}},

@@ -1,0 +1,50 @@
+#include "cli/rest_catalog_options.h"
+
+#include <charconv>
+
+namespace firn::cli {
+
+catalog::RestCatalogOptions RestCatalogOptionsOf(const config::Config& config) {
+  const auto option = [&](const std::string& key) {
+    const auto found = config.catalog.options.find(key);
+    return found == config.catalog.options.end() ? std::string() : found->second;
+  };
+  catalog::RestCatalogOptions options{.warehouse = config.catalog.warehouse, .prefix = option("prefix")};
+  // The configuration has made a path of it.
+  if (options.warehouse.starts_with('/')) options.warehouse.insert(0, "file://");
+
+  catalog::rest::RestSessionOptions& session = options.session;
+  session.uri = config.catalog.uri;
+  session.headers = config.catalog.headers;
+  session.http.user_agent = "firn/" FIRN_VERSION;
+  session.http.ca_file = option("ca_file");
+  if (const std::string text = option("request_timeout_ms"); !text.empty()) {
+    int64_t ms = 0;
+    std::from_chars(text.data(), text.data() + text.size(), ms);
+    session.http.request_timeout = std::chrono::milliseconds(ms);
+  }
+
+  catalog::rest::RestAuthOptions& auth = session.auth;
+  auth.credential = option("credential");
+  auth.token = option("token");
+  auth.oauth2_server_uri = option("oauth2_server_uri");
+  if (const std::string scope = option("scope"); !scope.empty()) auth.scope = scope;
+  for (const char* key : {"audience", "resource"}) {
+    if (const std::string value = option(key); !value.empty()) auth.oauth2_parameters[key] = value;
+  }
+  if (!option("sigv4.region").empty()) {
+    auth.signature = {.region = option("sigv4.region"), .service = option("sigv4.service")};
+  }
+  const http::AwsCredentials keys{.access_key_id = option("access_key_id"),
+                                  .secret_access_key = option("secret_access_key"),
+                                  .session_token = option("session_token")};
+  auth.aws_credentials = [keys]() -> Result<http::AwsCredentials> {
+    if (!keys.access_key_id.empty()) return keys;
+    return MakeError(ErrorKind::kInvalidConfig, ErrorOrigin::kCatalog,
+                     "the catalog's requests are to be signed: set catalog.access_key_id and "
+                     "catalog.secret_access_key");
+  };
+  return options;
+}
+
+}  // namespace firn::cli

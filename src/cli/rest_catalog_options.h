@@ -1,0 +1,11 @@
+// What the configuration says of a REST catalog, in the catalog's words.
+#pragma once
+
+#include "catalog/rest/rest_catalog.h"
+#include "config/config.h"
+
+namespace firn::cli {
+
+catalog::RestCatalogOptions RestCatalogOptionsOf(const config::Config& config);
+
+}  // namespace firn::cli

@@ -215,7 +215,7 @@ class Deployment:
 class SqliteDeployment(Deployment):
     def __init__(self, servers, store, namespace, faulty):
         super().__init__(servers, servers.store(store, namespace), namespace, faulty)
-        self._path = self.store.warehouse.removeprefix("file://") + "/catalog.db"
+        self._path = servers.directory / f"{namespace}-{store}.db"
         self.settings["catalog"] = {"type": "sql", "uri": f"sqlite://{self._path}", "warehouse": self.store.warehouse}
 
     def catalog(self):

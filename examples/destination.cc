@@ -1,4 +1,5 @@
-// An application that writes its own data into Iceberg through the library: two tables, an initial load, then changes.
+// An application that writes its own data into Iceberg through the library: a table that mirrors its users, with an
+// initial load and then changes; a log of visits; and a history, which keeps every balance that a user has had.
 //
 //   firn_example_destination /tmp/lake
 //   python -c "from pyiceberg.catalog.sql import SqlCatalog
@@ -20,6 +21,7 @@ firn::Status WriteExample(const std::string& warehouse) {
 
   const firn::TableId users{"app", "users"};
   const firn::TableId visits{"app", "visits"};
+  const firn::TableId balances{"app", "balances"};
   if (auto status = destination.DefineTable({.id = users,
                                              .columns = {{"id", firn::ColumnType::kLong},
                                                          {"name", firn::ColumnType::kString},
@@ -30,6 +32,15 @@ firn::Status WriteExample(const std::string& warehouse) {
   }
   if (auto status = destination.DefineTable(
           {.id = visits, .columns = {{"user_id", firn::ColumnType::kLong}, {"at", firn::ColumnType::kTimestampTz}}});
+      !status) {
+    return status;
+  }
+
+  if (auto status = destination.DefineTable(
+          {.id = balances,
+           .columns = {{"user_id", firn::ColumnType::kLong}, {"balance", firn::ColumnType::kDecimal, 12, 2}},
+           .key = {"user_id"},
+           .mode = firn::ChangeMode::kHistory});
       !status) {
     return status;
   }
@@ -47,6 +58,10 @@ firn::Status WriteExample(const std::string& warehouse) {
       {.kind = firn::EventKind::kInsert, .table = users, .row = {new_user, "user " + std::to_string(new_user), "1.00"}},
       {.kind = firn::EventKind::kUpdate, .table = users, .row = {int64_t{1}, "Ada", std::to_string(next) + ".00"}},
       {.kind = firn::EventKind::kInsert, .table = visits, .row = {int64_t{1}, int64_t{1'700'000'000'000'000}}},
+      {.kind = *position ? firn::EventKind::kUpdate : firn::EventKind::kInsert,
+       .table = balances,
+       .row = {int64_t{1}, std::to_string(next) + ".00"},
+       .committed_at_us = static_cast<int64_t>(next) * 1'000'000},
   };
   return destination.WriteEvents(events, next);
 }

@@ -63,6 +63,15 @@ struct ComputedColumn {
   std::function<Value(const Row&)> compute;
 };
 
+/// What a change does to the table. A table stays in the mode that it was made in, but a mirror may become kSoftDelete
+/// (docs/change_modes.md, which also tells of the columns that are added).
+enum class ChangeMode : uint8_t {
+  kMirror,      ///< The table holds the rows as they are: `cdc.mode: mirror`.
+  kSoftDelete,  ///< … and the deleted ones, with _firn_deleted: `cdc.enable_deletes: false`.
+  kHistory,     ///< Every version of a row, with _firn_valid_from, _firn_valid_to, _firn_current: `cdc.mode: history`.
+  kAppend,      ///< Every change, with _firn_op, _firn_lsn, _firn_committed_at, _firn_before_key: `cdc.mode: append`.
+};
+
 struct TableDefinition {
   TableId id;
   std::vector<Column> columns;
@@ -73,6 +82,9 @@ struct TableDefinition {
   /// How files are divided, by any of the columns: "day(created_at)", "bucket(16, id)", "region" (docs/partitions.md).
   /// Another one than the table has holds for new files.
   std::vector<std::string> partition_by = {};
+  ChangeMode mode = ChangeMode::kMirror;
+  /// Adds _firn_op, _firn_lsn and _firn_committed_at in every mode: what made the row as it is, its position and time.
+  bool track_changes = false;
 };
 
 enum class EventKind : uint8_t { kInsert, kUpdate, kDelete, kTruncate };
@@ -82,6 +94,17 @@ struct Event {
   TableId table;
   Row row;  ///< kInsert, kUpdate: the whole new row.
   Row key;  ///< kDelete: the row's key. kUpdate: its old key where it changed, else empty.
+  /// What the columns of change modes say of it. Events that follow each other with the same two are one transaction,
+  /// of which a history keeps the last version of a row alone.
+  uint64_t position = 0;        ///< Of its transaction in the source, growing (_firn_lsn); 0: that of the call.
+  int64_t committed_at_us = 0;  ///< Of its transaction, since 1970-01-01 00:00 UTC; 0: the time of the call.
+};
+
+/// How rows of earlier commits are deleted (docs/engines.md says which engine reads what).
+enum class DeleteForm : uint8_t {
+  kPosition,  ///< Position delete files: format version 2.
+  kVector,    ///< Deletion vectors: format version 3.
+  kEquality,  ///< By key, without an index: slow to read. For tables with a key, in kMirror and kAppend.
 };
 
 struct DestinationOptions {
@@ -91,8 +114,10 @@ struct DestinationOptions {
   std::string state_directory;    ///< For the index; a cache. Empty: ".firn" in a local warehouse.
   std::string pipeline = "firn";  ///< Written into each snapshot; another pipeline's tables are refused.
   int64_t target_file_size_bytes = 512 << 20;
-  std::string compression = "zstd";  ///< snappy, zstd, gzip, lz4, none
-  int max_retries = 10;              ///< Of a commit.
+  std::string compression = "zstd";        ///< snappy, zstd, gzip, lz4, none
+  int max_retries = 10;                    ///< Of a commit.
+  int format_version = 2;                  ///< 2 or 3. DefineTable upgrades an older table; none goes back.
+  std::optional<DeleteForm> deletes = {};  ///< Nothing: kPosition, or kVector for format version 3.
 };
 
 /// Single-threaded: one thread at a time. Every call returns once its snapshot is committed: rows and position are
@@ -108,14 +133,16 @@ class Destination {
   static Result<std::unique_ptr<Destination>> Open(const DestinationOptions& options);
 
   /// Makes the table, or opens the one that is there: kSchemaMismatch when its columns or key are others,
-  /// kInvalidConfig when it can't be partitioned so.
+  /// kInvalidConfig when it can't be partitioned or deleted from so, is of a later format version, or was made in a
+  /// change mode that this one can't follow.
   virtual Status DefineTable(const TableDefinition& table) = 0;
-  /// Deletes every row, in a snapshot of its own: earlier ones stay readable.
+  /// Deletes every row, in a snapshot of its own: earlier ones stay readable. In the other modes than kMirror it is a
+  /// change like others (docs/change_modes.md), made now.
   virtual Status TruncateTable(const TableId& table) = 0;
-  /// Appends rows that the table does not hold yet.
+  /// Appends rows that the table does not hold yet: inserts, now.
   virtual Status WriteTableRows(const TableId& table, std::span<const Row> rows) = 0;
   /// Applies events of any tables in order, and commits them together with `position`: how far the application's source
-  /// has been read, growing from call to call.
+  /// has been read, growing from call to call, and not before any event's.
   virtual Status WriteEvents(std::span<const Event> events, uint64_t position) = 0;
   /// The position of the last commit to the table; nothing before the first.
   virtual Result<std::optional<uint64_t>> Position(const TableId& table) = 0;

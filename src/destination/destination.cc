@@ -5,12 +5,17 @@
 #include <utility>
 
 #include "base/try.h"
+#include "base/unix_time.h"
 #include "catalog/sql/sql_catalog.h"
 #include "destination/cell_encoder.h"
 #include "index/table_index.h"
 #include "observe/metrics.h"
 #include "pipeline/batch_committer.h"
+#include "pipeline/change_mode.h"
+#include "pipeline/delete_form.h"
+#include "pipeline/own_columns.h"
 #include "pipeline/partition_by.h"
+#include "pipeline/schema_change.h"
 #include "pipeline/target_table.h"
 #include "storage/file_store.h"
 
@@ -31,34 +36,107 @@ iceberg::TableIdent IdentOf(const TableId& id) {
   return pipeline::TargetNaming{.name_space = id.name_space}.IdentOf({.schema = "", .name = id.name});
 }
 
-/// The events of one table since the last flush, gathered before their values become columns.
-struct TableEvents {
-  bool truncate_first = false;
-  std::vector<const Row*> rows;
-  std::vector<const Row*> keys;
-  std::vector<Change> changes;
-
-  void Add(const Event& event) {
-    Change change;
-    if (event.kind != EventKind::kDelete) {
-      change.row = static_cast<int32_t>(rows.size());
-      rows.push_back(&event.row);
-    }
-    if (event.kind == EventKind::kDelete || (event.kind == EventKind::kUpdate && !event.key.empty())) {
-      change.old = static_cast<int32_t>(keys.size());
-      keys.push_back(&event.key);
-    }
-    change.kind = event.kind == EventKind::kInsert   ? ChangeKind::kInsert
-                  : event.kind == EventKind::kUpdate ? ChangeKind::kUpdate
-                                                     : ChangeKind::kDelete;
-    changes.push_back(change);
+pipeline::ChangeMode ToPipeline(ChangeMode mode) {
+  switch (mode) {
+    case ChangeMode::kMirror:
+      return pipeline::ChangeMode::kMirror;
+    case ChangeMode::kSoftDelete:
+      return pipeline::ChangeMode::kSoftDelete;
+    case ChangeMode::kHistory:
+      return pipeline::ChangeMode::kHistory;
+    case ChangeMode::kAppend:
+      return pipeline::ChangeMode::kAppend;
   }
+  std::unreachable();
+}
+
+/// `destination.format_version` and `destination.deletes`, as they go together.
+Result<pipeline::TableSettings> SettingsOf(const DestinationOptions& options) {
+  if (options.format_version != 2 && options.format_version != 3) {
+    return MakeError(ErrorKind::kInvalidConfig, "format_version is {}, not 2 or 3", options.format_version);
+  }
+  if (options.deletes == DeleteForm::kVector && options.format_version < 3) {
+    return MakeError(ErrorKind::kInvalidConfig, "deletes: deletion vectors need format_version 3");
+  }
+  if (options.deletes == DeleteForm::kPosition && options.format_version >= 3) {
+    return MakeError(
+        ErrorKind::kInvalidConfig,
+        "deletes: format version 3 has vectors in place of position delete files; set kVector, or nothing");
+  }
+  pipeline::TableSettings settings{.format_version = options.format_version};
+  if (options.deletes == DeleteForm::kEquality) settings.deletes = pipeline::DeleteForm::kEquality;
+  return settings;
+}
+
+/// The events of one table in a call, gathered before their values become columns.
+class TableEvents {
+ public:
+  explicit TableEvents(pipeline::ChangeMode mode) : mode_(mode) {}
+
+  /// The changes that follow are of this transaction.
+  void ContinueTransaction(uint64_t position, int64_t committed_at_us) {
+    if (!transactions_.empty() && transactions_.back().commit_lsn.value == position &&
+        transactions_.back().committed_at_us == committed_at_us) {
+      return;
+    }
+    transactions_.push_back({.first_change = static_cast<int32_t>(changes_.size()),
+                             .commit_lsn = Lsn{position},
+                             .committed_at_us = committed_at_us});
+  }
+
+  void Insert(const Row& row) { changes_.push_back({.kind = ChangeKind::kInsert, .row = AddTo(rows_, row)}); }
+  void Update(const Row& row, const Row& old_key) {
+    changes_.push_back(
+        {.kind = ChangeKind::kUpdate, .row = AddTo(rows_, row), .old = old_key.empty() ? -1 : AddTo(keys_, old_key)});
+  }
+  void Delete(const Row& key) { changes_.push_back({.kind = ChangeKind::kDelete, .old = AddTo(keys_, key)}); }
+  void Truncate() {
+    if (mode_ != pipeline::ChangeMode::kMirror) {
+      changes_.push_back({.kind = ChangeKind::kTruncate});
+      return;
+    }
+    *this = TableEvents(mode_);  // Nothing before it matters any more.
+    truncate_first_ = true;
+  }
+  void Add(const Event& event) {
+    switch (event.kind) {
+      case EventKind::kInsert:
+        return Insert(event.row);
+      case EventKind::kUpdate:
+        return Update(event.row, event.key);
+      case EventKind::kDelete:
+        return Delete(event.key);
+      case EventKind::kTruncate:
+        return Truncate();
+    }
+  }
+
+  const std::vector<const Row*>& rows() const { return rows_; }
+  const std::vector<const Row*>& keys() const { return keys_; }
+  /// Without rows and keys.
+  pipeline::TableBatch Batch() const {
+    return {.truncate_first = truncate_first_, .changes = changes_, .transactions = transactions_};
+  }
+
+ private:
+  static int32_t AddTo(std::vector<const Row*>& rows, const Row& row) {
+    rows.push_back(&row);
+    return static_cast<int32_t>(rows.size() - 1);
+  }
+
+  pipeline::ChangeMode mode_;
+  bool truncate_first_ = false;
+  std::vector<const Row*> rows_;
+  std::vector<const Row*> keys_;
+  std::vector<Change> changes_;
+  std::vector<pipeline::TransactionRun> transactions_;
 };
 
 class IcebergDestination : public Destination {
  public:
   static Result<std::unique_ptr<IcebergDestination>> Open(const DestinationOptions& options) {
-    std::unique_ptr<IcebergDestination> destination(new IcebergDestination(options));
+    TRY(pipeline::TableSettings settings, SettingsOf(options));
+    std::unique_ptr<IcebergDestination> destination(new IcebergDestination(options, std::move(settings)));
     TRY(const std::string warehouse, storage::NormalizeLocation(options.warehouse));
     std::string state = options.state_directory;
     if (state.empty()) {
@@ -84,18 +162,8 @@ class IcebergDestination : public Destination {
 
   Status DefineTable(const TableDefinition& definition) override {
     const iceberg::TableIdent ident = IdentOf(definition.id);
-    TRY(iceberg::Schema schema, destination::SchemaOf(definition).Context("table {}", ToString(ident)));
-    TRY(catalog::LoadedTable table,
-        LoadOrCreate(ident, schema, definition.partition_by).Context("table {}", ToString(ident)));
-    DefinedTable defined{.layout = {.schema = schema}, .computed = definition.computed};
-    if (!definition.key.empty()) {
-      defined.layout.identity = pipeline::RowIdentity::kKey;
-      for (const std::string& key : definition.key) {
-        const auto field = std::ranges::find(schema.fields, key, &iceberg::Field::name);
-        defined.layout.key_columns.push_back(static_cast<int>(field - schema.fields.begin()));
-        defined.key_fields.push_back(*field);
-      }
-    }
+    TRY(DefinedTable defined, Define(definition).Context("table {}", ToString(ident)));
+    TRY(catalog::LoadedTable table, Open(ident, definition, defined.layout).Context("table {}", ToString(ident)));
     defined.writer = std::make_unique<pipeline::TableWriter>(
         pipeline::WriterContext{.store = *store_, .index = *index_, .metrics = metrics_}, writer_options_,
         std::move(table), defined.layout, ToString(ident));
@@ -104,29 +172,29 @@ class IcebergDestination : public Destination {
   }
 
   Status TruncateTable(const TableId& table) override {
-    TRY(const auto position, Position(table));
-    return Write({{table, TableEvents{.truncate_first = true}}}, position.value_or(0));
+    return WriteNow(table, [](TableEvents& events) { events.Truncate(); });
   }
 
   Status WriteTableRows(const TableId& table, std::span<const Row> rows) override {
-    TRY(const auto position, Position(table));
-    TableEvents events;
-    for (const Row& row : rows) {
-      events.changes.push_back({.kind = ChangeKind::kInsert, .row = static_cast<int32_t>(events.rows.size())});
-      events.rows.push_back(&row);
-    }
-    return Write({{table, std::move(events)}}, position.value_or(0));
+    return WriteNow(table, [&](TableEvents& events) {
+      for (const Row& row : rows) events.Insert(row);
+    });
   }
 
   Status WriteEvents(std::span<const Event> events, uint64_t position) override {
+    const int64_t now = UnixMicrosNow();
     std::map<TableId, TableEvents> by_table;
     for (const Event& event : events) {
-      TableEvents& table = by_table[event.table];
-      if (event.kind == EventKind::kTruncate) {
-        table = {.truncate_first = true};
-      } else {
-        table.Add(event);
+      TRY(const DefinedTable* table, Find(event.table));
+      if (event.position > position) {
+        return MakeError(ErrorKind::kInvalidConfig,
+                         "an event of table {} has the position {}, behind that of the call, {}", table->writer->name(),
+                         event.position, position);
       }
+      TableEvents& gathered = by_table.try_emplace(event.table, table->layout.mode).first->second;
+      gathered.ContinueTransaction(event.position == 0 ? position : event.position,
+                                   event.committed_at_us == 0 ? now : event.committed_at_us);
+      gathered.Add(event);
     }
     return Write(by_table, position);
   }
@@ -138,7 +206,8 @@ class IcebergDestination : public Destination {
   }
 
  private:
-  explicit IcebergDestination(const DestinationOptions& options) : options_(options) {}
+  IcebergDestination(const DestinationOptions& options, pipeline::TableSettings settings)
+      : options_(options), settings_(std::move(settings)) {}
 
   Result<DefinedTable*> Find(const TableId& table) {
     auto position = tables_.find(table);
@@ -147,40 +216,89 @@ class IcebergDestination : public Destination {
                      table.name_space, table.name);
   }
 
-  Result<catalog::LoadedTable> LoadOrCreate(const iceberg::TableIdent& ident, const iceberg::Schema& schema,
-                                            const std::vector<std::string>& partition_by) {
+  /// Without firn's own columns, and without a writer.
+  Result<DefinedTable> Define(const TableDefinition& definition) const {
+    TRY(iceberg::Schema schema, destination::SchemaOf(definition));
+    DefinedTable defined{.computed = definition.computed};
+    for (const std::string& key : definition.key) {
+      const auto field = std::ranges::find(schema.fields, key, &iceberg::Field::name);
+      defined.layout.key_columns.push_back(static_cast<int>(field - schema.fields.begin()));
+      defined.key_fields.push_back(*field);
+    }
+    pipeline::TableLayout& layout = defined.layout;
+    layout.mode = ToPipeline(definition.mode);
+    if (!definition.key.empty()) layout.identity = pipeline::RowIdentity::kKey;
+    if (layout.mode != pipeline::ChangeMode::kAppend) layout.deletes = settings_.deletes;
+    if (!pipeline::KeepsKeysUnique(layout.mode)) {
+      schema.identifier_field_ids.clear();
+      for (iceberg::Field& field : schema.fields) field.required = false;
+    }
+    layout.schema = std::move(schema);
+    TRY_VOID(pipeline::CheckDeleteForm(layout));
+    return defined;
+  }
+
+  /// Makes the table, or opens and changes it as far as the definition asks for. `layout` gets firn's own columns.
+  Result<catalog::LoadedTable> Open(const iceberg::TableIdent& ident, const TableDefinition& definition,
+                                    pipeline::TableLayout& layout) {
     std::vector<pipeline::PartitionTerm> terms;
-    for (const std::string& text : partition_by) {
+    for (const std::string& text : definition.partition_by) {
       TRY(terms.emplace_back(), pipeline::ParsePartitionTerm(text));
     }
+    const auto own = pipeline::OwnColumnsOf(layout.mode, definition.track_changes, layout.identity);
     auto loaded = catalog_->LoadTable(ident);
-    if (!loaded) {
+    if (loaded) {
+      TRY_VOID(CheckExisting(*loaded->metadata, layout));
+      const iceberg::TableMetadata& metadata = *loaded->metadata;
+      TRY_VOID(pipeline::AddOwnColumns(own, metadata.CurrentSchema(), metadata.last_column_id, layout));
+      TRY_VOID(Follow(terms, layout, *loaded));
+    } else {
       if (loaded.error().kind() != ErrorKind::kTableNotFound && loaded.error().kind() != ErrorKind::kNotFound)
         return loaded;
-      TRY(iceberg::PartitionSpec spec, pipeline::MakePartitionSpec(terms, schema));
+      TRY_VOID(pipeline::AddOwnColumns(own, {}, layout.schema.HighestFieldId(), layout));
+      iceberg::NewTable table{.schema = layout.schema, .format_version = settings_.format_version};
+      TRY(table.spec, pipeline::MakePartitionSpec(terms, layout.schema));
+      table.properties.emplace(pipeline::kChangeModeProperty, pipeline::ToString(layout.mode));
       TRY_VOID(catalog_->EnsureNamespace(ident.namespace_levels));
-      return catalog_->CreateTable(ident, {.schema = schema, .spec = std::move(spec)});
+      loaded = catalog_->CreateTable(ident, table);
+      if (!loaded) return loaded;
     }
-    const iceberg::Schema& existing = loaded->metadata->CurrentSchema();
-    if (existing.fields != schema.fields || existing.identifier_field_ids != schema.identifier_field_ids) {
-      return MakeError(ErrorKind::kSchemaMismatch, "the table exists with other columns or another key");
-    }
-    TRY(const auto progress, pipeline::ReadProgress(*loaded->metadata));
+    TRY_VOID(pipeline::AdoptDeleteForm(*catalog_, settings_, *loaded));
+    return loaded;
+  }
+
+  /// `layout`: without firn's own columns.
+  Status CheckExisting(const iceberg::TableMetadata& metadata, const pipeline::TableLayout& layout) const {
+    TRY(const auto progress, pipeline::ReadProgress(metadata));
     if (progress && progress->writer.pipeline != options_.pipeline) {
       return MakeError(ErrorKind::kAlreadyExists, "pipeline '{}' writes the table, and this one is '{}'",
                        progress->writer.pipeline, options_.pipeline);
     }
-    const iceberg::TableMetadata& metadata = *loaded->metadata;
-    TRY(auto spec, pipeline::EvolvePartitionSpec(terms, schema, metadata));
-    if (!spec) return loaded;
-    const iceberg::CommitRequest request{
-        .table = ident,
-        .requirements = {iceberg::AssertTableUuid{metadata.table_uuid},
-                         iceberg::AssertDefaultSpecId{metadata.default_spec_id},
-                         iceberg::AssertLastAssignedPartitionId{metadata.last_partition_id}},
-        .updates = {iceberg::AddPartitionSpec{std::move(*spec)}, iceberg::SetDefaultSpec{-1}}};
+    TRY_VOID(pipeline::CheckMode(metadata, layout.mode));
+    TRY_VOID(pipeline::CheckFormatVersion(metadata, settings_));
+    iceberg::Schema existing = metadata.CurrentSchema();
+    std::erase_if(existing.fields, [](const iceberg::Field& field) { return pipeline::IsOwnColumn(field.name); });
+    if (existing.fields != layout.schema.fields ||
+        existing.identifier_field_ids != layout.schema.identifier_field_ids) {
+      return MakeError(ErrorKind::kSchemaMismatch, "the table exists with other columns or another key");
+    }
+    return {};
+  }
+
+  /// Another partitioning, firn's own columns that the table lacks, and the change mode.
+  Status Follow(const std::vector<pipeline::PartitionTerm>& terms, const pipeline::TableLayout& layout,
+                catalog::LoadedTable& table) {
+    const iceberg::TableMetadata& metadata = *table.metadata;
+    pipeline::SchemaChange change{.schema = pipeline::WithFieldsOf(layout, metadata.CurrentSchema()),
+                                  .properties = pipeline::ChangeModeProperties(metadata, layout.mode)};
+    change.schema_differs = change.schema.fields != metadata.CurrentSchema().fields;
+    change.properties_differ = !change.properties.empty();
+    TRY(change.spec, pipeline::EvolvePartitionSpec(terms, layout.schema, metadata));
+    if (change.empty()) return {};
+    const iceberg::CommitRequest request = pipeline::SchemaChangeRequest(change, table.ident, metadata);
     TRY(auto tables, catalog_->CommitTables(std::span(&request, 1)));
-    return std::move(tables.front());
+    table = std::move(tables.front());
+    return {};
   }
 
   static Result<encode::EncodedRows> EncodeRows(const DefinedTable& table, std::span<const Row* const> rows) {
@@ -201,27 +319,53 @@ class IcebergDestination : public Destination {
     return destination::EncodeCells(fields, pointers);
   }
 
+  /// Of an append table, old rows are as wide as rows: the change is told in all columns.
+  static Result<encode::EncodedRows> EncodeKeys(const DefinedTable& table, std::span<const Row* const> keys) {
+    if (table.layout.mode != pipeline::ChangeMode::kAppend) return destination::EncodeCells(table.key_fields, keys);
+    const auto fields = table.layout.source_fields();
+    std::vector<Row> whole(keys.size(), Row(fields.size()));
+    std::vector<const Row*> pointers;
+    for (size_t row = 0; row < keys.size(); ++row) {
+      const std::vector<int>& key_columns = table.layout.key_columns;
+      if (keys[row]->size() != key_columns.size()) {
+        return MakeError(ErrorKind::kSchemaMismatch, "row {} has {} values, not {}", row, keys[row]->size(),
+                         key_columns.size());
+      }
+      for (size_t i = 0; i < key_columns.size(); ++i) whole[row][static_cast<size_t>(key_columns[i])] = (*keys[row])[i];
+      pointers.push_back(&whole[row]);
+    }
+    return destination::EncodeCells(fields, pointers);
+  }
+
+  Status WriteNow(const TableId& id, const std::function<void(TableEvents&)>& add) {
+    TRY(const auto reached, Position(id));
+    const uint64_t position = reached.value_or(0);
+    TRY(const DefinedTable* table, Find(id));
+    TableEvents events(table->layout.mode);
+    events.ContinueTransaction(position, UnixMicrosNow());
+    add(events);
+    return Write({{id, std::move(events)}}, position);
+  }
+
   Status Write(const std::map<TableId, TableEvents>& by_table, uint64_t position) {
     pipeline::FlushJob job{.commit_lsn = Lsn{position}};
     for (const auto& [id, events] : by_table) {
       TRY(DefinedTable* const table, Find(id));
-      pipeline::FlushJob::Part part{.writer = table->writer.get()};
-      part.batch.truncate_first = events.truncate_first;
-      part.batch.changes = events.changes;
-      if (!events.keys.empty() && table->key_fields.empty()) {
+      pipeline::FlushJob::Part part{.writer = table->writer.get(), .batch = events.Batch()};
+      if (!events.keys().empty() && table->key_fields.empty()) {
         return MakeError(ErrorKind::kSchemaMismatch, "table {} has no key: rows can only be appended",
                          table->writer->name());
       }
-      TRY(part.batch.rows, EncodeRows(*table, events.rows).Context("table {}", table->writer->name()));
-      TRY(part.batch.old_keys,
-          destination::EncodeCells(table->key_fields, events.keys).Context("keys of table {}", table->writer->name()));
+      TRY(part.batch.rows, EncodeRows(*table, events.rows()).Context("table {}", table->writer->name()));
+      TRY(part.batch.old_keys, EncodeKeys(*table, events.keys()).Context("keys of table {}", table->writer->name()));
       job.parts.push_back(std::move(part));
     }
     TRY([[maybe_unused]] const auto outcome, committer_->Do(job, {}));
     return {};
   }
 
-  DestinationOptions options_;
+  const DestinationOptions options_;
+  const pipeline::TableSettings settings_;
   Metrics metrics_;
   std::unique_ptr<storage::FileStore> store_;
   std::unique_ptr<catalog::Catalog> catalog_;

@@ -5,18 +5,19 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <set>
 
 #include "base/uuid.h"
 #include "catalog/sql/sql_catalog.h"
 #include "destination/cell_encoder.h"
-#include "iceberg/data_file_reader.h"
-#include "iceberg/position_deletes.h"
-#include "iceberg/table_files.h"
+#include "iceberg/table_scan.h"
 
 namespace firn {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
 const TableId kUsers{"app", "users"};
@@ -40,53 +41,64 @@ class DestinationTest : public ::testing::Test {
     std::filesystem::remove_all(warehouse_);
   }
 
-  void Open(const std::string& pipeline = "firn") {
+  void Open(DestinationOptions options = {}) {
     destination_.reset();
-    destination_ =
-        Destination::Open(
-            {.catalog_uri = "sqlite://" + warehouse_ + "/catalog.db", .warehouse = warehouse_, .pipeline = pipeline})
-            .value();
+    options.catalog_uri = "sqlite://" + warehouse_ + "/catalog.db";
+    options.warehouse = warehouse_;
+    destination_ = Destination::Open(options).value();
+  }
+
+  /// The users table as it is in the catalog now.
+  iceberg::TableMetadataPtr Metadata() {
+    auto catalog = catalog::OpenSqlCatalog(
+                       {.uri = "sqlite://" + warehouse_ + "/catalog.db", .warehouse = "file://" + warehouse_}, *store_)
+                       .value();
+    return catalog->LoadTable({{"app"}, "users"}).value().metadata;
+  }
+  static iceberg::TableScan Scan(storage::FileStore& store, const iceberg::TableMetadataPtr& table) {
+    iceberg::ManifestCache cache;
+    return iceberg::TableScan::Plan(store, table, table->CurrentSnapshot(), table->CurrentSchema(), cache).value();
   }
 
   /// Below the table's data folder, of each of its data files.
   std::vector<std::string> Folders() {
-    auto store = storage::OpenFileStore("file://" + warehouse_, {}).value();
-    auto catalog = catalog::OpenSqlCatalog(
-                       {.uri = "sqlite://" + warehouse_ + "/catalog.db", .warehouse = "file://" + warehouse_}, *store)
-                       .value();
-    const auto table = catalog->LoadTable({{"app"}, "users"}).value();
-    iceberg::ManifestCache cache;
+    const auto table = Metadata();
+    const auto scan = Scan(*store_, table);
     std::vector<std::string> folders;
-    const auto files = iceberg::PlanFiles(*store, *table.metadata, table.metadata->CurrentSnapshot(), cache).value();
-    for (const auto& live : files) {
-      const std::string path = live.entry.file.file_path.substr((table.metadata->location + "/data/").size());
+    for (const auto& live : scan.files()) {
+      const std::string path = live.entry.file.file_path.substr((table->location + "/data/").size());
       folders.push_back(path.substr(0, path.rfind('/')));
     }
     return folders;
   }
 
-  /// "id name" of each row of the users table, as its files and deletes say.
-  std::vector<std::string> Users() {
-    auto store = storage::OpenFileStore("file://" + warehouse_, {}).value();
-    auto catalog = catalog::OpenSqlCatalog(
-                       {.uri = "sqlite://" + warehouse_ + "/catalog.db", .warehouse = "file://" + warehouse_}, *store)
-                       .value();
-    const auto table = catalog->LoadTable({{"app"}, "users"}).value();
-    iceberg::ManifestCache cache;
-    std::vector<std::string> rows;
-    const auto files = iceberg::PlanFiles(*store, *table.metadata, table.metadata->CurrentSnapshot(), cache).value();
-    for (const auto& live : files) {
-      iceberg::RowPositions deleted;
+  /// What deletes the table's rows: "position", "vector", "equality"; each once.
+  std::set<std::string> DeleteForms() {
+    const auto scan = Scan(*store_, Metadata());
+    std::set<std::string> forms;
+    for (const auto& live : scan.files()) {
       for (const auto& deletes : live.position_deletes) {
-        deleted |= iceberg::ReadPositionDeletes(*store, deletes->file, live.entry.file.file_path).value();
+        forms.insert(deletes->file.file_format == "PUFFIN" ? "vector" : "position");
       }
-      auto reader = iceberg::DataFileReader::Open(*store, live.entry.file, table.metadata->CurrentSchema()).value();
-      uint64_t position = 0;
-      while (auto batch = reader->Next().value()) {
-        for (int64_t i = 0; i < batch->num_rows(); ++i, ++position) {
-          if (deleted.contains(position)) continue;
-          rows.push_back((*batch->column(0)->GetScalar(i))->ToString() + " " +
-                         (*batch->column(1)->GetScalar(i))->ToString());
+      if (!live.equality_deletes.empty()) forms.insert("equality");
+    }
+    return forms;
+  }
+
+  /// The named columns of each row of the users table, as firn reads it: "1 Ada".
+  std::vector<std::string> Users(const std::vector<std::string>& columns = {"id", "name"}) {
+    auto scan = Scan(*store_, Metadata());
+    std::vector<std::string> rows;
+    const auto& files = scan.files();
+    for (const auto& file : files) {
+      auto reader = scan.Open(file).value();
+      while (const auto live = reader->Next().value()) {
+        for (int64_t i = 0; i < live->rows->num_rows(); ++i) {
+          std::string row;
+          for (const std::string& column : columns) {
+            row += (row.empty() ? "" : " ") + (*live->rows->GetColumnByName(column)->GetScalar(i))->ToString();
+          }
+          rows.push_back(row);
         }
       }
     }
@@ -94,6 +106,7 @@ class DestinationTest : public ::testing::Test {
   }
 
   const std::string warehouse_ = ::testing::TempDir() + "lake-" + NewUuid();
+  const std::unique_ptr<storage::FileStore> store_ = storage::OpenFileStore("file://" + warehouse_, {}).value();
   std::unique_ptr<Destination> destination_;
 };
 
@@ -149,7 +162,7 @@ TEST_F(DestinationTest, RefusesRowsThatDoNotFit) {
 TEST_F(DestinationTest, LeavesAnotherPipelinesTableAlone) {
   ASSERT_TRUE(destination_->DefineTable(kUsersTable));
   ASSERT_TRUE(destination_->WriteEvents(std::vector{Insert(1, "a")}, 1));
-  Open("other");
+  Open({.pipeline = "other"});
   EXPECT_EQ(destination_->DefineTable(kUsersTable).error().kind(), ErrorKind::kAlreadyExists);
 }
 
@@ -158,6 +171,137 @@ TEST_F(DestinationTest, RefusesOtherColumnsThanTheTableHas) {
   TableDefinition other = kUsersTable;
   other.columns.push_back({"age", ColumnType::kInt});
   EXPECT_EQ(destination_->DefineTable(other).error().kind(), ErrorKind::kSchemaMismatch);
+}
+
+TEST_F(DestinationTest, DeletesInTheFormThatIsAskedFor) {
+  struct Form {
+    int format_version;
+    std::optional<DeleteForm> deletes;
+    std::string written;
+  };
+  // Each goes on from the one before: later format versions and other forms can come at any time.
+  const std::vector<Form> forms = {{2, std::nullopt, "position"},          {2, DeleteForm::kEquality, "equality"},
+                                   {2, DeleteForm::kPosition, "position"}, {3, std::nullopt, "vector"},
+                                   {3, DeleteForm::kEquality, "equality"}, {3, DeleteForm::kVector, "vector"}};
+  uint64_t position = 0;
+  for (const Form& form : forms) {
+    Open({.format_version = form.format_version, .deletes = form.deletes});
+    ASSERT_TRUE(destination_->DefineTable(kUsersTable).has_value());
+    ASSERT_TRUE(destination_->TruncateTable(kUsers).has_value());
+    // One row stays: a file without rows left would go as a whole.
+    const std::vector<Event> inserts = {Insert(1, "a"), Insert(2, "b"), Insert(3, "c"), Insert(9, "stays")};
+    ASSERT_TRUE(destination_->WriteEvents(inserts, ++position).has_value());
+    const std::vector<Event> changes = {Update(1, "A"), Delete(2), Update(4, "C", {int64_t{3}})};
+    ASSERT_TRUE(destination_->WriteEvents(changes, ++position).has_value());
+    EXPECT_THAT(Users(), UnorderedElementsAre("1 A", "4 C", "9 stays"));
+    EXPECT_THAT(DeleteForms(), ElementsAre(form.written)) << "format version " << form.format_version;
+    EXPECT_EQ(Metadata()->format_version, form.format_version);
+  }
+}
+
+TEST_F(DestinationTest, RefusesFormsThatDoNotGoTogether) {
+  const auto refused = [&](DestinationOptions options) {
+    options.catalog_uri = "sqlite://" + warehouse_ + "/catalog.db";
+    options.warehouse = warehouse_;
+    return Destination::Open(options).error();
+  };
+  EXPECT_EQ(refused({.deletes = DeleteForm::kVector}).kind(), ErrorKind::kInvalidConfig);
+  EXPECT_THAT(refused({.format_version = 3, .deletes = DeleteForm::kPosition}).message(), HasSubstr("vectors"));
+  EXPECT_THAT(refused({.format_version = 1}).message(), HasSubstr("format_version is 1, not 2 or 3"));
+
+  Open({.deletes = DeleteForm::kEquality});
+  TableDefinition definition = kUsersTable;
+  definition.mode = ChangeMode::kHistory;
+  EXPECT_THAT(destination_->DefineTable(definition).error().message(), HasSubstr("equality finds no rows"));
+  definition.mode = ChangeMode::kMirror;
+  definition.columns[0].type = ColumnType::kDouble;
+  EXPECT_THAT(destination_->DefineTable(definition).error().message(), HasSubstr("key column \"id\" (double)"));
+
+  Open({.format_version = 3});
+  ASSERT_TRUE(destination_->DefineTable(kUsersTable).has_value());
+  Open();
+  EXPECT_THAT(destination_->DefineTable(kUsersTable).error().message(), HasSubstr("can't go back to 2"));
+}
+
+/// Of the transaction of the source at `position`, which is also its time.
+Event At(uint64_t position, Event event) {
+  event.position = position;
+  event.committed_at_us = static_cast<int64_t>(position) * 1'000'000;
+  return event;
+}
+
+TEST_F(DestinationTest, KeepsDeletedRows) {
+  TableDefinition definition = kUsersTable;
+  definition.mode = ChangeMode::kSoftDelete;
+  ASSERT_TRUE(destination_->DefineTable(definition).has_value());
+  ASSERT_TRUE(destination_->WriteEvents(std::vector{Insert(1, "a"), Insert(2, "b"), Insert(3, "c")}, 1).has_value());
+  ASSERT_TRUE(destination_->WriteEvents(std::vector{Delete(2)}, 2).has_value());
+  const std::vector<std::string> columns = {"id", "name", "_firn_deleted"};
+  EXPECT_THAT(Users(columns), UnorderedElementsAre("1 a false", "2 b true", "3 c false"));
+  ASSERT_TRUE(destination_->WriteEvents(std::vector{Insert(2, "B")}, 3).has_value());
+  ASSERT_TRUE(destination_->TruncateTable(kUsers).has_value());
+  EXPECT_THAT(Users(columns), UnorderedElementsAre("1 a true", "2 B true", "3 c true"));
+}
+
+TEST_F(DestinationTest, KeepsEveryVersionOfARow) {
+  TableDefinition definition = kUsersTable;
+  definition.mode = ChangeMode::kHistory;
+  ASSERT_TRUE(destination_->DefineTable(definition).has_value());
+  // Two transactions in one call are two versions, two changes of one transaction are one.
+  const std::vector<Event> events = {At(1, Insert(1, "a")), At(1, Update(1, "b")), At(2, Update(1, "c")),
+                                     At(2, Insert(2, "x"))};
+  ASSERT_TRUE(destination_->WriteEvents(events, 2).has_value());
+  ASSERT_TRUE(destination_->WriteEvents(std::vector{At(3, Delete(2))}, 3).has_value());
+  const std::vector<std::string> columns = {"id", "name", "_firn_valid_from", "_firn_valid_to", "_firn_current"};
+  const std::string t = "1970-01-01 00:00:0";
+  EXPECT_THAT(Users(columns), UnorderedElementsAre("1 b " + t + "1.000000Z " + t + "2.000000Z false",
+                                                   "1 c " + t + "2.000000Z null true",
+                                                   "2 x " + t + "2.000000Z " + t + "3.000000Z false"));
+  EXPECT_THAT(Metadata()->CurrentSchema().identifier_field_ids, IsEmpty());
+
+  definition.mode = ChangeMode::kMirror;
+  Open();
+  const Status refused = destination_->DefineTable(definition);
+  EXPECT_EQ(refused.error().kind(), ErrorKind::kInvalidConfig);
+  EXPECT_THAT(refused.error().message(), HasSubstr("has been written in the change mode 'history'"));
+}
+
+TEST_F(DestinationTest, LogsEveryChange) {
+  TableDefinition definition = kUsersTable;
+  definition.mode = ChangeMode::kAppend;
+  ASSERT_TRUE(destination_->DefineTable(definition).has_value());
+  const std::vector<Event> events = {At(1, Insert(1, "a")), At(1, Update(2, "b", {int64_t{1}})), At(2, Delete(2)),
+                                     At(3, Truncate())};
+  ASSERT_TRUE(destination_->WriteEvents(events, 7).has_value());
+  const std::string before = "{id:int64 = ";
+  EXPECT_THAT(Users({"id", "name", "_firn_op", "_firn_lsn", "_firn_before_key"}),
+              ElementsAre("1 a insert 1 null", "2 b update 1 " + before + "1}", "2 null delete 2 " + before + "2}",
+                          "null null truncate 3 null"));
+  EXPECT_EQ(destination_->Position(kUsers).value(), 7u);
+}
+
+TEST_F(DestinationTest, TracksChangesFromTheMomentThatItIsAskedTo) {
+  ASSERT_TRUE(destination_->DefineTable(kUsersTable).has_value());
+  ASSERT_TRUE(destination_->WriteEvents(std::vector{Insert(1, "a"), Insert(2, "b")}, 5).has_value());
+  TableDefinition definition = kUsersTable;
+  definition.mode = ChangeMode::kSoftDelete;
+  definition.track_changes = true;
+  Open();
+  ASSERT_TRUE(destination_->DefineTable(definition).has_value());
+  ASSERT_TRUE(destination_->WriteEvents(std::vector{At(6, Update(1, "A")), At(8, Delete(2))}, 9).has_value());
+  ASSERT_TRUE(destination_->WriteEvents(std::vector{Insert(3, "c")}, 10).has_value());
+  EXPECT_THAT(Users({"id", "name", "_firn_deleted", "_firn_op", "_firn_lsn"}),
+              UnorderedElementsAre("1 A false update 6", "2 b true delete 8", "3 c false insert 10"));
+  Open();
+  ASSERT_TRUE(destination_->DefineTable(definition).has_value()) << "it has all of it by now";
+}
+
+TEST_F(DestinationTest, RefusesAnEventBehindThePositionOfItsCall) {
+  ASSERT_TRUE(destination_->DefineTable(kUsersTable).has_value());
+  const Status refused = destination_->WriteEvents(std::vector{At(6, Insert(1, "a"))}, 5);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().kind(), ErrorKind::kInvalidConfig);
+  EXPECT_THAT(Users(), IsEmpty());
 }
 
 TEST(CellEncoder, TakesEveryColumnType) {

@@ -22,9 +22,15 @@ struct RetryPolicy {
   /// The pause before retry number `retry` (0 is the first): exponential, at most max_delay, with jitter in [½, 1].
   template <typename Generator>
   std::chrono::milliseconds Delay(int retry, Generator& random) const {
-    const int64_t doubled = base_delay.count() << std::min(retry, 20);
-    const int64_t capped = std::min<int64_t>(doubled, max_delay.count());
+    const int64_t capped = DelayMax(retry);
     return std::chrono::milliseconds(std::uniform_int_distribution<int64_t>(capped / 2, capped)(random));
+  }
+
+  /// All pauses together, without jitter: how long something may be down that is then waited for.
+  std::chrono::milliseconds TotalDelay() const {
+    int64_t total = 0;
+    for (int retry = 0; retry < max_retries; ++retry) total += DelayMax(retry);
+    return std::chrono::milliseconds(total);
   }
 
   /// The same after `error`: not before the time that the other side asked for, within a bound.
@@ -32,6 +38,11 @@ struct RetryPolicy {
   std::chrono::milliseconds Delay(const Error& error, int retry, Generator& random) const {
     constexpr std::chrono::milliseconds kRetryAfterMax{5 * 60 * 1000};
     return std::max(Delay(retry, random), std::min(error.retry_after(), kRetryAfterMax));
+  }
+
+ private:
+  int64_t DelayMax(int retry) const {
+    return std::min<int64_t>(base_delay.count() << std::min(retry, 20), max_delay.count());
   }
 };
 

@@ -15,7 +15,6 @@ namespace {
 /// A local warehouse's nearest folder that exists must let firn write; nothing is made.
 Status CheckLocalWarehouse(const std::string& location) {
   constexpr std::string_view kScheme = "file://";
-  if (!location.starts_with(kScheme)) return {};
   std::filesystem::path folder = location.substr(kScheme.size());
   std::error_code error;
   while (!std::filesystem::exists(folder, error) && folder.has_relative_path()) folder = folder.parent_path();
@@ -27,16 +26,17 @@ Status CheckLocalWarehouse(const std::string& location) {
 
 Status CheckWarehouse(const config::Config& config) {
   TRY(const std::string location, storage::NormalizeLocation(config.catalog.warehouse));
-  TRY([[maybe_unused]] const auto store, OpenStore(config));
+  TRY(const auto store, OpenStore(config));
+  if (!location.starts_with("file://")) return CheckWritable(config, *store);
   return CheckLocalWarehouse(location);
 }
 
 /// A catalog that is a server must answer, and know the warehouse.
 Status CheckCatalog(const config::Config& config, const std::vector<SourceTable>& tables) {
-  TRY(const Lake lake, OpenLake(config));
+  TRY(Lake lake, OpenLake(config));
   for (const SourceTable& table : tables) {
     const iceberg::TableIdent ident = TargetNamingOf(config).IdentOf(table.name);
-    const auto loaded = lake.catalog->LoadTable(ident);
+    const auto loaded = lake.catalog().LoadTable(ident);
     if (!loaded && loaded.error().kind() != ErrorKind::kTableNotFound &&
         loaded.error().kind() != ErrorKind::kNotFound) {
       return loaded.error();

@@ -6,10 +6,13 @@
 
 #include "base/try.h"
 #include "base/uuid.h"
+#include "catalog/retrying_catalog.h"
 #include "catalog/sql/sql_catalog.h"
 #include "cli/rest_catalog_options.h"
 #include "cli/table_settings.h"
 #include "iceberg/data_file_writer.h"
+#include "storage/location_store.h"
+#include "storage/retrying_file_store.h"
 
 namespace firn::cli {
 namespace {
@@ -17,11 +20,10 @@ namespace {
 /// Each pipeline has its own.
 std::string StateDirOf(const config::Config& config) { return config.state_dir + "/" + config.source.slot; }
 
-std::string_view StorageSection(std::string_view warehouse) {
-  if (warehouse.starts_with("s3://")) return "s3";
-  if (warehouse.starts_with("gs://")) return "gcs";
-  if (warehouse.starts_with("abfs")) return "azure";
-  return "";
+RetryPolicy RetryPolicyOf(const config::Config& config) {
+  return {.max_retries = config.retry.max_retries,
+          .base_delay = std::chrono::milliseconds(config.retry.base_delay_ms),
+          .max_delay = std::chrono::milliseconds(config.retry.max_delay_ms)};
 }
 
 bool IsRest(const config::Config& config) { return config.catalog.type == "rest"; }
@@ -61,18 +63,19 @@ Result<pipeline::PipelineOptions> PipelineOptionsOf(const config::Config& config
   TRY(options.writer.files.parquet.compression, iceberg::ParseCompression(config.writer.compression));
   options.flush = {.commit_interval = std::chrono::milliseconds(config.writer.commit_interval_ms),
                    .memory_bytes = static_cast<size_t>(memory_bytes)};
-  options.retry = {.max_retries = config.retry.max_retries,
-                   .base_delay = std::chrono::milliseconds(config.retry.base_delay_ms),
-                   .max_delay = std::chrono::milliseconds(config.retry.max_delay_ms)};
+  options.retry = RetryPolicyOf(config);
   return options;
 }
 
-Result<std::unique_ptr<storage::FileStore>> OpenStore(const config::Config& config) {
-  if (IsRest(config) && !IsLocation(config.catalog.warehouse)) return storage::OpenFileStore("file:///", {});
-  storage::StoreOptions options;
-  const auto section = config.storage.find(std::string(StorageSection(config.catalog.warehouse)));
-  if (section != config.storage.end()) options = section->second;
-  return storage::OpenFileStore(config.catalog.warehouse, options).Context("catalog.warehouse");
+Result<std::unique_ptr<storage::FileStore>> OpenStore(const config::Config& config, std::shared_ptr<Retrier> retrier,
+                                                      storage::VendSettings vend) {
+  std::string root;  // Where the warehouse is only a REST catalog's name, its tables' locations say all.
+  if (!IsRest(config) || IsLocation(config.catalog.warehouse)) {
+    TRY(root, storage::NormalizeLocation(config.catalog.warehouse).Context("catalog.warehouse"));
+  }
+  return storage::OpenLocationStore(
+             root, {.sections = config.storage, .vend = std::move(vend), .retrier = std::move(retrier)})
+      .Context("catalog.warehouse");
 }
 
 Status CheckWritable(const config::Config& config, storage::FileStore& store) {
@@ -89,28 +92,36 @@ bool CatalogExists(const config::Config& config) {
   return path && std::filesystem::exists(*path, error);
 }
 
-Result<Lake> OpenLake(const config::Config& config) {
+Result<Lake> OpenLake(const config::Config& config, const std::shared_ptr<Retrier>& retrier) {
   Lake lake;
   if (IsRest(config)) {
-    TRY(lake.catalog, catalog::RestCatalog::Open(RestCatalogOptionsOf(config)));
-    TRY(lake.store, OpenStore(config));
-    return lake;
+    TRY(auto rest, catalog::RestCatalog::Open(RestCatalogOptionsOf(config)));
+    TRY(lake.bare_store,
+        OpenStore(config, retrier, [&vending = *rest](std::string_view location) { return vending.Vend(location); }));
+    lake.bare_catalog = std::move(rest);
+  } else {
+    TRY(lake.bare_store, OpenStore(config, retrier));
   }
-  TRY(lake.store, OpenStore(config));
-  TRY(const std::string warehouse, storage::NormalizeLocation(config.catalog.warehouse));
-  TRY(lake.catalog, catalog::OpenSqlCatalog(
-                        {.uri = config.catalog.uri, .name = config.catalog.name, .warehouse = warehouse}, *lake.store));
+  if (retrier) lake.retrying_store = storage::MakeRetryingFileStore(*lake.bare_store, retrier);
+  if (!lake.bare_catalog) {
+    TRY(const std::string warehouse, storage::NormalizeLocation(config.catalog.warehouse));
+    TRY(lake.bare_catalog,
+        catalog::OpenSqlCatalog({.uri = config.catalog.uri, .name = config.catalog.name, .warehouse = warehouse},
+                                lake.store()));
+  }
+  if (retrier) lake.retrying_catalog = catalog::MakeRetryingCatalog(*lake.bare_catalog, retrier);
   return lake;
 }
 
-Result<std::unique_ptr<PipelineServices>> OpenServices(const config::Config& config) {
+Result<std::unique_ptr<PipelineServices>> OpenServices(const config::Config& config, std::stop_token stop) {
   auto services = std::make_unique<PipelineServices>();
   if (!IsRest(config)) {
-    // Before the catalog is made, where it is embedded.
+    // Before the catalog is made, where it is embedded; what fails here is for the operator, at once.
     TRY(const auto store, OpenStore(config));
     TRY_VOID(CheckWritable(config, *store));
   }
-  TRY(services->lake, OpenLake(config));
+  const auto retrier = std::make_shared<Retrier>(RetryPolicyOf(config), services->metrics, std::move(stop));
+  TRY(services->lake, OpenLake(config, retrier));
   TRY(services->index, index::Database::Open(StateDirOf(config) + "/index").Context("state_dir"));
   return services;
 }

@@ -2,14 +2,17 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 
 #include "catalog/catalog.h"
 #include "config/config.h"
 #include "index/table_index.h"
 #include "observe/metrics.h"
 #include "observe/pipeline_status.h"
+#include "observe/retrier.h"
 #include "pipeline/pipeline.h"
 #include "storage/file_store.h"
+#include "storage/vended_settings.h"
 
 namespace firn::cli {
 
@@ -18,8 +21,11 @@ pipeline::TargetNaming TargetNamingOf(const config::Config& config);
 /// The options look into `config`, which outlives them.
 Result<pipeline::PipelineOptions> PipelineOptionsOf(const config::Config& config);
 
-/// The store of the warehouse. Makes nothing.
-Result<std::unique_ptr<storage::FileStore>> OpenStore(const config::Config& config);
+/// The store of the warehouse and of every other location. Makes nothing. `retrier` tries requests of open streams
+/// again; `vend` gives what the catalog vends, where it does.
+Result<std::unique_ptr<storage::FileStore>> OpenStore(const config::Config& config,
+                                                      std::shared_ptr<Retrier> retrier = nullptr,
+                                                      storage::VendSettings vend = {});
 /// Writes and removes a probe file: a warehouse that can't be written is an error before anything else is made.
 Status CheckWritable(const config::Config& config, storage::FileStore& store);
 /// Whether the catalog is there already (an embedded one is made by the first run).
@@ -27,25 +33,31 @@ bool CatalogExists(const config::Config& config);
 
 /// The catalog, and the store of its tables' files.
 struct Lake {
-  std::unique_ptr<storage::FileStore> store;
-  std::unique_ptr<catalog::Catalog> catalog;
+  std::unique_ptr<storage::FileStore> bare_store;
+  std::unique_ptr<storage::FileStore> retrying_store;  ///< Null: nothing is tried again.
+  std::unique_ptr<catalog::Catalog> bare_catalog;
+  std::unique_ptr<catalog::Catalog> retrying_catalog;
+
+  storage::FileStore& store() { return retrying_store ? *retrying_store : *bare_store; }
+  catalog::Catalog& catalog() { return retrying_catalog ? *retrying_catalog : *bare_catalog; }
 };
-/// Makes the catalog where it is embedded and missing.
-Result<Lake> OpenLake(const config::Config& config);
+/// Makes the catalog where it is embedded and missing. With a `retrier` both try again what may pass.
+Result<Lake> OpenLake(const config::Config& config, const std::shared_ptr<Retrier>& retrier = nullptr);
 
 /// What a running pipeline works with.
 struct PipelineServices {
-  Lake lake;
-  std::unique_ptr<index::Database> index;
   Metrics metrics;
   StatusBoard status;
+  Lake lake;
+  std::unique_ptr<index::Database> index;
 
   pipeline::ReplicatorServices ForPipeline() {
-    return {.catalog = *lake.catalog,
-            .writer = {.store = *lake.store, .index = *index, .metrics = metrics},
+    return {.catalog = lake.catalog(),
+            .writer = {.store = lake.store(), .index = *index, .metrics = metrics},
             .status = status};
   }
 };
-Result<std::unique_ptr<PipelineServices>> OpenServices(const config::Config& config);
+/// `stop` ends the pauses between retries.
+Result<std::unique_ptr<PipelineServices>> OpenServices(const config::Config& config, std::stop_token stop);
 
 }  // namespace firn::cli

@@ -25,7 +25,7 @@ Status Run(const config::Config& config, const RunCommand& command, std::stop_to
   for (size_t i = 1; i < source.problems.size(); ++i) LogError(source.problems[i].message());
   if (!source.problems.empty()) return source.problems.front();
 
-  TRY(auto services, OpenServices(config));
+  TRY(auto services, OpenServices(config, stop));
   std::unique_ptr<serve::HttpServer> http;
   if (!config.http.listen.empty()) {
     TRY(http, serve::HttpServer::Start(config.http.listen, services->metrics, services->status));

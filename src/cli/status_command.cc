@@ -95,7 +95,7 @@ Result<Report> MakeReport(const config::Config& config) {
   const pipeline::PipelineIdentity identity{.pipeline = options.slot,
                                             .system_identifier = source.facts.system_identifier};
   for (const SourceTable& table : source.tables) {
-    report.tables.push_back(DescribeTable(config, table, identity, lake.catalog.get()));
+    report.tables.push_back(DescribeTable(config, table, identity, lake.bare_catalog.get()));
   }
   return report;
 }

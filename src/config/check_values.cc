@@ -96,6 +96,32 @@ void CheckCatalogOptions(const CatalogConfig& catalog, const FindOrigin& origin_
   }
 }
 
+/// The rest of a location is the store's to judge (storage::ParseStoreLocation).
+void CheckWarehouse(const Config& config, const FindOrigin& origin_of, Problems& problems) {
+  const std::string& warehouse = config.catalog.warehouse;
+  const size_t separator = warehouse.find("://");
+  if (config.catalog.type == "rest" || separator == std::string::npos || warehouse.starts_with("file:")) return;
+  const Origin origin = origin_of("catalog.warehouse");
+  const std::string authority = warehouse.substr(separator + 3, warehouse.find('/', separator + 3) - separator - 3);
+  if (HasScheme(warehouse, {"abfss://", "abfs://", "wasbs://", "wasb://"})) {
+    const auto azure = config.storage.find("azure");
+    const bool names_account = azure != config.storage.end() && azure->second.contains("account");
+    if (authority.find('@') == std::string::npos && !names_account) {
+      problems.Add(
+          origin,
+          "catalog.warehouse: which account? write abfss://container@account.dfs.core.windows.net/path, or set "
+          "storage.azure.account");
+    }
+  } else if (!HasScheme(warehouse, {"s3://", "s3a://", "s3n://", "gs://"})) {
+    problems.Add(origin, "catalog.warehouse: expected a path, file://, s3://, gs:// or abfss://");
+  } else if (authority.empty()) {
+    problems.Add(origin, "catalog.warehouse: names no bucket");
+  } else if (authority.find('@') != std::string::npos) {
+    problems.Add(origin, "catalog.warehouse: a location holds no credentials; write them into storage.{}",
+                 warehouse.starts_with("gs") ? "gcs" : "s3");
+  }
+}
+
 void CheckCatalog(const CatalogConfig& catalog, const FindOrigin& origin_of, Problems& problems) {
   CheckCatalogOptions(catalog, origin_of, problems);
   if (catalog.warehouse.empty() && catalog.type != "rest") {
@@ -164,6 +190,7 @@ std::string Lookup(const Environment& environment, const std::string& name) {
 
 void CheckValues(const Config& config, const FindOrigin& origin_of, Problems& problems) {
   CheckSource(config.source, origin_of, problems);
+  CheckWarehouse(config, origin_of, problems);
   CheckCatalog(config.catalog, origin_of, problems);
   CheckDestination(config.destination, origin_of, problems);
   if (config.retry.max_delay_ms < config.retry.base_delay_ms) {

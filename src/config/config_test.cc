@@ -345,10 +345,33 @@ TEST(ParseConfig, RefusesWhatThisVersionLacks) {
                     "maintenance: {snapshot_retention: 1d}\n"),
             "firn.yaml:3: catalog.type: 'glue' is not available in this version\n"
             "firn.yaml:4: catalog.uri: 'ftp://' is not available in this version\n"
-            "firn.yaml:5: catalog.warehouse: 's3://' is not available in this version\n"
             "firn.yaml:6: catalog.region: not available in this version\n"
-            "firn.yaml:8: storage.s3.path_style: not available in this version\n"
             "firn.yaml:16: maintenance.snapshot_retention: '1d' is not available in this version");
+}
+
+TEST(ParseConfig, TakesStoresByTheirLocation) {
+  const Config config = Parsed(
+      "source: {url: postgresql://db}\n"
+      "catalog: {warehouse: s3://lake/shop, uri: sqlite:///srv/catalog.db}\n"
+      "storage:\n"
+      "  s3: {endpoint: \"http://127.0.0.1:9000\", path_style: true, access_key_id: id, secret_access_key: hunter2}\n"
+      "  azure: {account: shop}\n");
+  EXPECT_EQ(config.catalog.warehouse, "s3://lake/shop");
+  EXPECT_EQ(config.storage.at("s3").at("endpoint"), "http://127.0.0.1:9000");
+  EXPECT_EQ(config.storage.at("s3").at("path_style"), "true");
+  EXPECT_EQ(config.storage.at("azure").at("account"), "shop");
+}
+
+TEST(ParseConfig, RefusesWarehousesThatNoStoreHolds) {
+  const std::string start = "source: {url: postgresql://db}\ncatalog: {uri: sqlite:///srv/catalog.db, warehouse: ";
+  EXPECT_EQ(Refused(start + "\"hdfs://name/lake\"}\n"),
+            "firn.yaml:2: catalog.warehouse: expected a path, file://, s3://, gs:// or abfss://");
+  EXPECT_EQ(Refused(start + "\"s3://\"}\n"), "firn.yaml:2: catalog.warehouse: names no bucket");
+  EXPECT_EQ(Refused(start + "\"s3://id:hunter2@lake/x\"}\n"),
+            "firn.yaml:2: catalog.warehouse: a location holds no credentials; write them into storage.s3");
+  EXPECT_EQ(Refused(start + "\"abfss://lake/x\"}\n"),
+            "firn.yaml:2: catalog.warehouse: which account? write abfss://container@account.dfs.core.windows.net/path, "
+            "or set storage.azure.account");
 }
 
 TEST(ParseConfig, TellsTheWordNullFromNothing) {
@@ -437,7 +460,6 @@ TEST(MakeDirectConfig, NamesTheOptionThatIsWrong) {
   ASSERT_FALSE(config.has_value());
   EXPECT_EQ(config.error().kind(), ErrorKind::kInvalidConfig);
   EXPECT_EQ(config.error().message(),
-            "--warehouse: catalog.warehouse: 's3://' is not available in this version\n"
             "--source: source.url: expected postgresql://user@host:port/database or libpq's key=value words\n"
             "--tables: source.tables: 'orders' has no schema (did you mean 'public.orders'?)");
 }

@@ -28,11 +28,9 @@ std::span<const UnavailableFeature> UnavailableFeatures() {
   static const std::vector<UnavailableFeature> features = {
       {"catalog.type", {"rest", "sql"}},
       {"catalog.uri", {"sqlite://", "http://", "https://"}},
-      {"catalog.warehouse", {"file://"}},
       {"catalog.region", {}},
       {"catalog.endpoint", {}},
       {"catalog.catalog_id", {}},
-      {"storage", {}},
       {"maintenance.compact", {"auto"}},
       {"maintenance.snapshot_retention", {"7d"}},
       {"maintenance.orphan_grace", {"3d"}},

@@ -19,9 +19,8 @@ using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
 /// An Avro file as one group whose batches are its blocks. Holds one block at a time.
 class AvroRowGroups : public RowGroups {
  public:
-  Status Open(storage::FileStore& store, const std::string& location, const Schema& projection,
-              const ColumnContext& context) {
-    TRY(input_, store.OpenInput(location));
+  Status Open(storage::FileStore& store, const DataFile& file, const Schema& projection, const ColumnContext& context) {
+    TRY(input_, store.OpenInput(file.file_path, file.file_size_in_bytes));
     TRY(size_, storage::FromArrow(input_->GetSize(), "reading its size"));
     TRY_VOID(ReadHeader());
     TRY(columns_, AvroColumns::Make(reader_->schema(), projection, context));
@@ -81,10 +80,10 @@ class AvroRowGroups : public RowGroups {
 
 }  // namespace
 
-Result<std::unique_ptr<RowGroups>> OpenAvroRowGroups(storage::FileStore& store, const std::string& location,
+Result<std::unique_ptr<RowGroups>> OpenAvroRowGroups(storage::FileStore& store, const DataFile& file,
                                                      const Schema& projection, const ColumnContext& context) {
   auto groups = std::make_unique<AvroRowGroups>();
-  TRY_VOID(groups->Open(store, location, projection, context));
+  TRY_VOID(groups->Open(store, file, projection, context));
   return groups;
 }
 

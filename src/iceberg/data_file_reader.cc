@@ -128,13 +128,13 @@ Status CheckOrcTimestamps(const DataFile& file, const Schema& projection) {
 
 Result<std::unique_ptr<RowGroups>> OpenRowGroups(storage::FileStore& store, const DataFile& file,
                                                  const Schema& projection, const ColumnContext& context) {
-  if (file.file_format == "PARQUET") return OpenParquetRowGroups(store, file.file_path, projection, context);
-  if (file.file_format == "AVRO") return OpenAvroRowGroups(store, file.file_path, projection, context);
+  if (file.file_format == "PARQUET") return OpenParquetRowGroups(store, file, projection, context);
+  if (file.file_format == "AVRO") return OpenAvroRowGroups(store, file, projection, context);
   if (file.file_format != "ORC") {
     return MakeError(ErrorKind::kUnsupported, "its format is {}: firn reads Parquet, Avro and ORC", file.file_format);
   }
   TRY_VOID(CheckOrcTimestamps(file, projection));
-  return OpenOrcRowGroups(store, file.file_path, projection, context);
+  return OpenOrcRowGroups(store, file, projection, context);
 }
 
 }  // namespace

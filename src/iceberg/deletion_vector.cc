@@ -70,7 +70,7 @@ Result<RowPositions> ReadDeletionVector(storage::FileStore& store, const DataFil
   if (!vector.content_offset || !vector.content_size_in_bytes) {
     return MakeError(ErrorKind::kCorrupt, "deletion vector in {}: its offset or size is missing", vector.file_path);
   }
-  TRY(const auto file, store.OpenInput(vector.file_path));
+  TRY(const auto file, store.OpenInput(vector.file_path, vector.file_size_in_bytes));
   const PuffinBlob blob{.offset = *vector.content_offset, .length = *vector.content_size_in_bytes};
   TRY(const std::string content, ReadPuffinBlob(*file, blob).Context("{}", vector.file_path));
   TRY(RowPositions positions,

@@ -21,9 +21,8 @@ using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
 /// An ORC file's stripes. Arrow gives its timestamps in nanoseconds: those before 1677 and after 2262 don't fit.
 class OrcRowGroups : public RowGroups {
  public:
-  Status Open(storage::FileStore& store, const std::string& location, const Schema& projection,
-              const ColumnContext& context) {
-    TRY(auto input, store.OpenInput(location));
+  Status Open(storage::FileStore& store, const DataFile& file, const Schema& projection, const ColumnContext& context) {
+    TRY(auto input, store.OpenInput(file.file_path, file.file_size_in_bytes));
     std::shared_ptr<arrow::Schema> schema;
     TRY_VOID(Decode(kFormat, [&]() -> arrow::Status {
       ARROW_ASSIGN_OR_RAISE(reader_,
@@ -70,10 +69,10 @@ class OrcRowGroups : public RowGroups {
 
 }  // namespace
 
-Result<std::unique_ptr<RowGroups>> OpenOrcRowGroups(storage::FileStore& store, const std::string& location,
+Result<std::unique_ptr<RowGroups>> OpenOrcRowGroups(storage::FileStore& store, const DataFile& file,
                                                     const Schema& projection, const ColumnContext& context) {
   auto groups = std::make_unique<OrcRowGroups>();
-  TRY_VOID(groups->Open(store, location, projection, context));
+  TRY_VOID(groups->Open(store, file, projection, context));
   return groups;
 }
 

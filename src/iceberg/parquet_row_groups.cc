@@ -47,9 +47,8 @@ void ForgetArrowSchema(const parquet::FileMetaData& footer) {
 
 class ParquetRowGroups : public RowGroups {
  public:
-  Status Open(storage::FileStore& store, const std::string& location, const Schema& projection,
-              const ColumnContext& context) {
-    TRY(auto input, store.OpenInput(location));
+  Status Open(storage::FileStore& store, const DataFile& file, const Schema& projection, const ColumnContext& context) {
+    TRY(auto input, store.OpenInput(file.file_path, file.file_size_in_bytes));
     TRY_VOID(Decode(kFormat, [&]() -> arrow::Status {
       parquet::arrow::FileReaderBuilder builder;
       ARROW_RETURN_NOT_OK(builder.Open(std::move(input)));
@@ -92,10 +91,10 @@ class ParquetRowGroups : public RowGroups {
 
 }  // namespace
 
-Result<std::unique_ptr<RowGroups>> OpenParquetRowGroups(storage::FileStore& store, const std::string& location,
+Result<std::unique_ptr<RowGroups>> OpenParquetRowGroups(storage::FileStore& store, const DataFile& file,
                                                         const Schema& projection, const ColumnContext& context) {
   auto groups = std::make_unique<ParquetRowGroups>();
-  TRY_VOID(groups->Open(store, location, projection, context));
+  TRY_VOID(groups->Open(store, file, projection, context));
   return groups;
 }
 

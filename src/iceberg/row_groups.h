@@ -36,11 +36,11 @@ class RowGroups {
 };
 
 /// By format. Errors name no file.
-Result<std::unique_ptr<RowGroups>> OpenParquetRowGroups(storage::FileStore& store, const std::string& location,
+Result<std::unique_ptr<RowGroups>> OpenParquetRowGroups(storage::FileStore& store, const DataFile& file,
                                                         const Schema& projection, const ColumnContext& context);
-Result<std::unique_ptr<RowGroups>> OpenAvroRowGroups(storage::FileStore& store, const std::string& location,
+Result<std::unique_ptr<RowGroups>> OpenAvroRowGroups(storage::FileStore& store, const DataFile& file,
                                                      const Schema& projection, const ColumnContext& context);
-Result<std::unique_ptr<RowGroups>> OpenOrcRowGroups(storage::FileStore& store, const std::string& location,
+Result<std::unique_ptr<RowGroups>> OpenOrcRowGroups(storage::FileStore& store, const DataFile& file,
                                                     const Schema& projection, const ColumnContext& context);
 
 }  // namespace firn::iceberg

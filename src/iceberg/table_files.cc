@@ -153,7 +153,7 @@ Result<ManifestCache::Entries> ManifestCache::Read(storage::FileStore& store, co
     return MakeError(ErrorKind::kCorrupt, "manifest {}: the table has no partition spec {}", manifest.manifest_path,
                      manifest.partition_spec_id);
   }
-  TRY(const std::string content, store.Read(manifest.manifest_path));
+  TRY(const std::string content, store.Read(manifest.manifest_path, manifest.manifest_length));
   TRY(auto entries,
       ReadManifest(content, manifest, PartitionType(metadata, *spec)).Context("manifest {}", manifest.manifest_path));
   auto shared = std::make_shared<const std::vector<ManifestEntry>>(std::move(entries));

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace firn {
 
@@ -25,6 +26,8 @@ class Metrics {
   void AddReceived(int64_t bytes, int64_t changes);
   void SetLag(int64_t bytes, double seconds);
   void SetBufferedBytes(int64_t bytes);
+  /// A call of a catalog or a store failed and is tried again; `what` as of Retrier.
+  void AddRetry(std::string_view what);
   void AddCopiedRows(const std::string& table, int64_t rows);
   /// Values that a column's Iceberg type can't hold, and that `policy` ("clamp", "null") replaced. Whether these are
   /// the column's first ones.

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 #include <string>
+#include <utility>
 
 namespace firn::storage {
 namespace {
@@ -67,7 +69,25 @@ ErrorKind KindOf(const arrow::Status& status) {
   }
 }
 
+constexpr char kErrorDetailType[] = "firn::Error";
+
+class ErrorDetail : public arrow::StatusDetail {
+ public:
+  explicit ErrorDetail(Error error) : error_(std::move(error)) {}
+  const char* type_id() const override { return kErrorDetailType; }
+  std::string ToString() const override { return std::string(firn::ToString(error_.kind())); }
+  const Error& error() const { return error_; }
+
+ private:
+  Error error_;
+};
+
 }  // namespace
+
+arrow::Status ToArrowStatus(Error error) {
+  std::string message = error.message();
+  return {arrow::StatusCode::IOError, std::move(message), std::make_shared<ErrorDetail>(std::move(error))};
+}
 
 Error FromErrno(int error_number, std::string_view doing) {
   ErrnoMeaning meaning = Meaning(error_number);
@@ -77,6 +97,9 @@ Error FromErrno(int error_number, std::string_view doing) {
 }
 
 Error ToError(const arrow::Status& status, std::string_view doing) {
+  if (status.detail() && status.detail()->type_id() == kErrorDetailType) {
+    return Error(static_cast<const ErrorDetail&>(*status.detail()).error()).WithContext(doing);
+  }
   if (const int error_number = arrow::internal::ErrnoFromStatus(status); error_number != 0) {
     return FromErrno(error_number, doing);
   }

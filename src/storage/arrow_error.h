@@ -18,6 +18,10 @@
 
 namespace firn::storage {
 
+/// A status that carries `error`: ToError gives it back, whatever Arrow and Parquet do with the status meanwhile. For
+/// streams of firn's own.
+arrow::Status ToArrowStatus(Error error);
+
 /// The error of a status that is not OK, "doing: " before its message. By errno where the status carries one (see
 /// FromErrno); else kTransient for input/output and memory, kUnsupported, kCancelled, kAlreadyExists, kCorrupt for
 /// bytes that don't parse, and kInternal for misuse of Arrow.

@@ -47,6 +47,15 @@ TEST(ArrowErrorTest, SaysThatAFullDiskIsFull) {
   EXPECT_THAT(error.message(), HasSubstr("no space left"));
 }
 
+TEST(ArrowErrorTest, GivesBackTheErrorThatAStatusCarries) {
+  const Error denied(ErrorKind::kPermission, "access denied", ErrorOrigin::kStorage, "ACCESS_DENIED");
+  const Error error = ToError(ToArrowStatus(denied).WithMessage("Parquet said: access denied"), "writing s3://b/x");
+  EXPECT_EQ(error.kind(), ErrorKind::kPermission);
+  EXPECT_EQ(error.origin(), ErrorOrigin::kStorage);
+  EXPECT_EQ(error.native_code(), "ACCESS_DENIED");
+  EXPECT_EQ(error.message(), "writing s3://b/x: access denied");
+}
+
 TEST(ArrowErrorTest, TakesOtherInputAndOutputErrorsAsTransient) {
   const Error error = ToError(arrow::Status::IOError("connection reset"), "reading s3://b/x");
   EXPECT_EQ(error.kind(), ErrorKind::kTransient);

@@ -17,6 +17,9 @@ class OutputStream;
 
 namespace firn::storage {
 
+/// A file's size where it isn't known.
+inline constexpr int64_t kUnknownSize = 0;
+
 struct FileInfo {
   std::string location;  ///< A full URI.
   int64_t size = 0;
@@ -29,11 +32,15 @@ class FileStore {
  public:
   virtual ~FileStore() = default;
 
-  virtual Result<std::string> Read(std::string_view location) = 0;
+  /// `size` is the file's own, as a manifest tells it: where it is known, an object store need not be asked for it.
+  virtual Result<std::string> Read(std::string_view location, int64_t size = kUnknownSize) = 0;
   /// Writes a whole file; it is there whole or not at all, and on disk (local: fsync) when this returns.
   virtual Status Write(std::string_view location, std::string_view content) = 0;
-  virtual Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenInput(std::string_view location) = 0;
-  /// Makes missing folders. The file counts as written once Close() on it has succeeded.
+  /// A file that can be read from several threads (ReadAt). `size` as for Read.
+  virtual Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenInput(std::string_view location,
+                                                                         int64_t size = kUnknownSize) = 0;
+  /// Makes missing folders. The file counts as written once Close() on it has succeeded; a stream that is destroyed
+  /// before leaves no file that counts. The stream's statuses carry firn's errors (storage::ToError).
   virtual Result<std::shared_ptr<arrow::io::OutputStream>> OpenOutput(std::string_view location) = 0;
   virtual Status Delete(std::string_view location) = 0;  ///< OK when there is no such file.
   virtual Result<FileInfo> Stat(std::string_view location) = 0;

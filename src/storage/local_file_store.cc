@@ -117,12 +117,12 @@ arrow::Status ToArrow(int error_number, const char* doing, const std::string& pa
 }
 
 /// A file being written; on the disk once Close has succeeded. Writes go straight to the system: Parquet writes whole
-/// column chunks and Avro whole blocks.
+/// column chunks and Avro whole blocks. What was not closed is taken away.
 class LocalOutputStream : public arrow::io::OutputStream {
  public:
   LocalOutputStream(std::string path, Descriptor fd, bool sync)
       : path_(std::move(path)), fd_(std::move(fd)), sync_(sync) {}
-  ~LocalOutputStream() override = default;
+  ~LocalOutputStream() override { (void)Abort(); }
 
   arrow::Status Write(const void* data, int64_t size) override {
     if (!fd_.is_open()) return arrow::Status::Invalid("write to ", path_, ", which is closed");
@@ -150,7 +150,11 @@ class LocalOutputStream : public arrow::io::OutputStream {
   }
 
   arrow::Status Abort() override {
+    if (!fd_.is_open()) return arrow::Status::OK();
+    struct stat info;
+    const bool is_file = ::fstat(fd_.get(), &info) == 0 && S_ISREG(info.st_mode);  // and no device
     fd_.Close();
+    if (is_file && ::unlink(path_.c_str()) != 0 && errno != ENOENT) return ToArrow(errno, "removing", path_);
     return arrow::Status::OK();
   }
 
@@ -228,7 +232,7 @@ class LocalFileStore : public FileStore {
  public:
   explicit LocalFileStore(const LocalOptions& options) : options_(options) {}
 
-  Result<std::string> Read(std::string_view location) override {
+  Result<std::string> Read(std::string_view location, int64_t) override {
     TRY(const std::string path, LocalPath(location));
     Descriptor fd(OpenAgain(path.c_str(), O_RDONLY));
     if (!fd.is_open()) return FromErrno(errno, fmt::format("opening {}", path));
@@ -275,7 +279,7 @@ class LocalFileStore : public FileStore {
     return options_.fsync ? SyncFolder(folder) : Status{};
   }
 
-  Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenInput(std::string_view location) override {
+  Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenInput(std::string_view location, int64_t) override {
     TRY(const std::string path, LocalPath(location));
     TRY(std::shared_ptr<arrow::io::RandomAccessFile> file,
         FromArrow(arrow::io::ReadableFile::Open(path), "opening {}", path));

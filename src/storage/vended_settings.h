@@ -13,8 +13,10 @@
 
 namespace firn::storage {
 
-/// What a catalog vends for the files below `prefix` (a URI: "s3://lake/shop/orders/"; empty: for all). Its options are
-/// laid over the configured ones.
+/// What a catalog vends for the locations that begin with `prefix` ("s3://lake/shop/orders/"; also "s3", as some
+/// catalogs have it; empty: all). Of several the longest counts. Its options are laid over the configured ones; the
+/// credentials among these give way together when any of its own come. No options: nothing is vended there, and the
+/// configured ones are to be used.
 struct VendedSettings {
   std::string prefix;
   StoreOptions options;
@@ -22,7 +24,8 @@ struct VendedSettings {
 };
 
 /// Gives what is vended for `location`, fresh: asked when a store holds nothing for it, when what it holds is about to
-/// expire, and when the store's server has refused it. Nothing vended: an empty list. Called from any thread.
+/// expire, and when the store's server has refused it. An empty list stands for nothing vended below the location's
+/// folder, for a minute. Called from any thread, from several at once.
 using VendSettings = std::function<Result<std::vector<VendedSettings>>(std::string_view location)>;
 
 }  // namespace firn::storage

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/unix_time.h"
 #include "firn/result.h"
 #include "storage/file_store.h"
 
@@ -20,12 +21,12 @@ namespace firn::testing {
 
 class MemoryFileStore : public storage::FileStore {
  public:
-  Result<std::string> Read(std::string_view location) override {
+  Result<std::string> Read(std::string_view location, int64_t) override {
     std::lock_guard lock(mutex_);
     ++reads_;
     auto found = files_.find(location);
     if (found == files_.end()) return NotFound(location);
-    return found->second;
+    return found->second.content;
   }
 
   Status Write(std::string_view location, std::string_view content) override {
@@ -34,12 +35,12 @@ class MemoryFileStore : public storage::FileStore {
       return MakeError(ErrorKind::kTransient, ErrorOrigin::kStorage, "{}: the store fails as it was told to", location);
     }
     if (writes_until_failure_ > 0) --writes_until_failure_;
-    files_.insert_or_assign(std::string(location), std::string(content));
+    files_.insert_or_assign(std::string(location), File{std::string(content), UnixMillisNow()});
     return {};
   }
 
-  Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenInput(std::string_view location) override {
-    auto content = Read(location);
+  Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenInput(std::string_view location, int64_t size) override {
+    auto content = Read(location, size);
     if (!content.has_value()) return std::move(content).error();
     return std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(*std::move(content)));
   }
@@ -58,15 +59,16 @@ class MemoryFileStore : public storage::FileStore {
     std::lock_guard lock(mutex_);
     auto found = files_.find(location);
     if (found == files_.end()) return NotFound(location);
-    return storage::FileInfo{.location = found->first, .size = static_cast<int64_t>(found->second.size())};
+    return InfoOf(*found);
   }
 
   Result<std::vector<storage::FileInfo>> List(std::string_view location_prefix) override {
     std::lock_guard lock(mutex_);
+    while (location_prefix.ends_with('/')) location_prefix.remove_suffix(1);
+    const std::string folder = std::string(location_prefix) + "/";
     std::vector<storage::FileInfo> infos;
-    for (auto file = files_.lower_bound(location_prefix); file != files_.end(); ++file) {
-      if (!file->first.starts_with(location_prefix)) break;
-      infos.push_back({.location = file->first, .size = static_cast<int64_t>(file->second.size())});
+    for (auto file = files_.lower_bound(folder); file != files_.end() && file->first.starts_with(folder); ++file) {
+      infos.push_back(InfoOf(*file));
     }
     return infos;
   }
@@ -104,6 +106,7 @@ class MemoryFileStore : public storage::FileStore {
     bool closed() const override { return closed_; }
     arrow::Result<int64_t> Tell() const override { return static_cast<int64_t>(content_.size()); }
     arrow::Status Write(const void* data, int64_t size) override {
+      if (closed_) return arrow::Status::Invalid("the file is closed");
       content_.append(static_cast<const char*>(data), static_cast<size_t>(size));
       return arrow::Status::OK();
     }
@@ -116,12 +119,23 @@ class MemoryFileStore : public storage::FileStore {
     bool closed_ = false;
   };
 
+  struct File {
+    std::string content;
+    int64_t modified_ms = 0;
+  };
+
+  static storage::FileInfo InfoOf(const std::pair<const std::string, File>& file) {
+    return {.location = file.first,
+            .size = static_cast<int64_t>(file.second.content.size()),
+            .modified_ms = file.second.modified_ms};
+  }
+
   static Error NotFound(std::string_view location) {
     return MakeError(ErrorKind::kNotFound, ErrorOrigin::kStorage, "{}: there is no such file", location);
   }
 
   mutable std::mutex mutex_;
-  std::map<std::string, std::string, std::less<>> files_;
+  std::map<std::string, File, std::less<>> files_;
   int reads_ = 0;
   int writes_until_failure_ = -1;
 };

@@ -1,0 +1,124 @@
+#include <arrow/filesystem/s3fs.h>
+
+#include <cstdlib>
+#include <utility>
+
+#include "storage/arrow_error.h"
+#include "storage/ca_certificates.h"
+#include "storage/object_file_systems.h"
+#include "storage/option_reader.h"
+
+namespace firn::storage {
+namespace {
+
+using arrow::fs::S3Options;
+
+constexpr double kConnectTimeoutS = 10;
+constexpr double kRequestTimeoutS = 60;
+
+/// Whole files are tried again by those who asked for them.
+class NoRetries : public arrow::fs::S3RetryStrategy {
+ public:
+  bool ShouldRetry(const AWSErrorDetail&, int64_t) override { return false; }
+  int64_t CalculateDelayBeforeNextRetry(const AWSErrorDetail&, int64_t) override { return 0; }
+};
+
+/// The requests of an open stream. The pause is ours, so that a stop ends it; the SDK's is none.
+class StreamRetries : public arrow::fs::S3RetryStrategy {
+ public:
+  explicit StreamRetries(std::shared_ptr<Retrier> retrier) : retrier_(std::move(retrier)) {}
+
+  bool ShouldRetry(const AWSErrorDetail& error, int64_t attempted_retries) override {
+    if (!error.should_retry) return false;
+    const Error transient(ErrorKind::kTransient, error.exception_name + " " + error.message, ErrorOrigin::kStorage,
+                          error.exception_name);
+    return retrier_->WaitBefore(static_cast<int>(attempted_retries), "store_request", "S3", transient);
+  }
+  int64_t CalculateDelayBeforeNextRetry(const AWSErrorDetail&, int64_t) override { return 0; }
+
+ private:
+  const std::shared_ptr<Retrier> retrier_;
+};
+
+/// The SDK must be ended before its own and Arrow's statics are: made after them, this is destroyed before them.
+struct S3Finalizer {
+  ~S3Finalizer() { (void)arrow::fs::EnsureS3Finalized(); }
+};
+
+bool EnvironmentNamesRegion() {
+  return std::getenv("AWS_REGION") != nullptr || std::getenv("AWS_DEFAULT_REGION") != nullptr;
+}
+
+Status SetCredentials(OptionReader& read, S3Options& s3) {
+  const std::string access_key = read.Text("access_key_id"), secret_key = read.Text("secret_access_key");
+  const std::string session_token = read.Text("session_token"), role = read.Text("role_arn");
+  const std::string session_name = read.Text("role_session_name"), external_id = read.Text("role_external_id");
+  TRY(const bool anonymous, read.Switch("anonymous", false));
+  if (access_key.empty() != secret_key.empty()) {
+    return OptionReader::Refuse("storage.s3: access_key_id and secret_access_key go together; one is missing");
+  }
+  if (access_key.empty() && !session_token.empty()) {
+    return OptionReader::Refuse("storage.s3.session_token needs access_key_id and secret_access_key beside it");
+  }
+  if ((!access_key.empty()) + anonymous + (!role.empty()) > 1) {
+    return OptionReader::Refuse("storage.s3: choose one of access_key_id, anonymous and role_arn");
+  }
+  if (role.empty() && !(session_name + external_id).empty()) {
+    return OptionReader::Refuse("storage.s3: role_session_name and role_external_id need role_arn beside them");
+  }
+  if (!access_key.empty()) {
+    s3.ConfigureAccessKey(access_key, secret_key, session_token);
+  } else if (anonymous) {
+    s3.ConfigureAnonymousCredentials();
+  } else if (!role.empty()) {
+    s3.ConfigureAssumeRoleCredentials(role, session_name, external_id);
+  } else {
+    s3.ConfigureDefaultCredentials();
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ObjectFileSystem> OpenS3(const StoreLocation& where, const StoreOptions& options,
+                                const std::shared_ptr<Retrier>& retrier) {
+  TRY_VOID(FromArrow(arrow::fs::EnsureS3Initialized(), "starting the AWS SDK"));
+  OptionReader read("s3", options);
+  S3Options s3;
+  s3.connect_timeout = kConnectTimeoutS;
+  s3.request_timeout = kRequestTimeoutS;
+  s3.allow_delayed_open = true;  // A small file is one request.
+  s3.tls_ca_file_path = read.Text("ca_file");
+  if (s3.tls_ca_file_path.empty()) s3.tls_ca_file_path = SystemCaFile();
+  TRY_VOID(SetCredentials(read, s3));
+  TRY(const OptionReader::Endpoint endpoint, read.AsEndpoint("endpoint"));
+  const bool is_aws = endpoint.host.empty();
+  s3.scheme = endpoint.scheme;
+  s3.endpoint_override = endpoint.host;
+  s3.region = read.Text("region");
+  TRY(const bool path_style, read.Switch("path_style", !is_aws));
+  TRY_VOID(read.CheckAllKnown());
+  if (s3.region.empty() && is_aws && !EnvironmentNamesRegion()) {
+    // AWS says it to anyone. Where it can't be asked, the SDK goes on with its default.
+    s3.region = arrow::fs::ResolveS3BucketRegion(where.bucket).ValueOr("");
+  }
+  s3.force_virtual_addressing = !path_style;
+  if (is_aws && path_style) {
+    // Arrow has the bucket in the path only where an endpoint is given.
+    if (s3.region.empty()) {
+      return OptionReader::Refuse("storage.s3.path_style needs storage.s3.region or storage.s3.endpoint beside it");
+    }
+    s3.endpoint_override = "s3." + s3.region + ".amazonaws.com";
+  }
+
+  ObjectFileSystem opened;
+  s3.retry_strategy = std::make_shared<NoRetries>();
+  TRY(opened.calls, FromArrow(arrow::fs::S3FileSystem::Make(s3), "opening {}", where.root));
+  s3.retry_strategy = nullptr;
+  if (retrier) s3.retry_strategy = std::make_shared<StreamRetries>(retrier);
+  TRY(opened.streams, FromArrow(arrow::fs::S3FileSystem::Make(s3), "opening {}", where.root));
+  static const S3Finalizer finalizer;
+  return opened;
+}
+
+}  // namespace firn::storage

@@ -10,6 +10,8 @@ if(Arrow_FOUND AND Parquet_FOUND AND ArrowCompute_FOUND)
   target_link_libraries(firn_parquet INTERFACE firn_arrow Parquet::parquet_shared)
   add_library(firn::arrow ALIAS firn_arrow)
   add_library(firn::parquet ALIAS firn_parquet)
+  # Arrow's own build has S3 in libarrow; the wheel's is apart.
+  add_library(firn::arrow_s3 ALIAS firn_arrow)
   return()
 endif()
 

@@ -383,6 +383,13 @@ Result<std::vector<storage::VendedSettings>> RestCatalog::Vend(std::string_view 
     return !folder.empty() && location.starts_with(folder) &&
            (location.size() == folder.size() || folder.ends_with('/') || location[folder.size()] == '/');
   };
+  // What is for all prefixes is this table's all the same: another has its own.
+  const auto of_table = [](std::vector<storage::VendedSettings> vended, const std::string& table_location) {
+    for (storage::VendedSettings& settings : vended) {
+      if (settings.prefix.empty()) settings.prefix = table_location;
+    }
+    return vended;
+  };
   std::optional<KnownTable> found;
   {
     std::lock_guard lock(mutex_);
@@ -400,7 +407,9 @@ Result<std::vector<storage::VendedSettings>> RestCatalog::Vend(std::string_view 
     }
     if (closest == nullptr) return std::vector<storage::VendedSettings>();
     // A table of which nothing is vended stays so.
-    if (!std::exchange(closest->handed_out, true) || closest->vended.empty()) return closest->vended;
+    if (!std::exchange(closest->handed_out, true) || closest->vended.empty()) {
+      return of_table(closest->vended, closest->location);
+    }
     found = *closest;
   }
 
@@ -409,11 +418,11 @@ Result<std::vector<storage::VendedSettings>> RestCatalog::Vend(std::string_view 
     std::lock_guard lock(mutex_);
     KnownTable& fresh = known_[found->ident];
     fresh.handed_out = true;
-    return fresh.vended;
+    return of_table(fresh.vended, fresh.location);
   }
   TRY(const std::string body, session_.Send({.path = TablePath(found->ident) + "/credentials"}));
   TRY(const auto credentials, FromCatalog(rest::ReadStorageCredentials(body)));
-  return rest::ToVendedSettings(found->config, credentials);
+  return of_table(rest::ToVendedSettings(found->config, credentials), found->location);
 }
 
 }  // namespace firn::catalog

@@ -49,11 +49,13 @@ GLUE = TRANSPORT | {
     "throttled": aws_json_error(400, "ThrottlingException"),
     "conflict": aws_json_error(400, "ConcurrentModificationException"),
 }
-S3 = TRANSPORT | {
+# What writes a file is answered without a body, so there is no half of it.
+STORE = {name: fault for name, fault in TRANSPORT.items() if not name.startswith("half")}
+S3 = STORE | {
     "500": s3_error(500, "InternalError"),
     "slow down": s3_error(503, "SlowDown", [("Retry-After", "1")]),
 }
-PLAIN_STORE = TRANSPORT | {"503": answer(503), "500": answer(500), "429": answer(429, headers=[("Retry-After", "1")])}
+PLAIN_STORE = STORE | {"503": answer(503), "500": answer(500), "429": answer(429, headers=[("Retry-After", "1")])}
 
 CATALOG_FAULTS = {
     "rest-local": (REST, {"method": "POST", "path": r"/tables/|/transactions/commit"}),
@@ -66,6 +68,8 @@ STORE_FAULTS = {
     "rest-gcs": (PLAIN_STORE, {"method": "POST", "path": "/upload/"}),
     "rest-azurite": (PLAIN_STORE, {"method": "PUT"}),
 }
+# Google's and Azure's clients try requests of streams again by themselves, and tell nobody.
+COUNTS_RETRIES = ("postgres-versitygw", "postgres-minio")
 
 
 class Load:
@@ -134,7 +138,7 @@ def retries(pipeline):
     return sum(float(value) for value in re.findall(r"^firn_retries_total(?:{[^}]*})? (\S+)$", pipeline.firn.get("/metrics"), re.MULTILINE))
 
 
-def go_through(pipeline, proxy, faults, when):
+def go_through(pipeline, proxy, faults, when, counts_retries=True):
     """Meets each fault in the middle of commits."""
     load = start(pipeline)
     for name, fault in faults.items():
@@ -145,7 +149,7 @@ def go_through(pipeline, proxy, faults, when):
         wait_until(lambda: rule.used, f"{name}: a request meets it", 30)
         load.wait(f"{name}: the change is committed")
         proxy.clear()
-        if name != "latency" and name not in REFUSED_TOKEN:
+        if counts_retries and name != "latency" and name not in REFUSED_TOKEN:
             assert retries(pipeline) > before, f"{name}: no metric tells of the retry\n{pipeline.firn.log_text()[-3000:]}"
     finish(pipeline)
 
@@ -161,7 +165,7 @@ def test_goes_through_every_fault_of_the_catalog(deploy, name):
 def test_goes_through_every_fault_of_the_store(deploy, name):
     pipeline = deploy(name, faulty=True)
     faults, when = STORE_FAULTS[name]
-    go_through(pipeline, pipeline.deployment.store_proxy, faults, when)
+    go_through(pipeline, pipeline.deployment.store_proxy, faults, when, name in COUNTS_RETRIES)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,10 @@ OAUTH_CLIENT = ("firn-tests", "a-secret-of-the-client")
 # Name: the servers that it needs, as scripts/install-service has them.
 DEPLOYMENTS = {
     "sqlite-local": (),
+    "sqlite-versitygw": ("versitygw",),
+    "sqlite-moto": ("moto",),
+    "sqlite-gcs": ("fake-gcs",),
+    "sqlite-azurite": ("azurite",),
     "postgres-versitygw": ("versitygw",),
     "postgres-minio": ("minio",),
     "rest-local": ("iceberg-rest",),

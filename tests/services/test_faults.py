@@ -63,13 +63,13 @@ CATALOG_FAULTS = {
     "glue-moto": (GLUE, {"header": ("X-Amz-Target", "UpdateTable")}),
 }
 STORE_FAULTS = {
-    "postgres-versitygw": (S3, {"method": "PUT"}),
+    "sqlite-versitygw": (S3, {"method": "PUT"}),
     "postgres-minio": (S3, {"method": "PUT"}),
-    "rest-gcs": (PLAIN_STORE, {"method": "POST", "path": "/upload/"}),
-    "rest-azurite": (PLAIN_STORE, {"method": "PUT"}),
+    "sqlite-gcs": (PLAIN_STORE, {"method": "POST", "path": "/upload/"}),
+    "sqlite-azurite": (PLAIN_STORE, {"method": "PUT"}),
 }
 # Google's and Azure's clients try requests of streams again by themselves, and tell nobody.
-COUNTS_RETRIES = ("postgres-versitygw", "postgres-minio")
+COUNTS_RETRIES = ("sqlite-versitygw", "postgres-minio")
 
 
 class Load:
@@ -171,12 +171,12 @@ def test_goes_through_every_fault_of_the_store(deploy, name):
 @pytest.mark.parametrize(
     "name, part",
     [
-        ("rest-versitygw", "catalog"),
-        ("rest-versitygw", "store"),
+        ("rest-local", "catalog"),
         ("glue-moto", "catalog"),
         ("postgres-versitygw", "catalog"),
-        ("rest-gcs", "store"),
-        ("rest-azurite", "store"),
+        ("sqlite-versitygw", "store"),
+        ("sqlite-gcs", "store"),
+        ("sqlite-azurite", "store"),
     ],
 )
 def test_waits_for_what_is_down_for_a_while(deploy, name, part):

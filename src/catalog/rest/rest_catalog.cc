@@ -135,6 +135,12 @@ Status RestCatalog::EnsureNamespace(const std::vector<std::string>& levels) {
   return std::move(error).WithContext("making a namespace");
 }
 
+Status RestCatalog::DropNamespace(const std::vector<std::string>& levels) {
+  const auto dropped = session_.Send({.method = "DELETE", .path = NamespacePath(levels), .idempotency_key = NewKey()});
+  if (!dropped) return dropped.error();
+  return {};
+}
+
 Result<std::vector<std::vector<std::string>>> RestCatalog::ListChildren(const std::vector<std::string>& parent) {
   std::vector<std::vector<std::string>> children;
   std::string token;
@@ -386,7 +392,7 @@ Result<std::vector<storage::VendedSettings>> RestCatalog::Vend(std::string_view 
   // What is for all prefixes is this table's all the same: another has its own.
   const auto of_table = [](std::vector<storage::VendedSettings> vended, const std::string& table_location) {
     for (storage::VendedSettings& settings : vended) {
-      if (settings.prefix.empty()) settings.prefix = table_location;
+      if (settings.prefix.empty()) settings.prefix = table_location + "/";
     }
     return vended;
   };

@@ -42,6 +42,9 @@ class RestCatalog : public Catalog {
   bool CommitsTablesTogether() const override;
   Result<std::vector<LoadedTable>> CommitTables(std::span<const iceberg::CommitRequest> requests) override;
 
+  /// Of a namespace that holds nothing. kNotFound where there is none.
+  Status DropNamespace(const std::vector<std::string>& levels);
+
   /// What the server vends for the table that `location` is in: a storage::VendSettings. Of tables that were loaded or
   /// made here; nothing for others.
   Result<std::vector<storage::VendedSettings>> Vend(std::string_view location);

@@ -145,6 +145,19 @@ void CheckIdentities(SourceState& state) {
   }
 }
 
+/// After the tables were read: what the publication had before may be a table that was dropped and made again since,
+/// and the new one of that name is not in it.
+Status FindUnpublished(Connection& connection, const SourceOptions& options, SourceState& state) {
+  TRY(const auto publication, postgres::ReadPublication(connection, options.publication));
+  if (!publication || publication->all_tables) return {};
+  for (const SourceTable& table : state.tables) {
+    if (std::ranges::find(publication->tables, table.name) == publication->tables.end()) {
+      state.unpublished.push_back(table.name);
+    }
+  }
+  return {};
+}
+
 Status CheckReadable(Connection& connection, SourceState& state) {
   TRY(const auto unreadable,
       connection.Query(
@@ -186,13 +199,10 @@ Result<SourceState> InspectSource(const SourceOptions& options) {
   TRY(const std::vector<TableName> names, ChooseTables(connection, options, state.publication));
   for (const TableName& name : names) {
     TRY(SourceTable table, postgres::ReadTable(connection, name, GeneratedColumnsOf(state)));
-    if (state.publication && !state.publication->all_tables &&
-        std::ranges::find(state.publication->tables, name) == state.publication->tables.end()) {
-      state.unpublished.push_back(name);
-    }
     state.tables.push_back(std::move(table));
   }
   TRY_VOID(connection.Query("COMMIT"));
+  TRY_VOID(FindUnpublished(connection, options, state));
   TRY(const Lsn read_at, postgres::ReadDefinitionLsn(connection));
   for (SourceTable& table : state.tables) table.version.read_at = read_at;
   CheckTableChoice(options, state);

@@ -271,7 +271,14 @@ Status RunPipeline(const PipelineOptions& options, ReplicatorServices services, 
   while (true) {
     const auto start = Clock::now();
     auto ended = PipelineRun(options, services, until, carried).Run(stop);
-    if (stop.stop_requested()) return ended ? Status() : std::move(ended).error();
+    if (stop.stop_requested()) {
+      if (ended) return {};
+      // Before it streamed nothing was buffered: what would have passed by the next try is no failure of the stop.
+      const bool had_streamed = services.status.Get().state == "streaming" || services.status.Get().state == "stopping";
+      if (had_streamed || !MayPass(ended.error())) return std::move(ended).error();
+      LogWarn("stopped after an error", {{"error", ended.error().message()}});
+      return {};
+    }
     if (Clock::now() - start > kHealthyRun) retry = 0;
     Status result;
     if (ended) {

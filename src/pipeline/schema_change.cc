@@ -61,6 +61,7 @@ class Planner {
     PlanDropped();
     PlanKey();
     TRY_VOID(AddOtherFields());
+    TRY_VOID(CheckPartitionNames());
     LookForRewrites();
 
     change_.schema_differs = change_.schema.fields != current_.fields ||
@@ -208,6 +209,22 @@ class Planner {
         other.name = NameOfOld(field);
       }
       change_.schema.fields.push_back(std::move(other));
+    }
+    return {};
+  }
+
+  /// A partition field may share its name only with the column that it is made from: Iceberg's Java library reads no
+  /// table where it is another's, and partition specs, old ones too, never change.
+  Status CheckPartitionNames() const {
+    for (const iceberg::PartitionSpec& spec : table_.partition_specs) {
+      for (const iceberg::PartitionField& partition : spec.fields) {
+        const auto same = std::ranges::find(change_.schema.fields, partition.name, &Field::name);
+        if (same == change_.schema.fields.end() || same->id == partition.source_id) continue;
+        return MakeError(ErrorKind::kSchemaMismatch,
+                         "column {} can't be named so in the Iceberg table, of which a partition field of another "
+                         "column has that name; rename the column, or drop the table in the catalog to copy it anew",
+                         partition.name);
+      }
     }
     return {};
   }

@@ -233,13 +233,27 @@ TEST_F(SchemaChangeTest, FieldsOfOthersStayBehindTheSourcesOwn) {
 }
 
 TEST_F(SchemaChangeTest, AFieldThatPartitionsNameStays) {
-  table_.partition_specs.push_back({.spec_id = 1, .fields = {{.source_id = 2, .field_id = 1000, .name = "name"}}});
+  table_.partition_specs.push_back(
+      {.spec_id = 1, .fields = {{.source_id = 2, .field_id = 1000, .name = "name_bucket"}}});
   Drop(2);
   Follow();
   EXPECT_THAT(Fields(), ElementsAre("1 id int!", "3 amount decimal(10,2)", "2 name string"));
   Add("name", kText);
   Follow();
   EXPECT_THAT(Fields(), ElementsAre("1 id int!", "3 amount decimal(10,2)", "4 name string", "2 name_old1 string"));
+}
+
+TEST_F(SchemaChangeTest, NoColumnTakesTheNameOfAnothersPartitionField) {
+  table_.partition_specs.push_back({.spec_id = 1, .fields = {{.source_id = 2, .field_id = 1000, .name = "name"}}});
+  EXPECT_TRUE(Plan().empty());
+  Altered(2).name = "title";
+  Follow();
+  Altered(3).name = "name";
+  const auto planned = PlanSchemaChange(table_, ReadStoredDefinition(table_).value(), source_,
+                                        encode::MapTable(source_).value(), TypeChangePolicy::kRecopy, applied_);
+  ASSERT_FALSE(planned.has_value());
+  EXPECT_EQ(planned.error().kind(), ErrorKind::kSchemaMismatch);
+  EXPECT_THAT(planned.error().message(), HasSubstr("column name can't be named so"));
 }
 
 TEST_F(SchemaChangeTest, ATableMadeAgainKeepsWhatHasTheSameName) {

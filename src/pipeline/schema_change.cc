@@ -90,7 +90,13 @@ class Planner {
     for (const auto& [attnum, id] : stored_.columns) {
       if (std::ranges::find(adopted, id, &std::pair<int16_t, FieldId>::second) == adopted.end()) gone_.insert(id);
     }
-    stored_ = {.table = stored_.table, .oid = source_.oid, .columns = std::move(adopted)};
+    AttnumToField earlier;
+    for (const auto& [attnum, id] : stored_.dropped) earlier.emplace_back(kEarlierTable, id);
+    for (const FieldId id : gone_) earlier.emplace_back(kEarlierTable, id);
+    // Only those that stay in the schema are to be known for ours.
+    std::erase_if(earlier, [&](const auto& dropped) { return !IsUsed(dropped.second); });
+    stored_ = {
+        .table = stored_.table, .oid = source_.oid, .columns = std::move(adopted), .dropped = std::move(earlier)};
   }
 
   void PlanColumn(const SourceColumn& column, const Field& natural) {

@@ -243,6 +243,21 @@ TEST_F(SchemaChangeTest, AFieldThatPartitionsNameStays) {
   EXPECT_THAT(Fields(), ElementsAre("1 id int!", "3 amount decimal(10,2)", "4 name string", "2 name_old1 string"));
 }
 
+TEST_F(SchemaChangeTest, AFieldThatPartitionsNameMakesWayForAColumnOfTheTableMadeAgain) {
+  table_.partition_specs.push_back(
+      {.spec_id = 1, .fields = {{.source_id = 2, .field_id = 1000, .name = "name_bucket"}}});
+  source_ = {.oid = {200}, .name = {"public", "t"}};
+  source_.version.heaps = {{.oid = {200}, .file = 9}};
+  Add("id", kInt4);
+  Follow();
+  EXPECT_THAT(Fields(), ElementsAre("1 id int", "2 name string"));
+  EXPECT_EQ(table_.properties.at(kSourceDroppedProperty), "0:2");
+  Add("name", kText);
+  Follow();
+  EXPECT_THAT(Fields(), ElementsAre("1 id int", "4 name string", "2 name_old1 string"));
+  EXPECT_TRUE(Plan().empty());
+}
+
 TEST_F(SchemaChangeTest, NoColumnTakesTheNameOfAnothersPartitionField) {
   table_.partition_specs.push_back({.spec_id = 1, .fields = {{.source_id = 2, .field_id = 1000, .name = "name"}}});
   EXPECT_TRUE(Plan().empty());

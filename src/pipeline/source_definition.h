@@ -26,6 +26,8 @@ inline constexpr char kSourceBeforeAttributesProperty[] = "firn.source.before.at
 inline constexpr char kSourceBeforeLsnProperty[] = "firn.source.before.lsn";
 
 using AttnumToField = std::vector<std::pair<int16_t, iceberg::FieldId>>;
+/// Among `dropped`: the column was one of a table that had this name before.
+inline constexpr int16_t kEarlierTable = 0;
 using AttnumToXmin = std::vector<std::pair<int16_t, uint32_t>>;
 
 struct StoredDefinition {

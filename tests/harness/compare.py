@@ -89,6 +89,8 @@ def _expression(name, type_name, element_name, kind):
         form = "CASE WHEN {0} IS DISTINCT FROM NULL THEN format('%s', {0}) END"
     elif isinstance(kind, iceberg.LongType) and type_name == "oid":
         form = "{}::int8"
+    elif isinstance(kind, iceberg.DoubleType) and type_name == "float4":
+        form = "{}::float8"  # A field that was made for wider values.
     elif isinstance(kind, iceberg.DecimalType):
         form = "{}::numeric"
     elif isinstance(kind, PYTHON_MAY_NOT_HOLD):

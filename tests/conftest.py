@@ -8,8 +8,12 @@ import psycopg
 import pytest
 from harness import compare
 from harness.firn_process import BINARY, Firn
-from harness.lake import ENGINES, JavaReader, Lake
+from harness.lake import ENGINES, REPOSITORY, JavaReader, Lake
 from harness.postgres_server import PostgresServer, identifier
+
+# Small, so that transactions of a few hundred rows are streamed before they commit. And with the commit times that the models
+# of change modes need.
+SETTINGS = {"logical_decoding_work_mem": "64kB", "track_commit_timestamp": "on"}
 
 
 @pytest.fixture(scope="session")
@@ -30,12 +34,19 @@ def postgres_directory():
 @pytest.fixture(scope="session")
 def postgres(postgres_directory):
     server = PostgresServer(
-        postgres_directory / "postgres",
-        # Small, so that transactions of a few hundred rows are streamed before they commit.
-        # And with the commit times that the models of change modes need.
-        settings={"logical_decoding_work_mem": "64kB", "track_commit_timestamp": "on"},
-        hba_lines=["host all locked 127.0.0.1/32 scram-sha-256"],
+        postgres_directory / "postgres", SETTINGS, hba_lines=["host all locked 127.0.0.1/32 scram-sha-256"]
     ).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres18(postgres_directory):
+    """A server of the newest version."""
+    installed = REPOSITORY / "build/postgres-18"
+    assert installed.is_dir(), f"{installed} is missing: run scripts/install-dependencies test"
+    programs = shutil.copytree(installed, postgres_directory / "postgres-18-programs", symlinks=True)
+    server = PostgresServer(postgres_directory / "postgres-18", SETTINGS, programs=programs / "bin").start()
     yield server
     server.stop()
 

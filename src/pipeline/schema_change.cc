@@ -294,8 +294,9 @@ class Planner {
   /// Columns that were dropped took no value of the others along, and those that became a new field are told by it.
   bool AttributesChanged() const {
     return std::ranges::any_of(source_.version.attributes, [&](const AttributeVersion& attribute) {
-      if (attribute.dropped || attribute.generated ||
-          (policy_ == TypeChangePolicy::kNewField && retyped_.contains(attribute.attnum))) {
+      const bool is_replicated =
+          std::ranges::find(source_.columns, attribute.attnum, &SourceColumn::attnum) != source_.columns.end();
+      if (!is_replicated || (policy_ == TypeChangePolicy::kNewField && retyped_.contains(attribute.attnum))) {
         return false;
       }
       const auto known = std::ranges::find(stored_.attributes, attribute.attnum, &std::pair<int16_t, uint32_t>::first);

@@ -209,6 +209,13 @@ TEST_F(SchemaChangeTest, AColumnThatWasGeneratedNeedsACopy) {
   EXPECT_THAT(Follow().copy_again, HasSubstr("never came through the stream"));
 }
 
+TEST_F(SchemaChangeTest, AGeneratedColumnThatIsPublishedIsCopiedWithItsValues) {
+  Add("twice", kInt4);
+  source_.version.attributes.back().generated = true;
+  Rewrite();
+  EXPECT_EQ(Follow().copy_again, "its rows were rewritten by a change of its columns");
+}
+
 TEST_F(SchemaChangeTest, AKeyOfFieldsThatMayBeNullHasNoIdentifier) {
   source_.key_columns = {1};
   EXPECT_EQ(Follow().copy_again, "");

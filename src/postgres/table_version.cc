@@ -41,7 +41,7 @@ constexpr std::string_view kTypeParts = R"(
 std::string FingerprintExpression() {
   return fmt::format(R"(md5(concat_ws(E'\x1f', n.nspname, c.relname, c.relreplident, c.relkind, c.relpersistence,
     (SELECT string_agg(a.attnum || ':' || a.xmin, ',' ORDER BY a.attnum) FROM pg_attribute a
-      WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attgenerated = ''),
+      WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attgenerated IN ('', 's')),
     (SELECT string_agg(concat_ws(':', i.indkey, i.indnkeyatts, i.indisprimary, i.indisreplident, i.indimmediate,
                                  i.indisvalid), ',' ORDER BY i.indkey::text)
        FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisprimary OR i.indisreplident)),

@@ -52,12 +52,13 @@ def free_port() -> int:
 class PostgresServer:
     """PostgreSQL refuses to run as root: then it runs as Debian's user `postgres`, who gets to own `directory`."""
 
-    def __init__(self, directory, settings=None, hba_lines=()):
+    def __init__(self, directory, settings=None, hba_lines=(), programs=None):
         self.directory = pathlib.Path(directory)
         self.data = self.directory / "data"
         self.log = self.directory / "server.log"
         self.port = None
         self._process = None
+        self._programs = programs or binaries()
         self._settings = DEFAULT_SETTINGS | (settings or {})
         self._hba_lines = list(hba_lines)
         self._as_user = {}
@@ -91,7 +92,7 @@ class PostgresServer:
 
     def _launch(self):
         options = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", **self._settings}
-        command = [binaries() / "postgres", "-D", self.data]
+        command = [self._programs / "postgres", "-D", self.data]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
         with open(self.log, "ab") as log:
@@ -120,7 +121,7 @@ class PostgresServer:
 
     def _run(self, program, *arguments):
         done = subprocess.run(
-            [binaries() / program, *arguments], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, **self._as_user
+            [self._programs / program, *arguments], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, **self._as_user
         )
         if done.returncode != 0:
             raise RuntimeError(f"{program} failed: {done.stderr}")

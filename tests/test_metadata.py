@@ -22,8 +22,9 @@ def changed(pipeline):
 
 
 def path_of(location):
-    assert location.startswith("file:///"), f"{location} is no full URI"
-    return pathlib.Path(location.removeprefix("file://"))
+    """Of a file that firn wrote, or Spark, which puts it file:/path."""
+    assert location.startswith("file:/"), f"{location} is no URI"
+    return pathlib.Path("/" + location.removeprefix("file:").lstrip("/"))
 
 
 def read_metadata(table):
@@ -51,6 +52,15 @@ def test_metadata_is_read_by_the_strict_models(changed):
     assert parsed.format_version == 2
     _, plan = changed.java.read(table.metadata_location)
     assert plan["rows"] == changed.execute("SELECT count(*) FROM t").fetchone()[0]
+
+
+def test_every_location_is_a_full_uri(changed):
+    table = changed.lake.table("public", "t")
+    snapshots = read_metadata(table)["snapshots"]
+    locations = {table.metadata_location, table.location(), *(snapshot["manifest-list"] for snapshot in snapshots)}
+    for manifest, entry in live_entries(snapshots[-1]):
+        locations |= {manifest["manifest_path"], entry["data_file"]["file_path"]}
+    assert all(location.startswith("file:///") for location in locations), locations
 
 
 def test_metadata_agrees_with_itself(changed):

@@ -1,7 +1,11 @@
 """Each PostgreSQL type, copied and streamed, as every engine reads it."""
 
+import decimal
+import json
+
 import pytest
 from harness.engines import ENGINES, features_of
+from test_types import DOCUMENTS
 
 SETUP = """
     CREATE EXTENSION hstore; CREATE EXTENSION ltree; CREATE EXTENSION citext;
@@ -124,3 +128,38 @@ def test_a_type_is_read_as_postgresql_has_it(types, type_name, engine, within_li
 @pytest.mark.parametrize("engine", ENGINES)
 def test_times_can_be_stored_for_every_engine(types, engine):
     types.expect_equal("time_as_text", "times_as_text", engines=[engine])
+
+
+@pytest.fixture(scope="module")
+def variants(make_pipeline):
+    """Documents of every kind, copied and streamed, with what PostgreSQL has of them."""
+    pipeline = make_pipeline("variants")
+    pipeline.configure(destination={"format_version": 3}, tables={"public.t": {"columns": {"j": "variant"}}})
+    pipeline.execute("CREATE TABLE t (id int PRIMARY KEY, j jsonb)")
+    for first in (0, 1000):
+        for n, text in enumerate(DOCUMENTS):
+            pipeline.execute("INSERT INTO t VALUES (%s, %s)", [first + n, text])
+        pipeline.execute(f"INSERT INTO t VALUES ({first} - 1)")
+        pipeline.catch_up()
+    pipeline.execute("UPDATE t SET id = id + 5000 WHERE id > 1010; DELETE FROM t WHERE id BETWEEN 1 AND 3")
+    pipeline.catch_up()
+    yield pipeline, dict(pipeline.execute("SELECT id, j::text FROM t").fetchall())
+    pipeline.close()
+
+
+def test_spark_reads_variants(variants, spark):
+    pipeline, expected = variants
+    rows = spark.session(pipeline.lake.warehouse).sql("SELECT id, to_json(j) AS j FROM firn.public.t").collect()
+    assert {row.id for row in rows} == set(expected)
+    for row in rows:
+        value, text = (each and json.loads(each, parse_float=decimal.Decimal) for each in (row.j, expected[row.id]))
+        assert value == text, row.id
+
+
+def test_spark_reads_into_variants(variants, spark):
+    pipeline, _ = variants
+    pipeline.execute("""INSERT INTO t VALUES (9001, '{"a": {"b": [1, "x"]}}'), (9002, '{"a": {"b": [true]}}')""")
+    pipeline.catch_up()
+    query = "SELECT id, variant_get(j, '$.a.b[0]', 'string') AS b FROM firn.public.t WHERE id > 9000 ORDER BY id"
+    rows = spark.session(pipeline.lake.warehouse).sql(query).collect()
+    assert [(row.id, row.b) for row in rows] == [(9001, "1"), (9002, "true")]

@@ -420,3 +420,25 @@ def test_a_number_that_no_variant_holds(pipeline):
     pipeline.catch_up()
     rows = {row["id"]: row["b"] for row in pipeline.java.rows(pipeline.lake.metadata_location("public", "t"))}
     assert rows == {1: {"a": [decimal.Decimal("1.7976931348623157E+308"), 1]}, 2: 0}
+
+
+@BOTH_WAYS
+def test_postgis(pipeline, way):
+    """Types of an extension come in their text form: PostGIS prints well-known bytes, in hexadecimal digits."""
+    bring(
+        pipeline,
+        way,
+        "CREATE EXTENSION postgis; CREATE TABLE places (id int PRIMARY KEY, point geometry(Point, 4326), shape geometry,"
+        " spot geography, area box2d)",
+        """
+        INSERT INTO places VALUES
+          (1, 'SRID=4326;POINT(8.5 47.4)', 'POLYGON((0 0, 1 0, 1 1, 0 0))', 'POINT(8.5 47.4)', 'BOX(0 0,1 1)'),
+          (2, 'SRID=4326;POINT EMPTY', 'GEOMETRYCOLLECTION(POINT Z (1 2 3), LINESTRING Z (0 0 0, 1 1 1))', 'LINESTRING(0 0, 1 1)', NULL),
+          (3, NULL, NULL, NULL, NULL);
+        UPDATE places SET point = ST_Translate(point, 1, 1) WHERE id = 1;
+        """,
+    )
+    pipeline.expect_equal("places")
+    assert types_of(pipeline, "places")["shape"] == "string"
+    row = next(row for row in pipeline.rows("places") if row["id"] == 1)
+    assert pipeline.execute("SELECT ST_AsText(%s::geometry)", [row["point"]]).fetchone() == ("POINT(9.5 48.4)",)

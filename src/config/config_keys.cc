@@ -84,7 +84,8 @@ std::vector<ConfigKey> MakeKeys() {
        .secret = true},
       {.path = "catalog.oauth2_server_uri",
        .field = CatalogOption{},
-       .doc = "For `rest`: where tokens are issued, as in `https://login/realms/lake/protocol/openid-connect/token`.",
+       .doc =
+           "For `rest`: the URL where tokens are issued (of Keycloak `…/realms/NAME/protocol/openid-connect/token`).",
        .default_note = "the catalog's own, `<uri>/v1/oauth/tokens`"},
       {.path = "catalog.scope",
        .field = CatalogOption{},

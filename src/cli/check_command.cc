@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/try.h"
+#include "catalog/sql/sql_catalog.h"
 #include "cli/commands.h"
 #include "cli/pipeline_services.h"
 #include "cli/table_settings.h"
@@ -31,8 +32,9 @@ Status CheckWarehouse(const config::Config& config) {
   return CheckLocalWarehouse(location);
 }
 
-/// A catalog that is a server must answer, and know the warehouse.
+/// A catalog that is a server must answer, let firn in, and take the tables' names. Makes nothing.
 Status CheckCatalog(const config::Config& config, const std::vector<SourceTable>& tables) {
+  if (config.catalog.type == "sql") return catalog::CheckSqlCatalog(config.catalog.uri);
   TRY(Lake lake, OpenLake(config));
   for (const SourceTable& table : tables) {
     const iceberg::TableIdent ident = TargetNamingOf(config).IdentOf(table.name);
@@ -71,12 +73,11 @@ Status Check(const config::Config& config) {
         report(fmt::format("table {}: {}", table.name, usable.error().message()));
     }
   }
-  if (config.catalog.type == "rest") {
-    const std::vector<SourceTable> tables = source ? source->tables : std::vector<SourceTable>();
-    if (Status catalog = CheckCatalog(config, tables); !catalog) report("catalog: " + catalog.error().message());
-  } else if (Status warehouse = CheckWarehouse(config); !warehouse) {
-    report(warehouse.error().message());
+  if (config.catalog.type != "rest") {
+    if (Status warehouse = CheckWarehouse(config); !warehouse) report(warehouse.error().message());
   }
+  const std::vector<SourceTable> tables = source ? source->tables : std::vector<SourceTable>();
+  if (Status catalog = CheckCatalog(config, tables); !catalog) report("catalog: " + catalog.error().message());
 
   if (problems == 0) {
     fmt::print("ok: {} tables are ready to be replicated\n", source->tables.size());

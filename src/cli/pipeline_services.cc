@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "base/try.h"
 #include "base/uuid.h"
 #include "catalog/retrying_catalog.h"
 #include "catalog/sql/sql_catalog.h"
+#include "cli/glue_catalog_options.h"
 #include "cli/rest_catalog_options.h"
 #include "cli/table_settings.h"
 #include "iceberg/data_file_writer.h"
@@ -85,11 +84,9 @@ Status CheckWritable(const config::Config& config, storage::FileStore& store) {
   return store.Delete(probe).Context("catalog.warehouse: files can't be deleted");
 }
 
-bool CatalogExists(const config::Config& config) {
-  if (IsRest(config)) return true;
-  const auto path = catalog::SqlitePath(config.catalog.uri);
-  std::error_code error;
-  return path && std::filesystem::exists(*path, error);
+Result<bool> CatalogExists(const config::Config& config) {
+  if (config.catalog.type != "sql") return true;
+  return catalog::SqlCatalogExists(config.catalog.uri);
 }
 
 Result<Lake> OpenLake(const config::Config& config, const std::shared_ptr<Retrier>& retrier) {
@@ -103,7 +100,9 @@ Result<Lake> OpenLake(const config::Config& config, const std::shared_ptr<Retrie
     TRY(lake.bare_store, OpenStore(config, retrier));
   }
   if (retrier) lake.retrying_store = storage::MakeRetryingFileStore(*lake.bare_store, retrier);
-  if (!lake.bare_catalog) {
+  if (config.catalog.type == "glue") {
+    TRY(lake.bare_catalog, catalog::OpenGlueCatalog(GlueCatalogOptionsOf(config), lake.store()));
+  } else if (!lake.bare_catalog) {
     TRY(const std::string warehouse, storage::NormalizeLocation(config.catalog.warehouse));
     TRY(lake.bare_catalog,
         catalog::OpenSqlCatalog({.uri = config.catalog.uri, .name = config.catalog.name, .warehouse = warehouse},

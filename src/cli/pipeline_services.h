@@ -28,8 +28,8 @@ Result<std::unique_ptr<storage::FileStore>> OpenStore(const config::Config& conf
                                                       storage::VendSettings vend = {});
 /// Writes and removes a probe file: a warehouse that can't be written is an error before anything else is made.
 Status CheckWritable(const config::Config& config, storage::FileStore& store);
-/// Whether the catalog is there already (an embedded one is made by the first run).
-bool CatalogExists(const config::Config& config);
+/// Whether the catalog is there already (one in a database is made by the first run).
+Result<bool> CatalogExists(const config::Config& config);
 
 /// The catalog, and the store of its tables' files.
 struct Lake {
@@ -41,7 +41,7 @@ struct Lake {
   storage::FileStore& store() { return retrying_store ? *retrying_store : *bare_store; }
   catalog::Catalog& catalog() { return retrying_catalog ? *retrying_catalog : *bare_catalog; }
 };
-/// Makes the catalog where it is embedded and missing. With a `retrier` both try again what may pass.
+/// Makes the catalog where it is in a database and missing. With a `retrier` both try again what may pass.
 Result<Lake> OpenLake(const config::Config& config, const std::shared_ptr<Retrier>& retrier = nullptr);
 
 /// What a running pipeline works with.

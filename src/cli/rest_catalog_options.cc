@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "cli/catalog_credentials.h"
+
 namespace firn::cli {
 
 catalog::RestCatalogOptions RestCatalogOptionsOf(const config::Config& config) {
@@ -35,15 +37,7 @@ catalog::RestCatalogOptions RestCatalogOptionsOf(const config::Config& config) {
   if (!option("sigv4.region").empty()) {
     auth.signature = {.region = option("sigv4.region"), .service = option("sigv4.service")};
   }
-  const http::AwsCredentials keys{.access_key_id = option("access_key_id"),
-                                  .secret_access_key = option("secret_access_key"),
-                                  .session_token = option("session_token")};
-  auth.aws_credentials = [keys]() -> Result<http::AwsCredentials> {
-    if (!keys.access_key_id.empty()) return keys;
-    return MakeError(ErrorKind::kInvalidConfig, ErrorOrigin::kCatalog,
-                     "the catalog's requests are to be signed: set catalog.access_key_id and "
-                     "catalog.secret_access_key");
-  };
+  auth.aws_credentials = CatalogAwsCredentials(config);
   return options;
 }
 

@@ -87,9 +87,10 @@ Result<Report> MakeReport(const config::Config& config) {
     report.lag_bytes =
         std::max<int64_t>(0, static_cast<int64_t>(server_lsn.value - source.slot->confirmed_flush_lsn.value));
   }
-  // An embedded catalog that no run has made yet is not made by looking.
+  // A catalog that no run has made yet is not made by looking.
   Lake lake;
-  if (CatalogExists(config)) {
+  TRY(const bool catalog_exists, CatalogExists(config));
+  if (catalog_exists) {
     TRY(lake, OpenLake(config));
   }
   const pipeline::PipelineIdentity identity{.pipeline = options.slot,

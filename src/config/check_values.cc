@@ -45,15 +45,39 @@ void CheckSource(const SourceConfig& source, const FindOrigin& origin_of, Proble
   }
 }
 
-/// Keys that are one catalog type's, and those that go only with each other.
-void CheckCatalogOptions(const CatalogConfig& catalog, const FindOrigin& origin_of, Problems& problems) {
+/// Whether the key of one catalog type is there, and not empty.
+bool IsGiven(const CatalogConfig& catalog, std::string_view key) {
+  const auto found = catalog.options.find(std::string(key));
+  return found != catalog.options.end() && !found->second.empty();
+}
+
+/// AWS credentials, which Glue takes, and a REST catalog whose requests are signed.
+void CheckAccessKey(const CatalogConfig& catalog, const FindOrigin& origin_of, Problems& problems) {
+  const bool has_key = IsGiven(catalog, "access_key_id");
+  if (catalog.type == "sql") {
+    for (const std::string key : {"access_key_id", "secret_access_key", "session_token"}) {
+      const std::string path = "catalog." + key;
+      if (!IsGiven(catalog, key)) continue;
+      problems.Add(origin_of(path), "{}: a catalog of type sql has no such key; the store's are in storage.s3", path);
+    }
+    return;
+  }
+  if (has_key != IsGiven(catalog, "secret_access_key")) {
+    const std::string missing = has_key ? "catalog.secret_access_key" : "catalog.access_key_id";
+    problems.Add(origin_of(missing), "{} is missing: an access key and its secret go together", missing);
+  }
+  if (IsGiven(catalog, "session_token") && !has_key) {
+    problems.Add(origin_of("catalog.session_token"),
+                 "catalog.session_token: it belongs to catalog.access_key_id, which is missing");
+  }
+}
+
+/// Keys that are a REST catalog's alone, and those that go only with each other.
+void CheckRest(const CatalogConfig& catalog, const FindOrigin& origin_of, Problems& problems) {
   constexpr std::string_view kRestOnly[] = {
       "credential", "token",   "oauth2_server_uri",  "scope",        "audience",     "resource",
       "prefix",     "ca_file", "request_timeout_ms", "sigv4.region", "sigv4.service"};
-  const auto given = [&](std::string_view key) {
-    const auto found = catalog.options.find(std::string(key));
-    return found != catalog.options.end() && !found->second.empty();
-  };
+  const auto given = [&](std::string_view key) { return IsGiven(catalog, key); };
   if (catalog.type != "rest") {
     for (const std::string_view key : kRestOnly) {
       const std::string path = fmt::format("catalog.{}", key);
@@ -80,10 +104,6 @@ void CheckCatalogOptions(const CatalogConfig& catalog, const FindOrigin& origin_
   if (given("sigv4.region") != given("sigv4.service")) {
     const std::string missing = given("sigv4.region") ? "catalog.sigv4.service" : "catalog.sigv4.region";
     problems.Add(origin_of(missing), "{} is missing: requests are signed for a region and a service", missing);
-  }
-  if (given("access_key_id") != given("secret_access_key")) {
-    const std::string missing = given("access_key_id") ? "catalog.secret_access_key" : "catalog.access_key_id";
-    problems.Add(origin_of(missing), "{} is missing: an access key and its secret go together", missing);
   }
   for (const auto& [name, value] : catalog.headers) {
     const bool name_ok = !name.empty() && std::ranges::all_of(name, [](unsigned char c) {
@@ -122,14 +142,44 @@ void CheckWarehouse(const Config& config, const FindOrigin& origin_of, Problems&
   }
 }
 
+/// Keys that are Glue's alone, and the names that it takes.
+void CheckGlue(const Config& config, const FindOrigin& origin_of, Problems& problems) {
+  const CatalogConfig& catalog = config.catalog;
+  if (catalog.type != "glue") {
+    for (const std::string key : {"region", "endpoint", "catalog_id"}) {
+      const std::string path = "catalog." + key;
+      if (IsGiven(catalog, key)) problems.Add(origin_of(path), "{}: only a catalog of type glue has it", path);
+    }
+    return;
+  }
+  if (!catalog.uri.empty()) {
+    problems.Add(
+        origin_of("catalog.uri"),
+        "catalog.uri: a catalog of type glue is found by catalog.region, and by catalog.endpoint where that is "
+        "another address");
+  }
+  if (IsGiven(catalog, "endpoint") && !HasScheme(catalog.options.at("endpoint"), {"http://", "https://"})) {
+    problems.Add(origin_of("catalog.endpoint"), "catalog.endpoint: expected http://… or https://…");
+  }
+  std::string name_space = config.destination.name_space;
+  if (const size_t schema = name_space.find("{schema}"); schema != std::string::npos) name_space.erase(schema, 8);
+  for (const auto& [path, name] : {std::pair("destination.namespace", name_space),
+                                   std::pair("destination.table_prefix", config.destination.table_prefix)}) {
+    const bool plain =
+        std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+    if (!plain) {
+      problems.Add(origin_of(path), "{}: Glue's names have one level, of lower-case letters, digits and '_'", path);
+    }
+  }
+}
+
 void CheckCatalog(const CatalogConfig& catalog, const FindOrigin& origin_of, Problems& problems) {
-  CheckCatalogOptions(catalog, origin_of, problems);
   if (catalog.warehouse.empty() && catalog.type != "rest") {
     problems.Add(origin_of("catalog.warehouse"),
                  "catalog.warehouse is missing: where the tables' files go, as in /var/lib/firn/lake");
   }
   if (catalog.name.empty()) problems.Add(origin_of("catalog.name"), "catalog.name: may not be empty");
-  if (catalog.uri.empty()) {
+  if (catalog.uri.empty() || catalog.type == "glue") {
     if (catalog.type == "rest") problems.Add(origin_of("catalog.uri"), "catalog.uri is missing: the catalog's address");
     return;
   }
@@ -192,6 +242,9 @@ void CheckValues(const Config& config, const FindOrigin& origin_of, Problems& pr
   CheckSource(config.source, origin_of, problems);
   CheckWarehouse(config, origin_of, problems);
   CheckCatalog(config.catalog, origin_of, problems);
+  CheckAccessKey(config.catalog, origin_of, problems);
+  CheckRest(config.catalog, origin_of, problems);
+  CheckGlue(config, origin_of, problems);
   CheckDestination(config.destination, origin_of, problems);
   if (config.retry.max_delay_ms < config.retry.base_delay_ms) {
     problems.Add(origin_of("retry.max_delay_ms"), "retry.max_delay_ms: must not be less than retry.base_delay_ms ({})",
@@ -222,6 +275,16 @@ void FillDerivedDefaults(Config& config, const Environment& environment, const F
     }
   } else if (!config.catalog.warehouse.empty() && config.catalog.uri.empty() && config.catalog.type == "sql") {
     problems.Add(origin_of("catalog.uri"), "catalog.uri is missing: it has a default only for a local warehouse");
+  }
+  if (config.catalog.type == "glue" && config.catalog.options["region"].empty()) {
+    std::string region = Lookup(environment, "AWS_REGION");
+    if (region.empty()) region = Lookup(environment, "AWS_DEFAULT_REGION");
+    if (region.empty()) {
+      problems.Add(
+          origin_of("catalog.region"),
+          "catalog.region is missing: the AWS region of the Glue catalog, as in eu-central-1 (or set AWS_REGION)");
+    }
+    config.catalog.options["region"] = std::move(region);
   }
   if (!config.state_dir.empty()) return;
   if (geteuid() == 0) {

@@ -15,7 +15,7 @@ using FindOrigin = std::function<Origin(std::string_view path)>;
 
 void CheckValues(const Config& config, const FindOrigin& origin_of, Problems& problems);
 
-/// A local warehouse becomes absolute; catalog.uri and state_dir get their defaults.
+/// A local warehouse becomes absolute; catalog.uri, Glue's region and state_dir get their defaults.
 void FillDerivedDefaults(Config& config, const Environment& environment, const FindOrigin& origin_of,
                          Problems& problems);
 

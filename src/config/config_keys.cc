@@ -57,8 +57,8 @@ std::vector<ConfigKey> MakeKeys() {
       {.path = "catalog.type",
        .field = kAt<&Config::catalog, &CatalogConfig::type>,
        .doc = "Which kind of Iceberg catalog: `sql` keeps it in SQLite or PostgreSQL, with the tables that PyIceberg's "
-              "SqlCatalog and Java's JdbcCatalog use; `rest` asks a server that speaks Iceberg's REST protocol "
-              "(docs/catalogs.md).",
+              "SqlCatalog and Java's JdbcCatalog use; `rest` asks a server that speaks Iceberg's REST protocol; `glue` "
+              "is AWS Glue's Data Catalog (docs/catalogs.md).",
        .allowed = {"rest", "sql", "glue"}},
       {.path = "catalog.uri",
        .field = kAt<&Config::catalog, &CatalogConfig::uri>,
@@ -119,11 +119,18 @@ std::vector<ConfigKey> MakeKeys() {
       {.path = "catalog.sigv4.service",
        .field = CatalogOption{},
        .doc = "For `rest`: signs requests for this AWS service: `glue`, `s3tables`, `execute-api`."},
-      {.path = "catalog.region", .field = CatalogOption{}, .doc = "For `glue`: the AWS region."},
-      {.path = "catalog.endpoint", .field = CatalogOption{}, .doc = "For `glue`: another address for the service."},
+      {.path = "catalog.region",
+       .field = CatalogOption{},
+       .doc = "For `glue`: the AWS region.",
+       .default_note = "`AWS_REGION`, or `AWS_DEFAULT_REGION`"},
+      {.path = "catalog.endpoint",
+       .field = CatalogOption{},
+       .doc = "For `glue`: another address for the service, as in "
+              "`https://vpce-….glue.eu-central-1.vpce.amazonaws.com`."},
       {.path = "catalog.catalog_id",
        .field = CatalogOption{},
-       .doc = "For `glue`: the AWS account that owns the catalog."},
+       .doc = "For `glue`: the AWS account that owns the catalog.",
+       .default_note = "the credentials' own"},
       {.path = "catalog.access_key_id",
        .field = CatalogOption{},
        .doc = "For `glue`, and `rest` with `sigv4`: the access key. Without it, the AWS credential chain.",

@@ -212,10 +212,49 @@ TEST(ParseConfig, ChecksFormsOfTheirOwn) {
               StartsWith("firn.yaml:5: tables: 'orders' is no table"));
 }
 
-TEST(ParseConfig, RefusesACatalogInPostgresqlWithoutShowingItsPassword) {
+TEST(ParseConfig, ReadsACatalogInPostgresql) {
+  EXPECT_EQ(Parsed("source: {url: postgresql://db}\ncatalog: {warehouse: /lake, uri: \"postgresql://db/lake\"}\n")
+                .catalog.uri,
+            "postgresql://db/lake");
+}
+
+TEST(ParseConfig, ReadsAGlueCatalog) {
+  const std::string start = "source: {url: postgresql://db}\ncatalog: {type: glue, warehouse: /lake";
+  const Config config = Parsed(start + ", region: eu-central-1, access_key_id: id, secret_access_key: hunter2}\n");
+  EXPECT_EQ(config.catalog.options.at("region"), "eu-central-1");
+  EXPECT_EQ(config.catalog.uri, "");
+  EXPECT_EQ(config.catalog.options.at("secret_access_key"), "hunter2");
+}
+
+TEST(ParseConfig, TakesGluesRegionFromTheEnvironment) {
+  const std::string yaml = "source: {url: postgresql://db}\ncatalog: {type: glue, warehouse: /lake}\n";
+  const auto region = [&](const Environment& environment) {
+    return Parsed(yaml, environment).catalog.options.at("region");
+  };
+  EXPECT_EQ(region({{"AWS_DEFAULT_REGION", "eu-west-1"}}), "eu-west-1");
+  EXPECT_EQ(region({{"AWS_DEFAULT_REGION", "eu-west-1"}, {"AWS_REGION", "eu-north-1"}}), "eu-north-1");
+  EXPECT_THAT(Refused(yaml), HasSubstr("catalog.region is missing: the AWS region"));
+}
+
+TEST(ParseConfig, ChecksWhatAGlueCatalogNeeds) {
+  const std::string start = "source: {url: postgresql://db}\ncatalog: {type: glue, warehouse: /lake, region: eu-west-1";
   EXPECT_EQ(
-      Refused("source: {url: postgresql://db}\ncatalog: {warehouse: /lake, uri: \"postgresql://u:hunter2@db/c\"}\n"),
-      "firn.yaml:2: catalog.uri: 'postgresql://' is not available in this version");
+      Refused(start + ", uri: \"https://glue\"}\n"),
+      "firn.yaml:2: catalog.uri: a catalog of type glue is found by catalog.region, and by catalog.endpoint where "
+      "that is another address");
+  EXPECT_EQ(Refused(start + ", endpoint: localhost}\n"),
+            "firn.yaml:2: catalog.endpoint: expected http://… or https://…");
+  EXPECT_EQ(Refused(start + ", session_token: hunter2}\n"),
+            "firn.yaml:2: catalog.session_token: it belongs to catalog.access_key_id, which is missing");
+  EXPECT_THAT(Refused(start + ", access_key_id: hunter2}\n"),
+              AllOf(HasSubstr("catalog.secret_access_key is missing"), Not(HasSubstr("hunter2"))));
+  EXPECT_EQ(Refused(start + "}\ndestination: {namespace: \"Shop.{schema}\"}\n"),
+            "firn.yaml:3: destination.namespace: Glue's names have one level, of lower-case letters, digits and '_'");
+  EXPECT_EQ(
+      Refused(start + "}\ndestination: {table_prefix: PG_}\n"),
+      "firn.yaml:3: destination.table_prefix: Glue's names have one level, of lower-case letters, digits and '_'");
+  EXPECT_EQ(Refused("source: {url: postgresql://db}\ncatalog: {warehouse: /lake, region: eu-west-1}\n"),
+            "firn.yaml:2: catalog.region: only a catalog of type glue has it");
 }
 
 TEST(ParseConfig, ReadsARestCatalog) {
@@ -329,10 +368,9 @@ TEST(ParseConfig, NamesTheVariableThatIsWrong) {
 TEST(ParseConfig, RefusesWhatThisVersionLacks) {
   EXPECT_EQ(Refused("source: {url: postgresql://db}\n"
                     "catalog:\n"
-                    "  type: glue\n"
-                    "  uri: ftp://catalog\n"
+                    "  type: rest\n"
+                    "  uri: https://catalog\n"
                     "  warehouse: s3://lake/shop\n"
-                    "  region: eu-north-1\n"
                     "storage:\n"
                     "  s3: {path_style: true}\n"
                     "destination:\n"
@@ -342,11 +380,8 @@ TEST(ParseConfig, RefusesWhatThisVersionLacks) {
                     "  public.orders:\n"
                     "    partition_by: [day(created_at)]\n"
                     "    columns: {amount: \"decimal(38,9)\"}\n"
-                    "maintenance: {snapshot_retention: 1d}\n"),
-            "firn.yaml:3: catalog.type: 'glue' is not available in this version\n"
-            "firn.yaml:4: catalog.uri: 'ftp://' is not available in this version\n"
-            "firn.yaml:6: catalog.region: not available in this version\n"
-            "firn.yaml:16: maintenance.snapshot_retention: '1d' is not available in this version");
+                    "maintenance: {compact: auto, snapshot_retention: 1d}\n"),
+            "firn.yaml:15: maintenance.snapshot_retention: '1d' is not available in this version");
 }
 
 TEST(ParseConfig, TakesStoresByTheirLocation) {

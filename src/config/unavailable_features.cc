@@ -5,15 +5,6 @@
 namespace firn::config {
 namespace {
 
-/// What is compared: of a URI its scheme, of a local path "file://".
-std::string Compared(const ConfigKey& key, const std::string& text) {
-  const bool is_warehouse = key.path == "catalog.warehouse";
-  if (!is_warehouse && key.path != "catalog.uri") return text;
-  const size_t scheme = text.find("://");
-  if (scheme != std::string::npos) return text.substr(0, scheme + 3);
-  return is_warehouse ? "file://" : "";
-}
-
 bool Covers(std::string_view path, std::string_view key) {
   return key == path || (key.size() > path.size() && key.starts_with(path) && key[path.size()] == '.');
 }
@@ -26,11 +17,6 @@ bool IsEmpty(const FlatValue& value) {
 
 std::span<const UnavailableFeature> UnavailableFeatures() {
   static const std::vector<UnavailableFeature> features = {
-      {"catalog.type", {"rest", "sql"}},
-      {"catalog.uri", {"sqlite://", "http://", "https://"}},
-      {"catalog.region", {}},
-      {"catalog.endpoint", {}},
-      {"catalog.catalog_id", {}},
       {"maintenance.compact", {"auto"}},
       {"maintenance.snapshot_retention", {"7d"}},
       {"maintenance.orphan_grace", {"3d"}},
@@ -46,8 +32,8 @@ void RefuseUnavailableFeatures(const FlatValues& values, Problems& problems) {
         problems.Add(value.origin, "{}: not available in this version", path);
         continue;
       }
-      const std::string text = Compared(*value.key, std::get<std::string>(value.data));
-      if (!text.empty() && std::ranges::find(feature.available, text) == feature.available.end()) {
+      const std::string& text = std::get<std::string>(value.data);
+      if (std::ranges::find(feature.available, text) == feature.available.end()) {
         problems.Add(value.origin, "{}: '{}' is not available in this version", path, text);
       }
     }

@@ -11,9 +11,8 @@
 namespace firn::config {
 
 struct UnavailableFeature {
-  std::string_view path;  ///< A key, or a section with all that is in it.
-  std::vector<std::string_view>
-      available;  ///< The values that work; of a URI, the schemes. None: the key may not be given.
+  std::string_view path;                    ///< A key, or a section with all that is in it.
+  std::vector<std::string_view> available;  ///< The values that work. None: the key may not be given.
 };
 std::span<const UnavailableFeature> UnavailableFeatures();
 

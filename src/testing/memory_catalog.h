@@ -94,6 +94,9 @@ class MemoryCatalog : public catalog::Catalog {
       placed.location = warehouse_;
       for (const std::string& level : ident.namespace_levels) placed.location += "/" + level;
       placed.location += "/" + ident.name;
+      // A table that was renamed keeps its place.
+      const auto lies_there = [&](const auto& entry) { return entry.second.metadata->location == placed.location; };
+      if (std::ranges::any_of(tables_, lies_there)) placed.location += "-" + std::to_string(++versions_);
     }
     TRY(iceberg::TableMetadata metadata, iceberg::MakeTableMetadata(placed, now_ms_));
     return tables_[ident] = Loaded(ident, std::move(metadata));

@@ -1,23 +1,21 @@
 #include "catalog/sql/sql_catalog.h"
 
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
-#include <map>
 #include <mutex>
-#include <optional>
+#include <numeric>
 #include <set>
 #include <utility>
 
 #include "base/try.h"
 #include "base/unix_time.h"
-#include "base/uuid.h"
-#include "catalog/sql/sqlite.h"
-#include "iceberg/row_delta.h"
+#include "catalog/metadata_files.h"
+#include "catalog/sql/postgres_session.h"
+#include "catalog/sql/sqlite_session.h"
 #include "iceberg/table_metadata_json.h"
-#include "observe/log.h"
 
 namespace firn::catalog {
 namespace {
@@ -25,7 +23,6 @@ namespace {
 using iceberg::CommitRequest;
 using iceberg::TableIdent;
 using iceberg::TableMetadata;
-using iceberg::TableMetadataPtr;
 
 // The statements of Java's JdbcUtil for version 1; PyIceberg makes the same columns.
 constexpr std::string_view kCreateTables =
@@ -45,79 +42,19 @@ constexpr std::string_view kCreateNamespaces =
     "property_value VARCHAR(1000),"
     "PRIMARY KEY (catalog_name, namespace, property_key))";
 
-/// Cached metadata of more tables than this is dropped; it is only a cache.
-constexpr size_t kCachedTablesMax = 4'096;
-/// How often a pointer may move between reading it and reading its file.
-constexpr int kLoadAttemptsMax = 5;
-
 /// Levels joined by dots, as the JDBC catalog writes a namespace. A level with a dot in it looks like two to others.
 std::string NamespaceText(const std::vector<std::string>& levels) { return fmt::format("{}", fmt::join(levels, ".")); }
 
-/// A name as a folder: what URIs and engines read alike stays, anything else becomes '_' and `altered` is set.
-std::string FolderName(std::string_view name, bool& altered) {
-  std::string folder(name);
-  for (char& c : folder) {
-    const bool plain =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
-    if (plain) continue;
-    c = '_';
-    altered = true;
-  }
-  if (folder.empty() || folder == "." || folder == "..") {
-    folder = "_";
-    altered = true;
-  }
-  return folder;
-}
-
-/// "00007-<uuid>.metadata.json" → 7; -1 where the name has no version, as in the first file of a table.
-int64_t VersionOf(std::string_view metadata_location) {
-  const std::string_view name = metadata_location.substr(metadata_location.find_last_of('/') + 1);
-  int64_t version = -1;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), version);
-  if (error != std::errc() || end == name.data() + name.size() || *end != '-') return -1;
-  return version;
-}
-
-std::string NewMetadataLocation(const TableMetadata& metadata, int64_t version) {
-  return iceberg::MetadataLocation(metadata, fmt::format("{:05}-{}.metadata.json", version, NewUuid()));
-}
-
-/// Files written for something that may yet fail: deleted unless kept.
-class WrittenFiles {
- public:
-  explicit WrittenFiles(storage::FileStore& store) : store_(store) {}
-  WrittenFiles(const WrittenFiles&) = delete;
-  ~WrittenFiles() {
-    for (const std::string& location : locations_) {
-      if (const Status deleted = store_.Delete(location); !deleted.has_value()) {
-        LogWarn("a metadata file that was not committed is left",
-                {{"file", location}, {"reason", deleted.error().message()}});
-      }
-    }
-  }
-  Status Write(std::string location, std::string_view content) {
-    locations_.push_back(std::move(location));
-    return store_.Write(locations_.back(), content).Context("writing {}", locations_.back());
-  }
-  void Keep() { locations_.clear(); }
-
- private:
-  storage::FileStore& store_;
-  std::vector<std::string> locations_;
-};
-
 class SqlCatalog : public Catalog {
  public:
-  SqlCatalog(Sqlite db, SqlCatalogOptions options, storage::FileStore& store)
-      : store_(store), options_(std::move(options)), db_(std::move(db)) {}
+  SqlCatalog(std::unique_ptr<SqlSession> session, SqlCatalogOptions options, storage::FileStore& store)
+      : store_(store), options_(std::move(options)), session_(std::move(session)), cache_(store) {}
 
   Status Open() {
-    TRY_VOID(db_.Run(kCreateTables));
-    TRY_VOID(db_.Run(kCreateNamespaces));
-    // A file of JDBC catalog version 0 has no views and no column for them; it stays as it is.
-    TRY(auto columns, db_.Prepare("SELECT 1 FROM pragma_table_info('iceberg_tables') WHERE name = 'iceberg_type'"));
-    TRY(has_types_, columns.Step());
+    TRY(const std::vector<std::string> columns, MakeTable("iceberg_tables", kCreateTables));
+    TRY_VOID(MakeTable("iceberg_namespace_properties", kCreateNamespaces));
+    // Tables of JDBC catalog version 0 have no views and no column for them; they stay as they are.
+    has_types_ = std::ranges::find(columns, "iceberg_type") != columns.end();
     return {};
   }
 
@@ -131,27 +68,26 @@ class SqlCatalog : public Catalog {
       if (!exists) missing.push_back(name);
     }
     if (missing.empty()) return {};
-    TRY(SqliteTransaction transaction, SqliteTransaction::Begin(db_));
+    TRY(SqlTransaction transaction, SqlTransaction::Begin(*session_));
     for (const std::string& name : missing) {
-      TRY(auto insert, db_.Prepare("INSERT OR IGNORE INTO iceberg_namespace_properties"
-                                   "(catalog_name, namespace, property_key, property_value)"
-                                   " VALUES (?, ?, 'exists', 'true')"));
-      TRY_VOID(insert.Bind(options_.name).Bind(name).Run());
+      TRY_VOID(
+          session_->Execute("INSERT INTO iceberg_namespace_properties"
+                            "(catalog_name, namespace, property_key, property_value)"
+                            " VALUES ($1, $2, 'exists', 'true') ON CONFLICT DO NOTHING",
+                            {options_.name, name}));
     }
     return Definite(transaction.Commit());
   }
 
   Result<std::vector<std::vector<std::string>>> ListNamespaces() override {
     std::lock_guard lock(mutex_);
-    TRY(auto select, db_.Prepare("SELECT namespace FROM iceberg_namespace_properties WHERE catalog_name = ?1"
-                                 " UNION SELECT table_namespace FROM iceberg_tables WHERE catalog_name = ?1"));
-    select.Bind(options_.name);
+    TRY(const auto rows, session_->Query("SELECT namespace FROM iceberg_namespace_properties WHERE catalog_name = $1"
+                                         " UNION SELECT table_namespace FROM iceberg_tables WHERE catalog_name = $1",
+                                         {options_.name}));
     std::set<std::vector<std::string>> namespaces;  // Those above one that is there are there, too.
-    while (true) {
-      TRY(const bool row, select.Step());
-      if (!row) return std::vector<std::vector<std::string>>(namespaces.begin(), namespaces.end());
+    for (const SqlRow& row : rows) {
       std::vector<std::string> levels;
-      std::string rest = select.Text(0).value_or("");
+      std::string rest = row[0].value_or("");
       for (size_t dot = rest.find('.'); dot != std::string::npos; dot = rest.find('.')) {
         levels.push_back(rest.substr(0, dot));
         namespaces.insert(levels);
@@ -160,6 +96,7 @@ class SqlCatalog : public Catalog {
       levels.push_back(rest);
       namespaces.insert(std::move(levels));
     }
+    return std::vector<std::vector<std::string>>(namespaces.begin(), namespaces.end());
   }
 
   Result<std::vector<TableIdent>> ListTables(const std::vector<std::string>& levels) override {
@@ -167,36 +104,17 @@ class SqlCatalog : public Catalog {
     const std::string name = NamespaceText(levels);
     TRY(const bool exists, NamespaceExists(name));
     if (!exists) return NoNamespace(name);
-    TRY(auto select,
-        db_.Prepare("SELECT table_name FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ?" +
-                    TypeFilter() + " ORDER BY table_name"));
-    select.Bind(options_.name).Bind(name);
+    TRY(const auto rows,
+        session_->Query("SELECT table_name FROM iceberg_tables WHERE catalog_name = $1 AND table_namespace = $2" +
+                            TypeFilter() + " ORDER BY table_name",
+                        {options_.name, name}));
     std::vector<TableIdent> idents;
-    while (true) {
-      TRY(const bool row, select.Step());
-      if (!row) return idents;
-      idents.push_back({.namespace_levels = levels, .name = select.Text(0).value_or("")});
-    }
+    for (const SqlRow& row : rows) idents.push_back({.namespace_levels = levels, .name = row[0].value_or("")});
+    return idents;
   }
 
   Result<LoadedTable> LoadTable(const TableIdent& ident) override {
-    for (int attempt = 1;; ++attempt) {
-      TRY(std::string location, ReadPointer(ident));
-      if (TableMetadataPtr cached = Cached(ident, location)) {
-        return LoadedTable{.ident = ident, .metadata = std::move(cached), .metadata_location = std::move(location)};
-      }
-      auto metadata = ReadMetadata(location);
-      if (metadata.has_value()) {
-        Remember(ident, location, *metadata);
-        return LoadedTable{.ident = ident, .metadata = std::move(*metadata), .metadata_location = std::move(location)};
-      }
-      // Another writer may have moved the pointer on and deleted the old file just now.
-      if (metadata.error().kind() == ErrorKind::kNotFound && attempt < kLoadAttemptsMax) {
-        TRY(const std::string now, ReadPointer(ident));
-        if (now != location) continue;
-      }
-      return std::move(metadata).Context("loading table {}", ToString(ident)).error();
-    }
+    return LoadByPointer(cache_, ident, [&] { return ReadPointer(ident); });
   }
 
   Result<LoadedTable> CreateTable(const TableIdent& ident, const iceberg::NewTable& table) override {
@@ -205,102 +123,76 @@ class SqlCatalog : public Catalog {
       std::lock_guard lock(mutex_);
       TRY(const bool exists, NamespaceExists(name));
       if (!exists) return NoNamespace(name);
-      TRY(const bool taken, NameTaken(ident));
-      if (taken) return AlreadyExists(ident);
+      // By a table or by a view.
+      TRY(const auto taken, session_->Query("SELECT 1 FROM iceberg_tables WHERE catalog_name = $1"
+                                            " AND table_namespace = $2 AND table_name = $3",
+                                            {options_.name, name, ident.name}));
+      if (!taken.empty()) return AlreadyExists(ident);
     }
     iceberg::NewTable placed = table;
     if (placed.location.empty()) {
       TRY(placed.location, DefaultLocation(ident));
     }
     TRY(TableMetadata metadata, iceberg::MakeTableMetadata(placed, UnixMillisNow()));
-    const std::string location = NewMetadataLocation(metadata, 0);
+    const std::string location = NextMetadataLocation(metadata, "");
     WrittenFiles files(store_);
     TRY_VOID(files.Write(location, TableMetadataToText(metadata)).Context("creating table {}", ToString(ident)));
+    Status committed;
     {
       std::lock_guard lock(mutex_);
-      TRY(SqliteTransaction transaction, SqliteTransaction::Begin(db_));
-      TRY(auto insert, db_.Prepare(has_types_ ? "INSERT INTO iceberg_tables(catalog_name, table_namespace, table_name,"
-                                                " metadata_location, iceberg_type) VALUES (?, ?, ?, ?, 'TABLE')"
-                                              : "INSERT INTO iceberg_tables(catalog_name, table_namespace, table_name,"
-                                                " metadata_location) VALUES (?, ?, ?, ?)"));
-      const auto inserted = insert.Bind(options_.name).Bind(name).Bind(ident.name).Bind(location).Run();
+      TRY(SqlTransaction transaction, SqlTransaction::Begin(*session_));
+      const auto inserted = session_->Execute(
+          has_types_ ? "INSERT INTO iceberg_tables(catalog_name, table_namespace, table_name, metadata_location,"
+                       " iceberg_type) VALUES ($1, $2, $3, $4, 'TABLE')"
+                     : "INSERT INTO iceberg_tables(catalog_name, table_namespace, table_name, metadata_location)"
+                       " VALUES ($1, $2, $3, $4)",
+          {options_.name, name, ident.name, location});
       if (!inserted.has_value()) {
         if (inserted.error().kind() == ErrorKind::kAlreadyExists) return AlreadyExists(ident);
         return inserted.error();
       }
-      const Status committed = transaction.Commit();
-      if (committed.has_value() || committed.error().kind() == ErrorKind::kCommitUnknown) files.Keep();
-      TRY_VOID(Definite(committed));
+      committed = transaction.Commit();
     }
-    auto created = std::make_shared<const TableMetadata>(std::move(metadata));
-    Remember(ident, location, created);
-    return LoadedTable{.ident = ident, .metadata = std::move(created), .metadata_location = location};
+    if (committed.has_value() || committed.error().kind() == ErrorKind::kCommitUnknown) files.Keep();
+    TRY_VOID(Settled(committed, [&] { return ReadPointer(ident).value_or("") == location; }));
+    LoadedTable created{.ident = ident,
+                        .metadata = std::make_shared<const TableMetadata>(std::move(metadata)),
+                        .metadata_location = location};
+    cache_.Remember(created);
+    return created;
   }
 
   Status RenameTable(const TableIdent& from, const TableIdent& to) override {
-    const std::string name = NamespaceText(to.namespace_levels);
-    std::lock_guard lock(mutex_);
-    TRY(const bool exists, NamespaceExists(name));
-    if (!exists) return NoNamespace(name);
-    TRY(SqliteTransaction transaction, SqliteTransaction::Begin(db_));
-    TRY(auto update, db_.Prepare("UPDATE iceberg_tables SET table_namespace = ?, table_name = ? WHERE catalog_name = ?"
-                                 " AND table_namespace = ? AND table_name = ?" +
-                                 TypeFilter()));
-    const auto renamed = update.Bind(name)
-                             .Bind(to.name)
-                             .Bind(options_.name)
-                             .Bind(NamespaceText(from.namespace_levels))
-                             .Bind(from.name)
-                             .Run();
-    if (!renamed.has_value()) {
-      if (renamed.error().kind() == ErrorKind::kAlreadyExists) return AlreadyExists(to);
-      return renamed.error();
-    }
-    if (*renamed == 0) return NoTable(from);
-    cache_.erase(from);
-    return Definite(transaction.Commit());
+    cache_.Forget(from);
+    return Settled(Rename(from, to), [&] { return IsMissing(from) && ReadPointer(to).has_value(); });
   }
 
   Status DropTable(const TableIdent& ident) override {
-    std::lock_guard lock(mutex_);
-    TRY(SqliteTransaction transaction, SqliteTransaction::Begin(db_));
-    TRY(auto erase, db_.Prepare("DELETE FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ?"
-                                " AND table_name = ?" +
-                                TypeFilter()));
-    TRY(const int rows, erase.Bind(options_.name).Bind(NamespaceText(ident.namespace_levels)).Bind(ident.name).Run());
-    if (rows == 0) return NoTable(ident);
-    cache_.erase(ident);
-    return Definite(transaction.Commit());
+    cache_.Forget(ident);
+    return Settled(Drop(ident), [&] { return IsMissing(ident); });
   }
 
   bool CommitsTablesTogether() const override { return true; }
 
   Result<std::vector<LoadedTable>> CommitTables(std::span<const CommitRequest> requests) override {
+    if (requests.empty()) return std::vector<LoadedTable>();
     const int64_t now_ms = UnixMillisNow();
     WrittenFiles files(store_);
     std::vector<LoadedTable> bases;
     std::vector<LoadedTable> committed;
     for (const CommitRequest& request : requests) {
       TRY(LoadedTable base, LoadTable(request.table));
-      TRY_VOID(FromCatalog(iceberg::CheckRequirements(base.metadata.get(), request.requirements))
-                   .Context("table {}", ToString(request.table)));
-      TRY(TableMetadata metadata,
-          FromCatalog(iceberg::ApplyUpdates(*base.metadata, base.metadata_location, request.updates, now_ms))
-              .Context("table {}", ToString(request.table)));
-      std::string location = NewMetadataLocation(metadata, VersionOf(base.metadata_location) + 1);
-      TRY_VOID(files.Write(location, TableMetadataToText(metadata)).Context("table {}", ToString(request.table)));
+      TRY(LoadedTable built, BuildCommit(base, request, now_ms, files));
       bases.push_back(std::move(base));
-      committed.push_back({.ident = request.table,
-                           .metadata = std::make_shared<const TableMetadata>(std::move(metadata)),
-                           .metadata_location = std::move(location)});
+      committed.push_back(std::move(built));
     }
 
     const Status moved = MovePointers(bases, committed);
     if (moved.has_value() || moved.error().kind() == ErrorKind::kCommitUnknown) files.Keep();
     TRY_VOID(moved);
     for (size_t i = 0; i < committed.size(); ++i) {
-      Remember(committed[i].ident, committed[i].metadata_location, committed[i].metadata);
-      DeleteForgottenMetadata(*bases[i].metadata, *committed[i].metadata);
+      cache_.Remember(committed[i]);
+      DeleteForgottenMetadata(store_, *bases[i].metadata, *committed[i].metadata);
     }
     return committed;
   }
@@ -315,16 +207,69 @@ class SqlCatalog : public Catalog {
   static Error AlreadyExists(const TableIdent& ident) {
     return MakeError(ErrorKind::kAlreadyExists, ErrorOrigin::kCatalog, "table {} is there already", ToString(ident));
   }
-  /// The error of a check that stands for the catalog's.
-  template <typename T>
-  static Result<T> FromCatalog(Result<T> result) {
-    if (result.has_value()) return result;
-    return Error(result.error().kind(), result.error().message(), ErrorOrigin::kCatalog, result.error().native_code());
-  }
   /// For changes that may be done twice: an unknown outcome is one to try again.
   static Status Definite(Status status) {
     if (status.has_value() || status.error().kind() != ErrorKind::kCommitUnknown) return status;
     return std::move(status).error().WithKind(ErrorKind::kTransient);
+  }
+  /// For those that may not: where the outcome is unknown, `is_done` looks for it. Called without the lock.
+  template <typename Look>
+  static Status Settled(Status status, Look is_done) {
+    if (status.has_value() || status.error().kind() != ErrorKind::kCommitUnknown) return status;
+    if (is_done()) return {};
+    return Definite(std::move(status));
+  }
+  bool IsMissing(const TableIdent& ident) {
+    const auto pointer = ReadPointer(ident);
+    return !pointer.has_value() && pointer.error().kind() == ErrorKind::kTableNotFound;
+  }
+
+  Status Rename(const TableIdent& from, const TableIdent& to) {
+    const std::string name = NamespaceText(to.namespace_levels);
+    std::lock_guard lock(mutex_);
+    TRY(const bool exists, NamespaceExists(name));
+    if (!exists) return NoNamespace(name);
+    TRY(SqlTransaction transaction, SqlTransaction::Begin(*session_));
+    const auto renamed = session_->Execute(
+        "UPDATE iceberg_tables SET table_namespace = $1, table_name = $2 WHERE catalog_name = $3"
+        " AND table_namespace = $4 AND table_name = $5" +
+            TypeFilter(),
+        {name, to.name, options_.name, NamespaceText(from.namespace_levels), from.name});
+    if (!renamed.has_value()) {
+      if (renamed.error().kind() == ErrorKind::kAlreadyExists) return AlreadyExists(to);
+      return renamed.error();
+    }
+    if (*renamed == 0) return NoTable(from);
+    return transaction.Commit();
+  }
+
+  Status Drop(const TableIdent& ident) {
+    std::lock_guard lock(mutex_);
+    TRY(SqlTransaction transaction, SqlTransaction::Begin(*session_));
+    TRY(const int64_t rows,
+        session_->Execute("DELETE FROM iceberg_tables WHERE catalog_name = $1 AND table_namespace = $2"
+                          " AND table_name = $3" +
+                              TypeFilter(),
+                          {options_.name, NamespaceText(ident.namespace_levels), ident.name}));
+    if (rows == 0) return NoTable(ident);
+    return transaction.Commit();
+  }
+
+  /// Makes the SQL table where it is missing, and gives its columns. The right to make tables is needed only then.
+  Result<std::vector<std::string>> MakeTable(const std::string& table, std::string_view create) {
+    TRY(std::vector<std::string> columns, session_->ColumnsOf(table));
+    if (!columns.empty()) return columns;
+    const Status made = [&]() -> Status {
+      TRY(SqlTransaction transaction, SqlTransaction::Begin(*session_));
+      TRY_VOID(session_->Execute(create, {}));
+      return Definite(transaction.Commit());
+    }();
+    // Another program may make it at the same moment, which PostgreSQL tells as an error.
+    if (!made.has_value() && made.error().kind() != ErrorKind::kAlreadyExists) return made.error();
+    TRY(columns, session_->ColumnsOf(table));
+    if (!columns.empty()) return columns;
+    return MakeError(ErrorKind::kTransient, ErrorOrigin::kCatalog, "{}: table {} was made, and is not there",
+                     session_->name(), table);
   }
 
   /// Java leaves out the type in rows that it made as version 0.
@@ -332,95 +277,63 @@ class SqlCatalog : public Catalog {
 
   /// As in Java, a namespace also exists when something lies in it. Needs the lock.
   Result<bool> NamespaceExists(const std::string& name) {
-    // Everything below a namespace sorts between "name." and "name/": '/' follows '.'.
-    TRY(auto select, db_.Prepare("SELECT 1 FROM iceberg_namespace_properties"
-                                 " WHERE catalog_name = ?1 AND (namespace = ?2 OR (namespace > ?3 AND namespace < ?4))"
-                                 " UNION ALL SELECT 1 FROM iceberg_tables"
-                                 " WHERE catalog_name = ?1 AND (table_namespace = ?2 OR (table_namespace > ?3 AND"
-                                 " table_namespace < ?4)) LIMIT 1"));
-    return select.Bind(options_.name).Bind(name).Bind(name + ".").Bind(name + "/").Step();
-  }
-
-  /// By a table or by a view. Needs the lock.
-  Result<bool> NameTaken(const TableIdent& ident) {
-    TRY(auto select, db_.Prepare("SELECT 1 FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ?"
-                                 " AND table_name = ?"));
-    return select.Bind(options_.name).Bind(NamespaceText(ident.namespace_levels)).Bind(ident.name).Step();
+    TRY(const auto rows,
+        session_->Query("SELECT 1 FROM iceberg_namespace_properties"
+                        " WHERE catalog_name = $1 AND (namespace = $2 OR substr(namespace, 1, length($3)) = $3)"
+                        " UNION ALL SELECT 1 FROM iceberg_tables WHERE catalog_name = $1"
+                        " AND (table_namespace = $2 OR substr(table_namespace, 1, length($3)) = $3) LIMIT 1",
+                        {options_.name, name, name + "."}));
+    return !rows.empty();
   }
 
   Result<std::string> ReadPointer(const TableIdent& ident) {
     std::lock_guard lock(mutex_);
-    TRY(auto select, db_.Prepare("SELECT metadata_location FROM iceberg_tables WHERE catalog_name = ?"
-                                 " AND table_namespace = ? AND table_name = ?" +
-                                 TypeFilter()));
-    TRY(const bool row, select.Bind(options_.name).Bind(NamespaceText(ident.namespace_levels)).Bind(ident.name).Step());
-    if (!row) return NoTable(ident);
-    const auto location = select.Text(0);
-    if (!location.has_value()) {
+    TRY(const auto rows, session_->Query("SELECT metadata_location FROM iceberg_tables WHERE catalog_name = $1"
+                                         " AND table_namespace = $2 AND table_name = $3" +
+                                             TypeFilter(),
+                                         {options_.name, NamespaceText(ident.namespace_levels), ident.name}));
+    if (rows.empty()) return NoTable(ident);
+    if (!rows[0][0].has_value()) {
       return MakeError(ErrorKind::kCorrupt, ErrorOrigin::kCatalog, "table {} has no metadata location in {}",
-                       ToString(ident), db_.path());
+                       ToString(ident), session_->name());
     }
-    return *location;
-  }
-
-  Result<TableMetadataPtr> ReadMetadata(const std::string& location) {
-    // Other writers put plain paths and Java's "file:/…" here.
-    TRY(const std::string uri, storage::NormalizeLocation(location));
-    TRY(const std::string text, store_.Read(uri));
-    TRY(TableMetadata metadata, iceberg::ParseTableMetadata(text).Context("reading {}", location));
-    return std::make_shared<const TableMetadata>(std::move(metadata));
-  }
-
-  TableMetadataPtr Cached(const TableIdent& ident, const std::string& location) {
-    std::lock_guard lock(mutex_);
-    const auto cached = cache_.find(ident);
-    return cached != cache_.end() && cached->second.first == location ? cached->second.second : nullptr;
-  }
-  void Remember(const TableIdent& ident, const std::string& location, const TableMetadataPtr& metadata) {
-    std::lock_guard lock(mutex_);
-    if (cache_.size() >= kCachedTablesMax && !cache_.contains(ident)) cache_.erase(cache_.begin());
-    cache_[ident] = {location, metadata};
+    return *rows[0][0];
   }
 
   /// <warehouse>/<namespace levels>/<table>, as Java's JdbcCatalog.defaultWarehouseLocation. Names that don't do as
   /// folders are altered, and the folder made unique; so is one in which a table lies that was renamed since.
   Result<std::string> DefaultLocation(const TableIdent& ident) {
-    if (options_.warehouse.empty()) {
-      return MakeError(ErrorKind::kInvalidConfig, ErrorOrigin::kCatalog,
-                       "table {} has no location: set catalog.warehouse", ToString(ident));
-    }
     bool altered = false;
-    std::string location = options_.warehouse;
-    for (const std::string& level : ident.namespace_levels) location += "/" + FolderName(level, altered);
-    location += "/" + FolderName(ident.name, altered);
+    TRY(std::string location, PlaceTable(options_.warehouse, ident.namespace_levels, ident, altered));
     TRY(const bool taken, HoldsMetadata(location));
-    if (altered || taken) location += "-" + NewUuid().substr(0, 8);
-    return location;
+    return altered || taken ? MakeUnique(std::move(location)) : location;
   }
 
   /// Whether a table's metadata lies below the folder.
   Result<bool> HoldsMetadata(const std::string& location) {
     std::lock_guard lock(mutex_);
-    TRY(auto select,
-        db_.Prepare("SELECT 1 FROM iceberg_tables WHERE substr(metadata_location, 1, length(?1)) = ?1 LIMIT 1"));
-    return select.Bind(location + "/").Step();
+    TRY(const auto rows,
+        session_->Query("SELECT 1 FROM iceberg_tables WHERE substr(metadata_location, 1, length($1)) = $1 LIMIT 1",
+                        {location + "/"}));
+    return !rows.empty();
   }
 
   Status MovePointers(std::span<const LoadedTable> from, std::span<const LoadedTable> to) {
+    // In one order for all writers, so that two of them never wait for each other's rows.
+    std::vector<size_t> order(from.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::ranges::sort(order, {}, [&](size_t i) -> const TableIdent& { return from[i].ident; });
+
     std::lock_guard lock(mutex_);
-    TRY(SqliteTransaction transaction, SqliteTransaction::Begin(db_));
-    for (size_t i = 0; i < from.size(); ++i) {
-      TRY(auto update,
-          db_.Prepare("UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = ?"
-                      " WHERE catalog_name = ? AND table_namespace = ? AND table_name = ? AND metadata_location = ?" +
-                      TypeFilter()));
-      TRY(const int rows, update.Bind(to[i].metadata_location)
-                              .Bind(from[i].metadata_location)
-                              .Bind(options_.name)
-                              .Bind(NamespaceText(from[i].ident.namespace_levels))
-                              .Bind(from[i].ident.name)
-                              .Bind(from[i].metadata_location)
-                              .Run());
+    TRY(SqlTransaction transaction, SqlTransaction::Begin(*session_));
+    for (const size_t i : order) {
+      TRY(const int64_t rows,
+          session_->Execute(
+              "UPDATE iceberg_tables SET metadata_location = $1, previous_metadata_location = $2"
+              " WHERE catalog_name = $3 AND table_namespace = $4 AND table_name = $5 AND metadata_location = $2" +
+                  TypeFilter(),
+              {to[i].metadata_location, from[i].metadata_location, options_.name,
+               NamespaceText(from[i].ident.namespace_levels), from[i].ident.name}));
       if (rows != 1) {
         return MakeError(ErrorKind::kConflict, ErrorOrigin::kCatalog, "table {}: another writer committed first",
                          ToString(from[i].ident));
@@ -429,69 +342,67 @@ class SqlCatalog : public Catalog {
     return transaction.Commit();
   }
 
-  /// Table property write.metadata.delete-after-commit.enabled: metadata files that have left the log go.
-  void DeleteForgottenMetadata(const TableMetadata& before, const TableMetadata& after) {
-    const auto enabled = after.properties.find("write.metadata.delete-after-commit.enabled");
-    if (enabled == after.properties.end() || enabled->second != "true") return;
-    std::set<std::string> kept;
-    for (const auto& entry : after.metadata_log) kept.insert(entry.metadata_file);
-    for (const auto& entry : before.metadata_log) {
-      if (kept.contains(entry.metadata_file)) continue;
-      const auto uri = storage::NormalizeLocation(entry.metadata_file);
-      const Status deleted = uri.has_value() ? store_.Delete(*uri) : Status(uri.error());
-      if (!deleted.has_value()) {
-        LogWarn("an old metadata file could not be deleted",
-                {{"file", entry.metadata_file}, {"reason", deleted.error().message()}});
-      }
-    }
-  }
-
   storage::FileStore& store_;
   const SqlCatalogOptions options_;
-  std::mutex mutex_;  ///< For what follows. Never held while files of the warehouse are read or written.
-  Sqlite db_;
+  /// For session_: a transaction has it alone. Each of its statements ends by a deadline, and none of the warehouse's
+  /// files is read or written meanwhile.
+  std::mutex mutex_;
+  const std::unique_ptr<SqlSession> session_;
   bool has_types_ = true;  ///< Set by Open, then constant.
-  std::map<TableIdent, std::pair<std::string, TableMetadataPtr>> cache_;
+  MetadataCache cache_;
 };
 
 }  // namespace
 
-Result<std::string> SqlitePath(const std::string& uri) {
-  constexpr std::string_view kScheme = "sqlite://";
-  const auto names_no_file = [&] {
-    return MakeError(ErrorKind::kInvalidConfig, ErrorOrigin::kCatalog,
-                     "catalog uri \"{}\" names no file; use sqlite:///path/to/catalog.db", uri);
-  };
-  if (uri.starts_with(kScheme)) {
-    const std::string path = uri.substr(kScheme.size());
-    const size_t first = path.find_first_not_of('/');
-    if (!path.starts_with('/') || first == path.npos || path.substr(first).starts_with(":memory:")) {
-      return names_no_file();
-    }
-    return "/" + path.substr(first);
-  }
-  if (uri.find("://") != uri.npos) {
-    return MakeError(ErrorKind::kUnsupported, ErrorOrigin::kCatalog,
-                     "catalog uri \"{}\": firn keeps a SQL catalog in SQLite only; use sqlite:///path/to/catalog.db",
-                     uri);
-  }
-  if (uri.empty() || uri.starts_with(':') || uri.starts_with("sqlite:")) return names_no_file();
-  std::error_code error;
-  const std::filesystem::path path = std::filesystem::absolute(uri, error);
-  if (error) return MakeError(ErrorKind::kInvalidConfig, ErrorOrigin::kCatalog, "{}: {}", uri, error.message());
-  return path.lexically_normal().string();
-}
-
-Result<std::unique_ptr<Catalog>> OpenSqlCatalog(const SqlCatalogOptions& options, storage::FileStore& store) {
-  TRY(const std::string path, SqlitePath(options.uri));
+Result<std::unique_ptr<Catalog>> OpenSqlCatalog(std::unique_ptr<SqlSession> session, const SqlCatalogOptions& options,
+                                                storage::FileStore& store) {
   SqlCatalogOptions normalized = options;
   if (!options.warehouse.empty()) {
     TRY(normalized.warehouse, storage::NormalizeLocation(options.warehouse));
   }
-  TRY(Sqlite db, Sqlite::Open(path));
-  auto catalog = std::make_unique<SqlCatalog>(std::move(db), std::move(normalized), store);
+  auto catalog = std::make_unique<SqlCatalog>(std::move(session), std::move(normalized), store);
   TRY_VOID(catalog->Open());
   return catalog;
+}
+
+Result<std::unique_ptr<Catalog>> OpenSqlCatalog(const SqlCatalogOptions& options, storage::FileStore& store) {
+  if (IsPostgresUri(options.uri)) {
+    TRY(auto session, OpenPostgres(options.uri));
+    return OpenSqlCatalog(std::move(session), options, store);
+  }
+  TRY(const std::string path, SqlitePath(options.uri));
+  TRY(auto session, OpenSqlite(path));
+  return OpenSqlCatalog(std::move(session), options, store);
+}
+
+Result<bool> SqlCatalogExists(const std::string& uri) {
+  if (IsPostgresUri(uri)) {
+    TRY(const auto session, OpenPostgres(uri));
+    TRY(const auto columns, session->ColumnsOf("iceberg_tables"));
+    return !columns.empty();
+  }
+  TRY(const std::string path, SqlitePath(uri));
+  std::error_code error;
+  return std::filesystem::exists(path, error);
+}
+
+Status CheckSqlCatalog(const std::string& uri) {
+  if (IsPostgresUri(uri)) return CheckPostgres(uri);
+  TRY(const std::string path, SqlitePath(uri));
+  std::error_code error;
+  std::filesystem::path nearest = path;
+  while (!std::filesystem::exists(nearest, error) && nearest.has_relative_path()) nearest = nearest.parent_path();
+  const bool is_file = nearest == path;
+  if (access(nearest.c_str(), W_OK) != 0 || (!is_file && !std::filesystem::is_directory(nearest, error))) {
+    return MakeError(ErrorKind::kPermission, ErrorOrigin::kCatalog,
+                     "SQLite catalog {}: {} can't be written; firn must be allowed to write to this file and to its "
+                     "folder",
+                     path, nearest.string());
+  }
+  if (!is_file) return {};
+  TRY(const auto session, OpenSqlite(path));
+  TRY_VOID(session->ColumnsOf("iceberg_tables"));
+  return {};
 }
 
 }  // namespace firn::catalog

@@ -1,5 +1,5 @@
-// Iceberg's JDBC catalog, version 1, in a SQLite file: the same two tables as Java's JdbcCatalog and PyIceberg's
-// SqlCatalog, which may use the file at the same time.
+// Iceberg's JDBC catalog, version 1, in SQLite or PostgreSQL: the same two tables as Java's JdbcCatalog and PyIceberg's
+// SqlCatalog, which may use them at the same time.
 //
 //   iceberg_tables                  one row a table: the location of its current metadata file
 //   iceberg_namespace_properties    one row "exists" = "true" for a namespace
@@ -12,25 +12,33 @@
 #include <string>
 
 #include "catalog/catalog.h"
+#include "catalog/sql/sql_session.h"
 #include "firn/result.h"
 #include "storage/file_store.h"
 
 namespace firn::catalog {
 
 struct SqlCatalogOptions {
-  /// "sqlite:///var/lib/firn/catalog.db", SQLAlchemy's "sqlite:////var/lib/…", or a path. After "sqlite://" the path is
-  /// always absolute.
+  /// "sqlite:///var/lib/firn/catalog.db" or a path (SqlitePath has every form), or "postgresql://…" with libpq's
+  /// parameters.
   std::string uri;
-  /// One file may hold several catalogs.
+  /// One database may hold several catalogs.
   std::string name = "firn";
   /// Where tables lie that name no location: <warehouse>/<namespace>/…/<table>.
   std::string warehouse;
 };
 
-/// The file is made where missing. `store` holds the tables' metadata files and must outlive the catalog.
+/// The SQL tables are made where missing, and so is a SQLite file. `store` holds the tables' metadata files and must
+/// outlive the catalog.
 Result<std::unique_ptr<Catalog>> OpenSqlCatalog(const SqlCatalogOptions& options, storage::FileStore& store);
 
-/// The path in a SQLite URI; kUnsupported for another database's, kInvalidConfig for one that names no file.
-Result<std::string> SqlitePath(const std::string& uri);
+/// Whether the catalog is there already: a SQLite file, or tables in PostgreSQL. Makes nothing.
+Result<bool> SqlCatalogExists(const std::string& uri);
+/// Whether OpenSqlCatalog would go well. Makes nothing.
+Status CheckSqlCatalog(const std::string& uri);
+
+/// OpenSqlCatalog over a session of one's own, for tests.
+Result<std::unique_ptr<Catalog>> OpenSqlCatalog(std::unique_ptr<SqlSession> session, const SqlCatalogOptions& options,
+                                                storage::FileStore& store);
 
 }  // namespace firn::catalog

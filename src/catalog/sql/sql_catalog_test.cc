@@ -9,7 +9,7 @@
 #include <fstream>
 
 #include "catalog/catalog_conformance.h"
-#include "catalog/sql/sqlite.h"
+#include "catalog/sql/sqlite_session.h"
 #include "testing/results.h"
 
 namespace firn::catalog {
@@ -20,9 +20,8 @@ using iceberg::TableIdent;
 using testing::Do;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
-using ::testing::Optional;
+using ::testing::Not;
 using testing::Value;
 
 /// A temporary folder with a lake and its catalog.
@@ -41,7 +40,14 @@ class Lake {
   std::unique_ptr<Catalog> Open() {
     return Value(OpenSqlCatalog({.uri = "sqlite://" + file(), .warehouse = warehouse()}, *store_));
   }
-  Sqlite Sql() { return Value(Sqlite::Open(file())); }
+  std::unique_ptr<SqlSession> Sql() { return Value(OpenSqlite(file())); }
+  /// Changes the catalog's tables as another program would.
+  void Execute(std::string_view sql, const SqlParameters& parameters = {}) {
+    const auto session = Sql();
+    SqlTransaction transaction = Value(SqlTransaction::Begin(*session));
+    Value(session->Execute(sql, parameters));
+    Do(transaction.Commit());
+  }
   /// The metadata files of a table's folder.
   size_t MetadataFiles(const std::string& table_folder) const {
     const fs::path folder = directory_ / "lake" / table_folder / "metadata";
@@ -101,33 +107,24 @@ TEST(SqlCatalogTest, KeepsPointersAsTheJdbcCatalogDoes) {
   auto catalog = lake.Open();
   const LoadedTable made = MakeOrders(*catalog);
   const auto committed = Value(catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b")}));
-  Sqlite sql = lake.Sql();
-  auto row =
-      Value(sql.Prepare("SELECT catalog_name, table_namespace, table_name, metadata_location,"
-                        " previous_metadata_location, iceberg_type FROM iceberg_tables"));
-  ASSERT_TRUE(Value(row.Step()));
-  EXPECT_THAT(row.Text(0), Optional(std::string("firn")));
-  EXPECT_THAT(row.Text(1), Optional(std::string("shop")));
-  EXPECT_THAT(row.Text(2), Optional(std::string("orders")));
-  EXPECT_THAT(row.Text(3), Optional(committed[0].metadata_location));
-  EXPECT_THAT(row.Text(4), Optional(made.metadata_location));
-  EXPECT_THAT(row.Text(5), Optional(std::string("TABLE")));
-  auto ns = Value(sql.Prepare("SELECT namespace, property_key, property_value FROM iceberg_namespace_properties"));
-  ASSERT_TRUE(Value(ns.Step()));
-  EXPECT_THAT(ns.Text(0), Optional(std::string("shop")));
-  EXPECT_THAT(ns.Text(1), Optional(std::string("exists")));
-  EXPECT_THAT(ns.Text(2), Optional(std::string("true")));
+  const auto sql = lake.Sql();
+  EXPECT_THAT(
+      Value(sql->Query("SELECT catalog_name, table_namespace, table_name, metadata_location,"
+                       " previous_metadata_location, iceberg_type FROM iceberg_tables",
+                       {})),
+      ElementsAre(SqlRow{"firn", "shop", "orders", committed[0].metadata_location, made.metadata_location, "TABLE"}));
+  EXPECT_THAT(Value(sql->Query("SELECT namespace, property_key, property_value FROM iceberg_namespace_properties", {})),
+              ElementsAre(SqlRow{"shop", "exists", "true"}));
 }
 
 TEST(SqlCatalogTest, ReadsRowsWithNoTypeAndSkipsViews) {
   Lake lake;
   auto catalog = lake.Open();
   MakeOrders(*catalog);
-  Sqlite sql = lake.Sql();
-  Do(sql.Run(
+  lake.Execute(
       "INSERT INTO iceberg_tables SELECT catalog_name, table_namespace, 'a view', metadata_location, NULL, 'VIEW'"
-      " FROM iceberg_tables"));
-  Do(sql.Run("UPDATE iceberg_tables SET iceberg_type = NULL WHERE table_name = 'orders'"));
+      " FROM iceberg_tables");
+  lake.Execute("UPDATE iceberg_tables SET iceberg_type = NULL WHERE table_name = 'orders'");
   EXPECT_THAT(Value(catalog->ListTables({"shop"})), ElementsAre(kOrders));
   EXPECT_EQ(catalog->LoadTable({{"shop"}, "a view"}).error().kind(), ErrorKind::kTableNotFound);
   EXPECT_EQ(catalog->CreateTable({{"shop"}, "a view"}, SomeTable()).error().kind(), ErrorKind::kAlreadyExists);
@@ -136,13 +133,10 @@ TEST(SqlCatalogTest, ReadsRowsWithNoTypeAndSkipsViews) {
 
 TEST(SqlCatalogTest, WorksOnAFileOfVersionZero) {
   Lake lake;
-  {
-    Sqlite sql = lake.Sql();
-    Do(
-        sql.Run("CREATE TABLE iceberg_tables(catalog_name VARCHAR(255) NOT NULL, table_namespace VARCHAR(255) NOT NULL,"
-                " table_name VARCHAR(255) NOT NULL, metadata_location VARCHAR(1000),"
-                " previous_metadata_location VARCHAR(1000), PRIMARY KEY (catalog_name, table_namespace, table_name))"));
-  }
+  lake.Execute(
+      "CREATE TABLE iceberg_tables(catalog_name VARCHAR(255) NOT NULL, table_namespace VARCHAR(255) NOT NULL,"
+      " table_name VARCHAR(255) NOT NULL, metadata_location VARCHAR(1000),"
+      " previous_metadata_location VARCHAR(1000), PRIMARY KEY (catalog_name, table_namespace, table_name))");
   auto catalog = lake.Open();
   MakeOrders(*catalog);
   Value(catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b")}));
@@ -164,11 +158,9 @@ TEST(SqlCatalogTest, ReadsLocationsAsOtherWritersPutThem) {
   Lake lake;
   auto catalog = lake.Open();
   const LoadedTable made = MakeOrders(*catalog);
-  Sqlite sql = lake.Sql();
   const std::string path = made.metadata_location.substr(std::string_view("file://").size());
   for (const std::string& location : {path, "file:" + path}) {
-    auto update = Value(sql.Prepare("UPDATE iceberg_tables SET metadata_location = ?"));
-    Value(update.Bind(location).Run());
+    lake.Execute("UPDATE iceberg_tables SET metadata_location = $1", {location});
     EXPECT_EQ(Value(catalog->LoadTable(kOrders)).metadata->table_uuid, made.metadata->table_uuid);
     EXPECT_EQ(Value(lake.Open()->LoadTable(kOrders)).metadata->table_uuid, made.metadata->table_uuid);
   }
@@ -209,11 +201,10 @@ TEST(SqlCatalogTest, LockHeldByAnotherProgramIsTransient) {
   Lake lake;
   auto catalog = lake.Open();
   MakeOrders(*catalog);
-  Sqlite sql = lake.Sql();
-  Sqlite impatient = lake.Sql();
-  Value(Value(impatient.Prepare("PRAGMA busy_timeout = 0")).Step());
-  Do(sql.Run("BEGIN EXCLUSIVE"));
-  const auto begun = SqliteTransaction::Begin(impatient);
+  const auto holder = lake.Sql();
+  const SqlTransaction held = Value(SqlTransaction::Begin(*holder));
+  const auto impatient = Value(OpenSqlite(lake.file(), 0));
+  const auto begun = SqlTransaction::Begin(*impatient);
   ASSERT_FALSE(begun.has_value());
   EXPECT_EQ(begun.error().kind(), ErrorKind::kTransient);
   EXPECT_EQ(begun.error().origin(), ErrorOrigin::kCatalog);
@@ -237,6 +228,19 @@ TEST(SqlCatalogTest, FileThatCannotBeMadeNamesItsPath) {
   EXPECT_THAT(opened.error().message(), HasSubstr(lake.file()));
 }
 
+TEST(SqlCatalogTest, CheckingMakesNothing) {
+  Lake lake;
+  const std::string uri = "sqlite://" + lake.file();
+  EXPECT_TRUE(CheckSqlCatalog(uri).has_value());
+  EXPECT_FALSE(Value(SqlCatalogExists(uri)));
+  lake.Open();
+  EXPECT_TRUE(CheckSqlCatalog(uri).has_value());
+  EXPECT_TRUE(Value(SqlCatalogExists(uri)));
+  const Status below_a_file = CheckSqlCatalog(uri + "/catalog.db");
+  ASSERT_FALSE(below_a_file.has_value());
+  EXPECT_EQ(below_a_file.error().kind(), ErrorKind::kPermission);
+}
+
 TEST(SqlCatalogTest, TableWithoutAnyLocationIsAConfigurationError) {
   Lake lake;
   auto catalog = Value(OpenSqlCatalog({.uri = lake.file()}, lake.store()));
@@ -258,7 +262,9 @@ TEST(SqlitePathTest, RefusesWhatIsNoFile) {
     ASSERT_FALSE(path.has_value()) << uri;
     EXPECT_EQ(path.error().kind(), ErrorKind::kInvalidConfig) << uri;
   }
-  EXPECT_EQ(SqlitePath("postgresql://db/catalog").error().kind(), ErrorKind::kUnsupported);
+  const auto other = SqlitePath("mysql://firn:hunter2@db/catalog");
+  EXPECT_EQ(other.error().kind(), ErrorKind::kUnsupported);
+  EXPECT_THAT(other.error().message(), Not(HasSubstr("hunter2")));
 }
 
 }  // namespace

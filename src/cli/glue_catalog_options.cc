@@ -1,0 +1,20 @@
+#include "cli/glue_catalog_options.h"
+
+#include "cli/catalog_credentials.h"
+
+namespace firn::cli {
+
+catalog::GlueCatalogOptions GlueCatalogOptionsOf(const config::Config& config) {
+  const auto option = [&](const std::string& key) {
+    const auto found = config.catalog.options.find(key);
+    return found == config.catalog.options.end() ? std::string() : found->second;
+  };
+  return {.client = {.region = option("region"),
+                     .endpoint = option("endpoint"),
+                     .catalog_id = option("catalog_id"),
+                     .credentials = CatalogAwsCredentials(config),
+                     .http = {.user_agent = "firn/" FIRN_VERSION}},
+          .warehouse = config.catalog.warehouse};
+}
+
+}  // namespace firn::cli

@@ -1,0 +1,11 @@
+// What the configuration says of a Glue catalog, in the catalog's words.
+#pragma once
+
+#include "catalog/glue/glue_catalog.h"
+#include "config/config.h"
+
+namespace firn::cli {
+
+catalog::GlueCatalogOptions GlueCatalogOptionsOf(const config::Config& config);
+
+}  // namespace firn::cli

@@ -125,8 +125,7 @@ std::vector<ConfigKey> MakeKeys() {
        .default_note = "`AWS_REGION`, or `AWS_DEFAULT_REGION`"},
       {.path = "catalog.endpoint",
        .field = CatalogOption{},
-       .doc = "For `glue`: another address for the service, as in "
-              "`https://vpce-….glue.eu-central-1.vpce.amazonaws.com`."},
+       .doc = "For `glue`: the URL of another address of the service, such as a VPC endpoint."},
       {.path = "catalog.catalog_id",
        .field = CatalogOption{},
        .doc = "For `glue`: the AWS account that owns the catalog.",

@@ -27,6 +27,14 @@ constexpr std::array<std::string_view, 14> kCredentialKeys = {
 
 bool IsCredential(const std::string& key) { return std::ranges::find(kCredentialKeys, key) != kCredentialKeys.end(); }
 
+/// Whether `location` begins with `prefix`, at the end of a name: "s3://lake/orders" says nothing of
+/// "s3://lake/orders2". A prefix without "://" is a kind of store.
+bool Covers(std::string_view prefix, std::string_view location) {
+  if (!location.starts_with(prefix)) return false;
+  return prefix.find("://") == prefix.npos || prefix.ends_with('/') || location.size() == prefix.size() ||
+         location[prefix.size()] == '/';
+}
+
 std::string FolderOf(std::string_view location) {
   return std::string(location.substr(0, location.find_last_of('/') + 1));
 }
@@ -42,14 +50,14 @@ Result<StoreOptions> VendedCredentials::For(std::string_view location) {
     if (auto options = Find(location, now_())) return *std::move(options);
   }
   TRY(std::vector<VendedSettings> vended, vend_(location));
-  const bool covered = std::ranges::any_of(
-      vended, [&](const VendedSettings& settings) { return location.starts_with(settings.prefix); });
+  const bool covered =
+      std::ranges::any_of(vended, [&](const VendedSettings& settings) { return Covers(settings.prefix, location); });
   std::lock_guard lock(mutex_);
   const Clock::time_point now = now_();
   const auto longest = [&]() -> const VendedSettings* {
     const VendedSettings* best = nullptr;
     for (const VendedSettings& settings : vended) {
-      if (!location.starts_with(settings.prefix)) continue;
+      if (!Covers(settings.prefix, location)) continue;
       if (best == nullptr || settings.prefix.size() > best->prefix.size()) best = &settings;
     }
     return best;
@@ -65,7 +73,7 @@ std::optional<StoreOptions> VendedCredentials::Find(std::string_view location, C
   std::erase_if(held_, [&](const Held& held) { return held.renew_at <= now; });
   const Held* best = nullptr;
   for (const Held& held : held_) {
-    if (!location.starts_with(held.settings.prefix)) continue;
+    if (!Covers(held.settings.prefix, location)) continue;
     if (best == nullptr || held.settings.prefix.size() > best->settings.prefix.size()) best = &held;
   }
   if (best == nullptr) return std::nullopt;

@@ -51,6 +51,14 @@ TEST_F(VendedCredentialsTest, TheLongestPrefixCounts) {
   EXPECT_EQ(asked_.size(), 1u);
 }
 
+TEST_F(VendedCredentialsTest, APrefixEndsWithAName) {
+  vended_ = {Key("s3://lake/orders", "one")};
+  EXPECT_EQ(For("s3://lake/orders/x"), Options("one"));
+  EXPECT_EQ(For("s3://lake/orders"), Options("one"));
+  vended_ = {Key("s3://lake/orders2", "two")};
+  EXPECT_EQ(For("s3://lake/orders2/x"), Options("two"));
+}
+
 TEST_F(VendedCredentialsTest, RenewsBeforeTheyExpire) {
   vended_ = {Key("s3://lake/", "one", minutes(60))};
   EXPECT_EQ(For("s3://lake/x"), Options("one"));

@@ -166,7 +166,7 @@ class ArrowFileStore : public FileStore {
   }
 
   Status Write(std::string_view location, std::string_view content) override {
-    TRY(const auto file, Open(file_system_.calls, location));
+    TRY(const auto file, Open(file_system_.calls, location, {}));
     arrow::Status status = file->Write(content.data(), static_cast<int64_t>(content.size()));
     if (status.ok()) status = file->Close();
     return status.ok() ? Status() : ToError(status, Describe(StoreAction::kWrite, location));
@@ -181,7 +181,7 @@ class ArrowFileStore : public FileStore {
   }
 
   Result<std::shared_ptr<arrow::io::OutputStream>> OpenOutput(std::string_view location) override {
-    return Open(file_system_.streams, location);
+    return Open(file_system_.streams, location, on_stream_error_);
   }
 
   Status Delete(std::string_view location) override {
@@ -229,12 +229,12 @@ class ArrowFileStore : public FileStore {
 
  private:
   Result<std::shared_ptr<arrow::io::OutputStream>> Open(const std::shared_ptr<arrow::fs::FileSystem>& file_system,
-                                                        std::string_view location) {
+                                                        std::string_view location, OnStreamError on_error) {
     TRY(StoreLocation where, ParseStoreLocation(location));
     auto stream = Catch([&] { return file_system->OpenOutputStream(where.ArrowPath(), nullptr); });
     if (!stream.ok()) return Failed(stream.status(), StoreAction::kWrite, where, location);
     return std::make_shared<ObjectOutput>(file_system, *std::move(stream),
-                                          StreamErrors{StoreAction::kWrite, std::move(where), on_stream_error_});
+                                          StreamErrors{StoreAction::kWrite, std::move(where), std::move(on_error)});
   }
 
   static Error Failed(const arrow::Status& status, StoreAction action, const StoreLocation& where,

@@ -100,7 +100,9 @@ class LocationStore : public FileStore {
     OnStreamError on_error;
     if (!vended.empty()) {
       on_error = [held = vended_, vended](Error error) {
-        return AreCredentialsRefused(error) && held->Refused(vended) ? Expired(std::move(error)) : error;
+        if (!AreCredentialsRefused(error)) return error;
+        const bool are_old = held->Refused(vended);
+        return are_old || HaveCredentialsExpired(error) ? Expired(std::move(error)) : error;
       };
     }
     std::shared_ptr<FileStore> store = MakeArrowFileStore(std::move(file_system), std::move(on_error));

@@ -30,8 +30,8 @@ class StreamRetries : public arrow::fs::S3RetryStrategy {
 
   bool ShouldRetry(const AWSErrorDetail& error, int64_t attempted_retries) override {
     if (!error.should_retry) return false;
-    const Error transient(ErrorKind::kTransient, error.exception_name + " " + error.message, ErrorOrigin::kStorage,
-                          error.exception_name);
+    const std::string said = error.exception_name.empty() ? error.message : error.exception_name + ": " + error.message;
+    const Error transient(ErrorKind::kTransient, said, ErrorOrigin::kStorage, error.exception_name);
     return retrier_->WaitBefore(static_cast<int>(attempted_retries), "store_request", "S3", transient);
   }
   int64_t CalculateDelayBeforeNextRetry(const AWSErrorDetail&, int64_t) override { return 0; }

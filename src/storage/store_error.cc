@@ -27,6 +27,9 @@ enum class Cause : uint8_t {
   kUnknown,  ///< May pass.
 };
 
+/// The native code of what has run out, whatever the store calls it.
+constexpr std::string_view kExpired = "ExpiredToken";
+
 struct Code {
   std::string_view name;
   Cause cause;
@@ -132,9 +135,15 @@ std::span<const Code> CodesOf(StoreKind kind) {
   return {};
 }
 
+/// Azure's client throws this where it gets no token, and Arrow names the exception's type.
+bool IsWithoutToken(const arrow::Status& status, StoreKind kind) {
+  return kind == StoreKind::kAzure && status.message().find("AuthenticationException") != std::string::npos;
+}
+
 Cause CauseOf(const arrow::Status& status, StoreAction action, const StoreLocation& where, std::string_view code) {
   const std::string_view message = status.message();
   if (message.find("Looks like the configured region") != message.npos) return Cause::kRegion;
+  if (IsWithoutToken(status, where.kind)) return Cause::kCredentials;
   const auto codes = CodesOf(where.kind);
   const auto known = std::ranges::find(codes, code, &Code::name);
   Cause cause = known == codes.end() ? Cause::kUnknown : known->cause;
@@ -232,7 +241,7 @@ std::string Cleaned(std::string_view message) {
 }  // namespace
 
 Error ToStoreError(const arrow::Status& status, StoreAction action, const StoreLocation& where) {
-  if (!status.IsIOError() && CodeOf(where.kind, status.message()).empty()) {
+  if (!status.IsIOError() && CodeOf(where.kind, status.message()).empty() && !IsWithoutToken(status, where.kind)) {
     // Arrow's own doing: a key that it can't take ("a//b"), a stream closed twice, memory.
     Error error = ToError(status, Describe(action, where.root + where.key));
     return status.IsInvalid() ? std::move(error).WithKind(ErrorKind::kInvalidConfig) : error;
@@ -241,7 +250,7 @@ Error ToStoreError(const arrow::Status& status, StoreAction action, const StoreL
   const Cause cause = CauseOf(status, action, where, code);
   auto [kind, meaning] = MeaningOf(cause, action, where);
   const std::string said = Cleaned(status.message());
-  std::string native(cause == Cause::kExpired ? "ExpiredToken" : code);
+  std::string native(cause == Cause::kExpired ? kExpired : code);
   if (kind == ErrorKind::kNotFound) return {kind, std::move(meaning), ErrorOrigin::kStorage, std::move(native)};
   return {kind, meaning.empty() ? said : fmt::format("{} ({})", meaning, said), ErrorOrigin::kStorage,
           std::move(native)};
@@ -265,6 +274,10 @@ std::string Describe(StoreAction action, std::string_view location) {
 
 bool AreCredentialsRefused(const Error& error) {
   return error.origin() == ErrorOrigin::kStorage && error.kind() == ErrorKind::kPermission;
+}
+
+bool HaveCredentialsExpired(const Error& error) {
+  return AreCredentialsRefused(error) && error.native_code() == kExpired;
 }
 
 }  // namespace firn::storage

@@ -20,6 +20,8 @@ Error ToStoreError(const arrow::Status& status, StoreAction action, const StoreL
 
 /// Whether the store did not take the credentials themselves: other ones may be taken.
 bool AreCredentialsRefused(const Error& error);
+/// Whether it said that they have run out.
+bool HaveCredentialsExpired(const Error& error);
 
 /// "reading s3://lake/x"
 std::string Describe(StoreAction action, std::string_view location);

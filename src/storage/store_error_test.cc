@@ -95,6 +95,16 @@ TEST(StoreErrorTest, TellsAzuresErrorsApartWithoutTheirSignatures) {
                                      HasSubstr("blob.core.windows.net/lake/x'")));
 }
 
+TEST(StoreErrorTest, SaysThatAzureGaveNoToken) {
+  const Error error =
+      ToStoreError(arrow::Status::UnknownError(
+                       "Check for Hierarchical Namespace support on 'https://shop.dfs.core.windows.net/lake' "
+                       "failed: N5Azure4Core11Credentials23AuthenticationExceptionE: no credential worked"),
+                   StoreAction::kWrite, ParseStoreLocation("abfss://lake@shop.dfs.core.windows.net/x").value());
+  EXPECT_EQ(error.kind(), ErrorKind::kPermission);
+  EXPECT_THAT(error.message(), HasSubstr("the store does not take the credentials"));
+}
+
 TEST(StoreErrorTest, SaysWhichKeysArrowCannotTake) {
   const Error error = ToStoreError(arrow::Status::Invalid("Empty path component"), StoreAction::kRead,
                                    ParseStoreLocation("s3://lake/a//b").value());

@@ -13,10 +13,10 @@
 
 namespace firn::storage {
 
-/// What a catalog vends for the locations at and below `prefix` ("s3://lake/shop/orders"; "s3", as some catalogs have it,
-/// is every location of that kind; empty: all). Of several the longest counts. Its options are laid over the configured
-/// ones; the credentials among these give way together when any of its own come. No options: nothing is vended there,
-/// and the configured ones are to be used.
+/// What a catalog vends for the locations at and below `prefix` ("s3://lake/shop/orders"; "s3", as some catalogs have
+/// it, is every location of that kind; empty: all). Of several the longest counts. Its options are laid over the
+/// configured ones; the credentials among these give way together when any of its own come. No options: nothing is
+/// vended there, and the configured ones are to be used.
 struct VendedSettings {
   std::string prefix;
   StoreOptions options;

@@ -98,7 +98,7 @@ TEST(DeletionVector, IsTheOnlyBlobOfItsPuffinFile) {
                               .content_size_in_bytes = 43}));
   EXPECT_EQ(AsVector(ReadDeletionVector(store, vector).value()), kJavaVectors[2].positions);
 
-  const auto footer = ReadPuffinFooter(**store.OpenInput("data/v.puffin")).value();
+  const auto footer = ReadPuffinFooter(**store.OpenInput("data/v.puffin", storage::kUnknownSize)).value();
   ASSERT_EQ(footer.blobs.size(), 1u);
   EXPECT_EQ(footer.blobs[0], (PuffinBlob{.type = "deletion-vector-v1",
                                          .fields = {2147483645},

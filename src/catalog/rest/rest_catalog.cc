@@ -215,6 +215,7 @@ LoadedTable RestCatalog::Remember(const TableIdent& ident, rest::TableAnswer ans
   std::lock_guard lock(mutex_);
   known_[ident] = {.ident = ident,
                    .location = table.metadata->location,
+                   .metadata = table.metadata,
                    .config = std::move(config),
                    .vended = std::move(vended),
                    .handed_out = false};
@@ -340,11 +341,21 @@ Status RestCatalog::DropTable(const TableIdent& ident) {
 
 bool RestCatalog::CommitsTablesTogether() const { return Offers(kCommitTogether); }
 
+Json RestCatalog::ToJson(const CommitRequest& request) {
+  iceberg::TableMetadataPtr base;
+  {
+    std::lock_guard lock(mutex_);
+    if (const auto known = known_.find(request.table); known != known_.end()) base = known->second.metadata;
+  }
+  if (!base) return rest::CommitRequestToJson(request);
+  CommitRequest numbered = request;
+  numbered.updates = rest::WithIdsOfAdded(std::move(numbered.updates), *base);
+  return rest::CommitRequestToJson(numbered);
+}
+
 Result<LoadedTable> RestCatalog::CommitTable(const CommitRequest& request) {
-  auto body = session_.Send({.method = "POST",
-                             .path = TablePath(request.table),
-                             .body = rest::CommitRequestToJson(request),
-                             .idempotency_key = NewKey()});
+  auto body = session_.Send(
+      {.method = "POST", .path = TablePath(request.table), .body = ToJson(request), .idempotency_key = NewKey()});
   if (!body) {
     Error error = std::move(body).error();
     if (IsStatus(error, "404")) error = std::move(error).WithKind(ErrorKind::kTableNotFound);
@@ -365,7 +376,7 @@ Result<std::vector<LoadedTable>> RestCatalog::CommitTables(std::span<const Commi
   }
 
   Json changes = Json::array();
-  for (const CommitRequest& request : requests) changes.push_back(rest::CommitRequestToJson(request));
+  for (const CommitRequest& request : requests) changes.push_back(ToJson(request));
   const auto answer = session_.Send({.method = "POST",
                                      .path = Path("transactions/commit"),
                                      .body = {{"table-changes", std::move(changes)}},

@@ -54,6 +54,7 @@ class RestCatalog : public Catalog {
   struct KnownTable {
     iceberg::TableIdent ident;
     std::string location;
+    iceberg::TableMetadataPtr metadata;
     rest::Settings config;  ///< With what the server says of all tables.
     std::vector<storage::VendedSettings> vended;
     bool handed_out = false;  ///< `vended` was asked for: who asks again wants fresh ones.
@@ -72,6 +73,7 @@ class RestCatalog : public Catalog {
   Result<LoadedTable> Create(const iceberg::TableIdent& ident, const iceberg::NewTable& table);
   Result<LoadedTable> CreateStaged(const iceberg::TableIdent& ident, const iceberg::NewTable& table);
   Result<LoadedTable> CommitTable(const iceberg::CommitRequest& request);
+  rest::Json ToJson(const iceberg::CommitRequest& request);
   LoadedTable Remember(const iceberg::TableIdent& ident, rest::TableAnswer answer);
   void Forget(const iceberg::TableIdent& ident);
 

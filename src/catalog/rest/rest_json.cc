@@ -1,5 +1,6 @@
 #include "catalog/rest/rest_json.h"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -167,6 +168,30 @@ Json UpdateToJson(const iceberg::Update& update) {
 
 Json TableIdentToJson(const iceberg::TableIdent& ident) {
   return {{"namespace", LevelsToJson(ident.namespace_levels)}, {"name", ident.name}};
+}
+
+std::vector<iceberg::Update> WithIdsOfAdded(std::vector<iceberg::Update> updates, const iceberg::TableMetadata& base) {
+  int32_t schema_id = 0;
+  int32_t spec_id = 0;
+  int32_t order_id = 1;  // 0 is "unsorted".
+  for (const iceberg::Schema& schema : base.schemas) schema_id = std::max(schema_id, schema.schema_id + 1);
+  for (const iceberg::PartitionSpec& spec : base.partition_specs) spec_id = std::max(spec_id, spec.spec_id + 1);
+  for (const iceberg::SortOrder& order : base.sort_orders) order_id = std::max(order_id, order.order_id + 1);
+  for (iceberg::Update& update : updates) {
+    if (auto* added = std::get_if<iceberg::AddSchema>(&update)) {
+      const auto same = std::ranges::find_if(base.schemas, [&](const iceberg::Schema& known) {
+        return known.fields == added->schema.fields && known.identifier_field_ids == added->schema.identifier_field_ids;
+      });
+      added->schema.schema_id = same == base.schemas.end() ? schema_id++ : same->schema_id;
+    } else if (auto* spec = std::get_if<iceberg::AddPartitionSpec>(&update)) {
+      const auto same = std::ranges::find(base.partition_specs, spec->spec.fields, &iceberg::PartitionSpec::fields);
+      spec->spec.spec_id = same == base.partition_specs.end() ? spec_id++ : same->spec_id;
+    } else if (auto* order = std::get_if<iceberg::AddSortOrder>(&update); order && !order->order.fields.empty()) {
+      const auto same = std::ranges::find(base.sort_orders, order->order.fields, &iceberg::SortOrder::fields);
+      order->order.order_id = same == base.sort_orders.end() ? order_id++ : same->order_id;
+    }
+  }
+  return updates;
 }
 
 Json CommitRequestToJson(const iceberg::CommitRequest& request) {

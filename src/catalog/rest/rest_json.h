@@ -24,6 +24,9 @@ using Settings = std::map<std::string, std::string>;
 Json RequirementToJson(const iceberg::Requirement& requirement);
 Json UpdateToJson(const iceberg::Update& update);
 Json TableIdentToJson(const iceberg::TableIdent& ident);
+/// The updates with the ids that what they add gets in a table with this metadata. Most servers number it themselves;
+/// Nessie refuses an id that is taken.
+std::vector<iceberg::Update> WithIdsOfAdded(std::vector<iceberg::Update> updates, const iceberg::TableMetadata& base);
 /// CommitTableRequest, with its identifier.
 Json CommitRequestToJson(const iceberg::CommitRequest& request);
 /// CreateTableRequest.

@@ -59,6 +59,22 @@ TEST(RestJson, UpdatesAreTheSpecs) {
   EXPECT_EQ(Text(iceberg::RemoveProperties{{"a"}}), R"({"action":"remove-properties","removals":["a"]})");
 }
 
+TEST(RestJson, WhatIsAddedHasTheNextIdOrThatOfItsLike) {
+  const auto base = iceberg::MakeTableMetadata(SomeTable(), 1);
+  ASSERT_TRUE(base.has_value());
+  iceberg::Schema other = SomeTable().schema;
+  other.fields.pop_back();
+  const auto updates = WithIdsOfAdded({iceberg::AddSchema{SomeTable().schema}, iceberg::AddSchema{other},
+                                       iceberg::AddPartitionSpec{{.fields = {{.source_id = 1, .field_id = 1000}}}},
+                                       iceberg::AddSortOrder{{.fields = {{.source_id = 1}}}}, iceberg::AddSortOrder{}},
+                                      *base);
+  EXPECT_EQ(std::get<iceberg::AddSchema>(updates[0]).schema.schema_id, 0);
+  EXPECT_EQ(std::get<iceberg::AddSchema>(updates[1]).schema.schema_id, 1);
+  EXPECT_EQ(std::get<iceberg::AddPartitionSpec>(updates[2]).spec.spec_id, 1);
+  EXPECT_EQ(std::get<iceberg::AddSortOrder>(updates[3]).order.order_id, 1);
+  EXPECT_EQ(std::get<iceberg::AddSortOrder>(updates[4]).order.order_id, 0);
+}
+
 TEST(RestJson, NewTablesNameTheirFormatVersion) {
   const Json json = NewTableToJson("orders", SomeTable(), false);
   EXPECT_EQ(json.at("name"), "orders");

@@ -35,7 +35,7 @@ TEST(Puffin, ReadsBackWhatItWrote) {
   const PuffinBlob first = writer->Add({.type = "a", .fields = {1}, .properties = {{"k", "v"}}}, "hello").value();
   const PuffinBlob second = writer->Add({.type = "b", .snapshot_id = 3, .sequence_number = 4}, "").value();
   const int64_t size = writer->Finish().value();
-  const std::string bytes = store.Read("f.puffin").value();
+  const std::string bytes = store.Read("f.puffin", storage::kUnknownSize).value();
   EXPECT_EQ(size, static_cast<int64_t>(bytes.size()));
   EXPECT_TRUE(
       bytes.starts_with("PFA1helloPFA1{\"blobs\":[{\"type\":\"a\",\"fields\":[1],\"snapshot-id\":-1,"

@@ -20,7 +20,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.reply(f"hello {self.path}".encode())
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        if len(body) < length:
+            return
         self.server.seen.append((self.command, self.path, body))
         self.reply(body)
 

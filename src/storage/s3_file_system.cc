@@ -78,11 +78,8 @@ Status SetCredentials(OptionReader& read, S3Options& s3) {
   return {};
 }
 
-}  // namespace
-
-Result<ObjectFileSystem> OpenS3(const StoreLocation& where, const StoreOptions& options,
-                                const std::shared_ptr<Retrier>& retrier) {
-  TRY_VOID(FromArrow(arrow::fs::EnsureS3Initialized(), "starting the AWS SDK"));
+Result<ObjectFileSystem> Open(const StoreLocation& where, const StoreOptions& options,
+                              const std::shared_ptr<Retrier>& retrier) {
   OptionReader read("s3", options);
   S3Options s3;
   s3.connect_timeout = kConnectTimeoutS;
@@ -117,7 +114,16 @@ Result<ObjectFileSystem> OpenS3(const StoreLocation& where, const StoreOptions& 
   s3.retry_strategy = nullptr;
   if (retrier) s3.retry_strategy = std::make_shared<StreamRetries>(retrier);
   TRY(opened.streams, FromArrow(arrow::fs::S3FileSystem::Make(s3), "opening {}", where.root));
-  static const S3Finalizer finalizer;
+  return opened;
+}
+
+}  // namespace
+
+Result<ObjectFileSystem> OpenS3(const StoreLocation& where, const StoreOptions& options,
+                                const std::shared_ptr<Retrier>& retrier) {
+  TRY_VOID(FromArrow(arrow::fs::EnsureS3Initialized(), "starting the AWS SDK"));
+  auto opened = Open(where, options, retrier);
+  static const S3Finalizer finalizer;  // Also where nothing was opened: the SDK has been started.
   return opened;
 }
 

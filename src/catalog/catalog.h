@@ -1,5 +1,5 @@
-// What firn asks of an Iceberg catalog. Implementations: rest/, sql/ (SQLite and PostgreSQL), glue/, and in-memory fakes in
-// testing; one conformance suite (catalog_conformance.h) runs on all.
+// What firn asks of an Iceberg catalog. Implementations: rest/, sql/ (SQLite and PostgreSQL), glue/, and in-memory
+// fakes in testing; one conformance suite (catalog_conformance.h) runs on all.
 #pragma once
 
 #include <map>

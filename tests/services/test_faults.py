@@ -43,6 +43,8 @@ REST = TRANSPORT | {
     "419": rest_error(419, "AuthenticationTimeoutException"),
 }
 REFUSED_TOKEN = ("401", "419")
+# Where no token is asked for, none can be renewed.
+WITHOUT_TOKENS = {name: fault for name, fault in REST.items() if name not in REFUSED_TOKEN}
 GLUE = TRANSPORT | {
     "500": aws_json_error(500, "InternalServiceException"),
     "500, done": aws_json_error(500, "InternalServiceException", processed=True),
@@ -59,7 +61,7 @@ PLAIN_STORE = STORE | {"503": answer(503), "500": answer(500), "429": answer(429
 
 CATALOG_FAULTS = {
     "rest-local": (REST, {"method": "POST", "path": r"/tables/|/transactions/commit"}),
-    "nessie-moto": (REST, {"method": "POST", "path": r"/tables/|/transactions/commit"}),
+    "nessie-moto": (WITHOUT_TOKENS, {"method": "POST", "path": r"/tables/|/transactions/commit"}),
     "glue-moto": (GLUE, {"header": ("X-Amz-Target", "UpdateTable")}),
 }
 STORE_FAULTS = {

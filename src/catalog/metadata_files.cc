@@ -46,6 +46,18 @@ int64_t VersionOf(std::string_view metadata_location) {
   return version;
 }
 
+/// Writes `metadata` to "<location>/metadata/<version>-<uuid>.metadata.json", the next after `previous` (empty: the
+/// first of a table).
+Result<LoadedTable> WriteMetadata(const TableIdent& ident, TableMetadata metadata, std::string_view previous,
+                                  WrittenFiles& files) {
+  const int64_t version = previous.empty() ? 0 : VersionOf(previous) + 1;
+  std::string location = iceberg::MetadataLocation(metadata, fmt::format("{:05}-{}.metadata.json", version, NewUuid()));
+  TRY_VOID(files.Write(location, TableMetadataToText(metadata)));
+  return LoadedTable{.ident = ident,
+                     .metadata = std::make_shared<const TableMetadata>(std::move(metadata)),
+                     .metadata_location = std::move(location)};
+}
+
 /// The error of a check that stands for the catalog's.
 template <typename T>
 Result<T> FromCatalog(Result<T> result) {
@@ -69,11 +81,6 @@ Status WrittenFiles::Write(std::string location, std::string_view content) {
   return store_.Write(locations_.back(), content).Context("writing {}", locations_.back());
 }
 
-std::string NextMetadataLocation(const TableMetadata& metadata, std::string_view previous) {
-  const int64_t version = previous.empty() ? 0 : VersionOf(previous) + 1;
-  return iceberg::MetadataLocation(metadata, fmt::format("{:05}-{}.metadata.json", version, NewUuid()));
-}
-
 Result<std::string> PlaceTable(const std::string& warehouse, std::span<const std::string> folders,
                                const TableIdent& ident, bool& altered) {
   if (warehouse.empty()) {
@@ -87,6 +94,12 @@ Result<std::string> PlaceTable(const std::string& warehouse, std::span<const std
 
 std::string MakeUnique(std::string location) { return std::move(location) + "-" + NewUuid().substr(0, 8); }
 
+Result<LoadedTable> BuildTable(const TableIdent& ident, const iceberg::NewTable& table, int64_t now_ms,
+                               WrittenFiles& files) {
+  TRY(TableMetadata metadata, iceberg::MakeTableMetadata(table, now_ms));
+  return WriteMetadata(ident, std::move(metadata), "", files).Context("creating table {}", ToString(ident));
+}
+
 Result<LoadedTable> BuildCommit(const LoadedTable& base, const iceberg::CommitRequest& request, int64_t now_ms,
                                 WrittenFiles& files) {
   TRY_VOID(FromCatalog(iceberg::CheckRequirements(base.metadata.get(), request.requirements))
@@ -94,11 +107,8 @@ Result<LoadedTable> BuildCommit(const LoadedTable& base, const iceberg::CommitRe
   TRY(TableMetadata metadata,
       FromCatalog(iceberg::ApplyUpdates(*base.metadata, base.metadata_location, request.updates, now_ms))
           .Context("table {}", ToString(request.table)));
-  std::string location = NextMetadataLocation(metadata, base.metadata_location);
-  TRY_VOID(files.Write(location, TableMetadataToText(metadata)).Context("table {}", ToString(request.table)));
-  return LoadedTable{.ident = request.table,
-                     .metadata = std::make_shared<const TableMetadata>(std::move(metadata)),
-                     .metadata_location = std::move(location)};
+  return WriteMetadata(request.table, std::move(metadata), base.metadata_location, files)
+      .Context("table {}", ToString(request.table));
 }
 
 void DeleteForgottenMetadata(storage::FileStore& store, const TableMetadata& before, const TableMetadata& after) {

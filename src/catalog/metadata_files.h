@@ -34,15 +34,16 @@ class WrittenFiles {
   std::vector<std::string> locations_;
 };
 
-/// "<location>/metadata/<version>-<uuid>.metadata.json", the next after `previous` (empty: the first of a table).
-std::string NextMetadataLocation(const iceberg::TableMetadata& metadata, std::string_view previous);
-
 /// "<warehouse>/<folders>/<table>" for a table that names no location. `warehouse` is a URI, or kInvalidConfig.
 /// `altered` is set when a name doesn't do as a folder and became another: the location may then be another table's.
 Result<std::string> PlaceTable(const std::string& warehouse, std::span<const std::string> folders,
                                const iceberg::TableIdent& ident, bool& altered);
 /// The location made unique by a random suffix.
 std::string MakeUnique(std::string location);
+
+/// A new table, its metadata written to its first file, which `files` deletes unless kept.
+Result<LoadedTable> BuildTable(const iceberg::TableIdent& ident, const iceberg::NewTable& table, int64_t now_ms,
+                               WrittenFiles& files);
 
 /// What a commit makes of a table: its metadata after the updates, written to a new file that `files` deletes unless
 /// kept. kConflict when a requirement does not hold.

@@ -9,16 +9,16 @@
 
 #include "base/try.h"
 #include "base/unix_time.h"
+#include "catalog/glue/glue_json.h"
 #include "catalog/glue/glue_table_input.h"
 #include "catalog/metadata_files.h"
-#include "iceberg/table_metadata_json.h"
+#include "catalog/unknown_outcome.h"
 
 namespace firn::catalog {
 namespace {
 
 using iceberg::CommitRequest;
 using iceberg::TableIdent;
-using iceberg::TableMetadata;
 using nlohmann::json;
 
 /// No catalog has that many pages of 100; more means that the server gives the same page again and again.
@@ -27,11 +27,6 @@ constexpr int kPagesMax = 100'000;
 bool IsGlueName(const std::string& name, size_t length_max) {
   return !name.empty() && name.size() <= length_max &&
          std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
-}
-
-std::string TextOf(const json& object, const char* key) {
-  const auto member = object.find(key);
-  return member != object.end() && member->is_string() ? member->get<std::string>() : "";
 }
 
 class GlueCatalog : public Catalog {
@@ -45,7 +40,7 @@ class GlueCatalog : public Catalog {
     if (database.has_value() || database.error().kind() != ErrorKind::kNotFound) return Forget(database);
     const auto made = glue_.Call(GlueCall::kWrite, "CreateDatabase", {{"DatabaseInput", {{"Name", levels[0]}}}});
     if (made.has_value() || made.error().kind() == ErrorKind::kAlreadyExists) return {};
-    return Definite(made.error());
+    return AsRepeatable(made.error());
   }
 
   Result<std::vector<std::vector<std::string>>> ListNamespaces() override {
@@ -82,15 +77,11 @@ class GlueCatalog : public Catalog {
     if (placed.location.empty()) {
       TRY(placed.location, DefaultLocation(ident, database));
     }
-    TRY(TableMetadata metadata, iceberg::MakeTableMetadata(placed, UnixMillisNow()));
-    const std::string location = NextMetadataLocation(metadata, "");
     WrittenFiles files(store_);
-    TRY_VOID(files.Write(location, TableMetadataToText(metadata)).Context("creating table {}", ToString(ident)));
-    TRY_VOID(CreateEntry(ident, MakeTableInput(ident.name, metadata, location, nullptr), location, files));
+    TRY(LoadedTable created, BuildTable(ident, placed, UnixMillisNow(), files));
+    const std::string& location = created.metadata_location;
+    TRY_VOID(CreateEntry(ident, MakeTableInput(ident.name, *created.metadata, location, nullptr), location, files));
     files.Keep();
-    LoadedTable created{.ident = ident,
-                        .metadata = std::make_shared<const TableMetadata>(std::move(metadata)),
-                        .metadata_location = location};
     cache_.Remember(created);
     return created;
   }
@@ -121,7 +112,7 @@ class GlueCatalog : public Catalog {
     const Status deleted = DeleteEntry(from);
     if (deleted.has_value() || deleted.error().kind() == ErrorKind::kTableNotFound) return {};
     // Undone only where the deletion surely won't happen: else both entries could be gone in the end.
-    if (deleted.error().kind() == ErrorKind::kCommitUnknown) return Definite(deleted.error());
+    if (deleted.error().kind() == ErrorKind::kCommitUnknown) return AsRepeatable(deleted);
     TRY_VOID(
         DeleteEntry(to).Context("undoing the renaming of {} after: {}", ToString(from), deleted.error().message()));
     return deleted;
@@ -130,8 +121,7 @@ class GlueCatalog : public Catalog {
   Status DropTable(const TableIdent& ident) override {
     TRY_VOID(CheckIdent(ident));
     cache_.Forget(ident);
-    const Status deleted = DeleteEntry(ident);
-    return deleted.has_value() ? deleted : Definite(deleted.error());
+    return AsRepeatable(DeleteEntry(ident));
   }
 
   bool CommitsTablesTogether() const override { return false; }
@@ -154,11 +144,6 @@ class GlueCatalog : public Catalog {
   }
   static Error AlreadyExists(const TableIdent& ident) {
     return MakeError(ErrorKind::kAlreadyExists, ErrorOrigin::kCatalog, "table {} is there already", ToString(ident));
-  }
-  /// For changes that may be done twice: an unknown outcome is one to try again.
-  static Error Definite(Error error) {
-    if (error.kind() != ErrorKind::kCommitUnknown) return error;
-    return std::move(error).WithKind(ErrorKind::kTransient);
   }
   template <typename T>
   static Status Forget(const Result<T>& result) {
@@ -233,7 +218,7 @@ class GlueCatalog : public Catalog {
     if (made.error().kind() != ErrorKind::kCommitUnknown) return made.error();
     files.Keep();
     if (const auto entry = GetEntry(ident); entry.has_value() && MetadataLocationOf(*entry) == location) return {};
-    return Definite(made.error());
+    return AsRepeatable(made.error());
   }
 
   /// DeleteTable. kCommitUnknown where it may still happen.

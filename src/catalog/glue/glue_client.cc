@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "base/try.h"
+#include "catalog/glue/glue_json.h"
+#include "catalog/unknown_outcome.h"
 
 namespace firn::catalog {
 namespace {
@@ -49,12 +51,6 @@ std::string UrlOf(const GlueClientOptions& options) {
   return fmt::format("https://glue.{}.{}/", options.region, domain);
 }
 
-std::string TextOf(const json& object, const char* key) {
-  if (!object.is_object()) return "";
-  const auto member = object.find(key);
-  return member != object.end() && member->is_string() ? member->get<std::string>() : "";
-}
-
 std::string Remedy(std::string_view code, std::string_view action) {
   if (code == "AccessDeniedException") {
     return fmt::format("; allow glue:{} on the catalog, its databases and tables (docs/catalogs.md has the policy)",
@@ -89,10 +85,9 @@ Result<json> GlueClient::Call(GlueCall kind, std::string_view action, json reque
        .signing =
            http::AwsSigning{.credentials = std::move(credentials), .region = options_.region, .service = "glue"}});
   if (!response.has_value()) {
-    const Error& error = response.error();
-    const bool unsure = error.kind() == ErrorKind::kCommitUnknown && kind == GlueCall::kRead;
-    return Error(unsure ? ErrorKind::kTransient : error.kind(), fmt::format("Glue {}: {}", action, error.message()),
-                 ErrorOrigin::kCatalog, error.native_code());
+    const Error error = kind == GlueCall::kRead ? AsRepeatable(response.error()) : response.error();
+    return Error(error.kind(), fmt::format("Glue {}: {}", action, error.message()), ErrorOrigin::kCatalog,
+                 error.native_code());
   }
   if (response->status != 200) return ErrorOf(kind, action, *response);
   json answer = json::parse(response->body, nullptr, /*allow_exceptions=*/false);

@@ -9,6 +9,8 @@
 #include <optional>
 #include <set>
 
+#include "catalog/glue/glue_json.h"
+
 namespace firn::catalog {
 namespace {
 
@@ -31,12 +33,6 @@ std::string Shortened(const std::string& text, size_t bytes_max) {
   size_t end = bytes_max;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
   return text.substr(0, end);
-}
-
-std::string TextOf(const json& object, const char* key) {
-  if (!object.is_object()) return "";
-  const auto member = object.find(key);
-  return member != object.end() && member->is_string() ? member->get<std::string>() : "";
 }
 
 const json& MemberOf(const json& object, const char* key) {

@@ -8,6 +8,7 @@
 #include "base/try.h"
 #include "base/uuid.h"
 #include "catalog/rest/vended_config.h"
+#include "catalog/unknown_outcome.h"
 #include "http/percent_encoding.h"
 #include "observe/log.h"
 
@@ -129,10 +130,7 @@ Status RestCatalog::EnsureNamespace(const std::vector<std::string>& levels) {
                                    .body = {{"namespace", Json(levels)}, {"properties", Json::object()}},
                                    .idempotency_key = NewKey()});
   if (made.has_value() || IsStatus(made.error(), "409")) return {};
-  // Made twice is made once, so an unknown outcome is one to try again.
-  Error error = made.error();
-  if (error.kind() == ErrorKind::kCommitUnknown) error = std::move(error).WithKind(ErrorKind::kTransient);
-  return std::move(error).WithContext("making a namespace");
+  return AsRepeatable(made.error()).WithContext("making a namespace");
 }
 
 Status RestCatalog::DropNamespace(const std::vector<std::string>& levels) {
@@ -290,8 +288,7 @@ Result<LoadedTable> RestCatalog::CreateStaged(const TableIdent& ident, const ice
     Error error = std::move(body).error();
     if (IsStatus(error, "409")) error = std::move(error).WithKind(ErrorKind::kAlreadyExists);
     if (IsStatus(error, "404")) error = std::move(error).WithKind(ErrorKind::kNotFound);
-    if (error.kind() == ErrorKind::kCommitUnknown) error = std::move(error).WithKind(ErrorKind::kTransient);
-    return std::move(error).WithContext(fmt::format("staging table {}", ToString(ident)));
+    return AsRepeatable(std::move(error)).WithContext(fmt::format("staging table {}", ToString(ident)));
   }
   TRY(const rest::TableAnswer staged, FromCatalog(rest::ReadTable(*body)));
   auto made = CommitTable({.table = ident,

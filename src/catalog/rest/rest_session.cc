@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/try.h"
+#include "catalog/unknown_outcome.h"
 #include "iceberg/json_member.h"
 #include "observe/log.h"
 #include "observe/redact.h"
@@ -163,8 +164,7 @@ Result<std::string> RestSession::Send(const RestCall& call) {
 Result<std::string> RestSession::SendOnce(const RestCall& call) {
   auto response = SendAuthorized(call);
   if (!response) {
-    if (!IsRead(call) || response.error().kind() != ErrorKind::kCommitUnknown) return std::move(response).error();
-    return std::move(response).error().WithKind(ErrorKind::kTransient);
+    return IsRead(call) ? AsRepeatable(std::move(response).error()) : std::move(response).error();
   }
   if (response->status >= 200 && response->status < 300) return std::move(response->body);
   return ToError(call, *response);

@@ -6,6 +6,7 @@
 
 #include "base/try.h"
 #include "catalog/rest/rest_json.h"
+#include "catalog/unknown_outcome.h"
 #include "http/percent_encoding.h"
 #include "observe/redact.h"
 
@@ -78,9 +79,7 @@ Result<TokenSource::Token> TokenSource::Fetch() const {
                     .body = std::move(form),
                     .signing = std::nullopt});
   if (!response) {
-    Error error = std::move(response).error();
-    if (error.kind() == ErrorKind::kCommitUnknown) error = std::move(error).WithKind(ErrorKind::kTransient);
-    return std::move(error).WithContext("asking for an OAuth2 token");
+    return AsRepeatable(std::move(response).error()).WithContext("asking for an OAuth2 token");
   }
   if (response->status != 200) {
     const bool may_pass = response->status >= 500 || response->status == 429 || response->status == 408;

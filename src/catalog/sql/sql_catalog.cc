@@ -15,14 +15,13 @@
 #include "catalog/metadata_files.h"
 #include "catalog/sql/postgres_session.h"
 #include "catalog/sql/sqlite_session.h"
-#include "iceberg/table_metadata_json.h"
+#include "catalog/unknown_outcome.h"
 
 namespace firn::catalog {
 namespace {
 
 using iceberg::CommitRequest;
 using iceberg::TableIdent;
-using iceberg::TableMetadata;
 
 // The statements of Java's JdbcUtil for version 1; PyIceberg makes the same columns.
 constexpr std::string_view kCreateTables =
@@ -76,7 +75,7 @@ class SqlCatalog : public Catalog {
                             " VALUES ($1, $2, 'exists', 'true') ON CONFLICT DO NOTHING",
                             {options_.name, name}));
     }
-    return Definite(transaction.Commit());
+    return AsRepeatable(transaction.Commit());
   }
 
   Result<std::vector<std::vector<std::string>>> ListNamespaces() override {
@@ -133,10 +132,8 @@ class SqlCatalog : public Catalog {
     if (placed.location.empty()) {
       TRY(placed.location, DefaultLocation(ident));
     }
-    TRY(TableMetadata metadata, iceberg::MakeTableMetadata(placed, UnixMillisNow()));
-    const std::string location = NextMetadataLocation(metadata, "");
     WrittenFiles files(store_);
-    TRY_VOID(files.Write(location, TableMetadataToText(metadata)).Context("creating table {}", ToString(ident)));
+    TRY(LoadedTable created, BuildTable(ident, placed, UnixMillisNow(), files));
     Status committed;
     {
       std::lock_guard lock(mutex_);
@@ -146,7 +143,7 @@ class SqlCatalog : public Catalog {
                        " iceberg_type) VALUES ($1, $2, $3, $4, 'TABLE')"
                      : "INSERT INTO iceberg_tables(catalog_name, table_namespace, table_name, metadata_location)"
                        " VALUES ($1, $2, $3, $4)",
-          {options_.name, name, ident.name, location});
+          {options_.name, name, ident.name, created.metadata_location});
       if (!inserted.has_value()) {
         if (inserted.error().kind() == ErrorKind::kAlreadyExists) return AlreadyExists(ident);
         return inserted.error();
@@ -154,10 +151,7 @@ class SqlCatalog : public Catalog {
       committed = transaction.Commit();
     }
     if (committed.has_value() || committed.error().kind() == ErrorKind::kCommitUnknown) files.Keep();
-    TRY_VOID(Settled(committed, [&] { return ReadPointer(ident).value_or("") == location; }));
-    LoadedTable created{.ident = ident,
-                        .metadata = std::make_shared<const TableMetadata>(std::move(metadata)),
-                        .metadata_location = location};
+    TRY_VOID(Settled(committed, [&] { return ReadPointer(ident).value_or("") == created.metadata_location; }));
     cache_.Remember(created);
     return created;
   }
@@ -207,17 +201,13 @@ class SqlCatalog : public Catalog {
   static Error AlreadyExists(const TableIdent& ident) {
     return MakeError(ErrorKind::kAlreadyExists, ErrorOrigin::kCatalog, "table {} is there already", ToString(ident));
   }
-  /// For changes that may be done twice: an unknown outcome is one to try again.
-  static Status Definite(Status status) {
-    if (status.has_value() || status.error().kind() != ErrorKind::kCommitUnknown) return status;
-    return std::move(status).error().WithKind(ErrorKind::kTransient);
-  }
-  /// For those that may not: where the outcome is unknown, `is_done` looks for it. Called without the lock.
+  /// For changes that may not be made twice: where the outcome is unknown, `is_done` looks for it. Called without the
+  /// lock.
   template <typename Look>
   static Status Settled(Status status, Look is_done) {
     if (status.has_value() || status.error().kind() != ErrorKind::kCommitUnknown) return status;
     if (is_done()) return {};
-    return Definite(std::move(status));
+    return AsRepeatable(std::move(status));
   }
   bool IsMissing(const TableIdent& ident) {
     const auto pointer = ReadPointer(ident);
@@ -262,7 +252,7 @@ class SqlCatalog : public Catalog {
     const Status made = [&]() -> Status {
       TRY(SqlTransaction transaction, SqlTransaction::Begin(*session_));
       TRY_VOID(session_->Execute(create, {}));
-      return Definite(transaction.Commit());
+      return AsRepeatable(transaction.Commit());
     }();
     // Another program may make it at the same moment, which PostgreSQL tells as an error.
     if (!made.has_value() && made.error().kind() != ErrorKind::kAlreadyExists) return made.error();

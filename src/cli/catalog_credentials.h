@@ -11,6 +11,6 @@ namespace firn::cli {
 
 /// Gives the configuration's credentials, or else those of the AWS chain, which is asked at each call. May be called
 /// from any thread.
-std::function<Result<http::AwsCredentials>()> CatalogAwsCredentials(const config::Config& config);
+std::function<Result<AwsCredentials>()> CatalogAwsCredentials(const config::Config& config);
 
 }  // namespace firn::cli

@@ -12,17 +12,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/aws_credentials.h"
 #include "firn/result.h"
 
 namespace firn::http {
 
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
-
-struct AwsCredentials {
-  std::string access_key_id;
-  std::string secret_access_key;
-  std::string session_token;  ///< Empty: none.
-};
 
 /// Signature version 4: signs the request as it is sent.
 struct AwsSigning {

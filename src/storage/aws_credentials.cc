@@ -8,21 +8,16 @@
 #include <optional>
 
 #include "base/try.h"
-#include "storage/arrow_error.h"
+#include "storage/aws_sdk.h"
 
 namespace firn::storage {
 namespace {
 
-/// The SDK must be ended before its own and Arrow's statics are: made after them, this is destroyed before them.
-struct S3Finalizer {
-  ~S3Finalizer() { (void)arrow::fs::EnsureS3Finalized(); }
-};
-
 class Chain {
  public:
-  Result<AwsKeys> Keys() {
+  Result<AwsCredentials> Keys() {
     TRY(const arrow::fs::S3Options* const options, Options());
-    AwsKeys keys = Read(*options);
+    AwsCredentials keys = Read(*options);
     if (!keys.access_key_id.empty()) {
       had_keys_ = true;
       return keys;
@@ -39,17 +34,17 @@ class Chain {
   Result<const arrow::fs::S3Options*> Options() {
     std::lock_guard lock(mutex_);
     if (!options_.has_value()) {
-      TRY_VOID(FromArrow(arrow::fs::EnsureS3Initialized(), "starting the AWS SDK"));
-      static const S3Finalizer finalizer;
+      TRY_VOID(StartAwsSdk());
+      static const AwsSdkEnd end;
       options_ = arrow::fs::S3Options::Defaults();
     }
     return &*options_;
   }
 
   /// The provider tells the three parts one by one, and may renew all in between.
-  static AwsKeys Read(const arrow::fs::S3Options& options) {
+  static AwsCredentials Read(const arrow::fs::S3Options& options) {
     constexpr int kAttemptsMax = 10;
-    AwsKeys keys;
+    AwsCredentials keys;
     for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
       keys = {.access_key_id = options.GetAccessKey(),
               .secret_access_key = options.GetSecretKey(),
@@ -66,7 +61,7 @@ class Chain {
 
 }  // namespace
 
-GetAwsKeys AwsCredentialChain() {
+GetAwsCredentials AwsCredentialChain() {
   return [chain = std::make_shared<Chain>()] { return chain->Keys(); };
 }
 

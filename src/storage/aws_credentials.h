@@ -3,23 +3,17 @@
 #pragma once
 
 #include <functional>
-#include <string>
 
+#include "base/aws_credentials.h"
 #include "firn/result.h"
 
 namespace firn::storage {
 
-struct AwsKeys {
-  std::string access_key_id;
-  std::string secret_access_key;
-  std::string session_token;  ///< Empty: none.
-};
-
 /// Gives credentials that hold now; the chain renews them before they expire. May be called from any thread, and asks a
 /// role's service where need be, for seconds at worst. kPermission where the chain has none; kTransient where it had
 /// some before; kInternal where the AWS SDK can't start, which it does at the first call.
-using GetAwsKeys = std::function<Result<AwsKeys>()>;
+using GetAwsCredentials = std::function<Result<AwsCredentials>()>;
 
-GetAwsKeys AwsCredentialChain();
+GetAwsCredentials AwsCredentialChain();
 
 }  // namespace firn::storage

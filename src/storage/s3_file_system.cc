@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "storage/arrow_error.h"
+#include "storage/aws_sdk.h"
 #include "storage/ca_certificates.h"
 #include "storage/object_file_systems.h"
 #include "storage/option_reader.h"
@@ -38,11 +39,6 @@ class StreamRetries : public arrow::fs::S3RetryStrategy {
 
  private:
   const std::shared_ptr<Retrier> retrier_;
-};
-
-/// The SDK must be ended before its own and Arrow's statics are: made after them, this is destroyed before them.
-struct S3Finalizer {
-  ~S3Finalizer() { (void)arrow::fs::EnsureS3Finalized(); }
 };
 
 bool EnvironmentNamesRegion() {
@@ -121,9 +117,13 @@ Result<ObjectFileSystem> Open(const StoreLocation& where, const StoreOptions& op
 
 Result<ObjectFileSystem> OpenS3(const StoreLocation& where, const StoreOptions& options,
                                 const std::shared_ptr<Retrier>& retrier) {
-  TRY_VOID(FromArrow(arrow::fs::EnsureS3Initialized(), "starting the AWS SDK"));
+  TRY_VOID(StartAwsSdk());
   auto opened = Open(where, options, retrier);
-  static const S3Finalizer finalizer;  // Also where nothing was opened: the SDK has been started.
+  if (opened.has_value()) {
+    static const AwsSdkEnd end;
+  } else {
+    static const AwsSdkEnd end;  // It was started all the same. What a later call makes has an end of its own.
+  }
   return opened;
 }
 

@@ -31,7 +31,7 @@ class FakeGlue {
 
   catalog::GlueClientOptions Client() const {
     return {.region = "eu-central-1", .endpoint = server_.url(), .credentials = [] {
-              return http::AwsCredentials{.access_key_id = "AKIDEXAMPLE", .secret_access_key = "hunter2"};
+              return AwsCredentials{.access_key_id = "AKIDEXAMPLE", .secret_access_key = "hunter2"};
             }};
   }
   /// The next call of the action fails; several for one action come in order.

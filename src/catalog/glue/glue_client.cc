@@ -76,7 +76,7 @@ GlueClient::GlueClient(GlueClientOptions options)
 
 Result<json> GlueClient::Call(GlueCall kind, std::string_view action, json request) {
   if (!options_.catalog_id.empty()) request["CatalogId"] = options_.catalog_id;
-  TRY(http::AwsCredentials credentials, options_.credentials());
+  TRY(AwsCredentials credentials, options_.credentials());
   auto response = http_.Send(
       {.method = "POST",
        .url = url_,

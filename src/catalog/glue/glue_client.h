@@ -18,7 +18,7 @@ struct GlueClientOptions {
   std::string endpoint;    ///< "https://glue.eu-central-1.amazonaws.com"; empty: the region's.
   std::string catalog_id;  ///< The AWS account that owns the catalog; empty: the caller's.
   /// Called for each request, from any thread: credentials of the AWS chain change while firn runs.
-  std::function<Result<http::AwsCredentials>()> credentials;
+  std::function<Result<AwsCredentials>()> credentials;
   http::HttpClientOptions http;
 };
 

@@ -42,13 +42,12 @@ class MotoFixture : public CatalogFixture {
 
  private:
   std::unique_ptr<Catalog> Open() {
-    const http::AwsCredentials credentials{.access_key_id = "AKIDEXAMPLE", .secret_access_key = "any"};
-    return Value(
-        OpenGlueCatalog({.client = {.region = "us-east-1",
-                                    .endpoint = Endpoint(),
-                                    .credentials = [=]() -> Result<http::AwsCredentials> { return credentials; }},
-                         .warehouse = directory_.string()},
-                        *store_));
+    const AwsCredentials credentials{.access_key_id = "AKIDEXAMPLE", .secret_access_key = "any"};
+    return Value(OpenGlueCatalog({.client = {.region = "us-east-1",
+                                             .endpoint = Endpoint(),
+                                             .credentials = [=]() -> Result<AwsCredentials> { return credentials; }},
+                                  .warehouse = directory_.string()},
+                                 *store_));
   }
 
   fs::path directory_;

@@ -138,7 +138,7 @@ TEST(RestCatalog, SignsWhereItIsToAndKeepsTheTokenBeside) {
   RestCatalogOptions options = OptionsFor(server.url());
   options.session.auth.token = "t";
   options.session.auth.signature = {.region = "eu-north-1", .service = "s3tables"};
-  options.session.auth.aws_credentials = [] { return http::AwsCredentials{"key", "secret", ""}; };
+  options.session.auth.aws_credentials = [] { return AwsCredentials{"key", "secret", ""}; };
   Open(options);
   const ScriptedRequest seen = server.requests().at(0);
   EXPECT_THAT(seen.header("authorization"), HasSubstr("/eu-north-1/s3tables/aws4_request"));

@@ -35,7 +35,7 @@ struct RestAuthOptions {
   };
   std::optional<Signature> signature;
   /// Asked for each signed request.
-  std::function<Result<http::AwsCredentials>()> aws_credentials;
+  std::function<Result<AwsCredentials>()> aws_credentials;
 };
 
 struct RestSessionOptions {

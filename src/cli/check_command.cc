@@ -35,7 +35,7 @@ Status CheckWarehouse(const config::Config& config) {
 /// A catalog that is a server must answer, let firn in, and take the tables' names. Makes nothing.
 Status CheckCatalog(const config::Config& config, const std::vector<SourceTable>& tables) {
   if (config.catalog.type == "sql") return catalog::CheckSqlCatalog(config.catalog.uri);
-  TRY(Lake lake, OpenLake(config));
+  TRY(Lake lake, OpenLake(config, LakeUse::kRead));
   for (const SourceTable& table : tables) {
     const iceberg::TableIdent ident = TargetNamingOf(config).IdentOf(table.name);
     const auto loaded = lake.catalog().LoadTable(ident);

@@ -5,10 +5,7 @@
 namespace firn::cli {
 
 catalog::GlueCatalogOptions GlueCatalogOptionsOf(const config::Config& config) {
-  const auto option = [&](const std::string& key) {
-    const auto found = config.catalog.options.find(key);
-    return found == config.catalog.options.end() ? std::string() : found->second;
-  };
+  const auto option = [&](const std::string& key) { return config.catalog.Option(key); };
   return {.client = {.region = option("region"),
                      .endpoint = option("endpoint"),
                      .catalog_id = option("catalog_id"),

@@ -89,7 +89,7 @@ Result<bool> CatalogExists(const config::Config& config) {
   return catalog::SqlCatalogExists(config.catalog.uri);
 }
 
-Result<Lake> OpenLake(const config::Config& config, const std::shared_ptr<Retrier>& retrier) {
+Result<Lake> OpenLake(const config::Config& config, LakeUse use, const std::shared_ptr<Retrier>& retrier) {
   Lake lake;
   if (IsRest(config)) {
     TRY(auto rest, catalog::RestCatalog::Open(RestCatalogOptionsOf(config)));
@@ -98,6 +98,9 @@ Result<Lake> OpenLake(const config::Config& config, const std::shared_ptr<Retrie
     lake.bare_catalog = std::move(rest);
   } else {
     TRY(lake.bare_store, OpenStore(config, retrier));
+    // Before the catalog is made, where it is embedded, and without retries: what fails here is for the operator, at
+    // once.
+    if (use == LakeUse::kWrite) TRY_VOID(CheckWritable(config, *lake.bare_store));
   }
   if (retrier) lake.retrying_store = storage::MakeRetryingFileStore(*lake.bare_store, retrier);
   if (config.catalog.type == "glue") {
@@ -114,13 +117,8 @@ Result<Lake> OpenLake(const config::Config& config, const std::shared_ptr<Retrie
 
 Result<std::unique_ptr<PipelineServices>> OpenServices(const config::Config& config, std::stop_token stop) {
   auto services = std::make_unique<PipelineServices>();
-  if (!IsRest(config)) {
-    // Before the catalog is made, where it is embedded; what fails here is for the operator, at once.
-    TRY(const auto store, OpenStore(config));
-    TRY_VOID(CheckWritable(config, *store));
-  }
   const auto retrier = std::make_shared<Retrier>(RetryPolicyOf(config), services->metrics, std::move(stop));
-  TRY(services->lake, OpenLake(config, retrier));
+  TRY(services->lake, OpenLake(config, LakeUse::kWrite, retrier));
   TRY(services->index, index::Database::Open(StateDirOf(config) + "/index").Context("state_dir"));
   return services;
 }

@@ -41,8 +41,12 @@ struct Lake {
   storage::FileStore& store() { return retrying_store ? *retrying_store : *bare_store; }
   catalog::Catalog& catalog() { return retrying_catalog ? *retrying_catalog : *bare_catalog; }
 };
+enum class LakeUse {
+  kRead,
+  kWrite,  ///< The warehouse is checked for it first, unless a REST catalog has it.
+};
 /// Makes the catalog where it is in a database and missing. With a `retrier` both try again what may pass.
-Result<Lake> OpenLake(const config::Config& config, const std::shared_ptr<Retrier>& retrier = nullptr);
+Result<Lake> OpenLake(const config::Config& config, LakeUse use, const std::shared_ptr<Retrier>& retrier = nullptr);
 
 /// What a running pipeline works with.
 struct PipelineServices {

@@ -7,10 +7,7 @@
 namespace firn::cli {
 
 catalog::RestCatalogOptions RestCatalogOptionsOf(const config::Config& config) {
-  const auto option = [&](const std::string& key) {
-    const auto found = config.catalog.options.find(key);
-    return found == config.catalog.options.end() ? std::string() : found->second;
-  };
+  const auto option = [&](const std::string& key) { return config.catalog.Option(key); };
   catalog::RestCatalogOptions options{.warehouse = config.catalog.warehouse, .prefix = option("prefix")};
   // The configuration has made a path of it.
   if (options.warehouse.starts_with('/')) options.warehouse.insert(0, "file://");

@@ -91,7 +91,7 @@ Result<Report> MakeReport(const config::Config& config) {
   Lake lake;
   TRY(const bool catalog_exists, CatalogExists(config));
   if (catalog_exists) {
-    TRY(lake, OpenLake(config));
+    TRY(lake, OpenLake(config, LakeUse::kRead));
   }
   const pipeline::PipelineIdentity identity{.pipeline = options.slot,
                                             .system_identifier = source.facts.system_identifier};

@@ -46,10 +46,7 @@ void CheckSource(const SourceConfig& source, const FindOrigin& origin_of, Proble
 }
 
 /// Whether the key of one catalog type is there, and not empty.
-bool IsGiven(const CatalogConfig& catalog, std::string_view key) {
-  const auto found = catalog.options.find(std::string(key));
-  return found != catalog.options.end() && !found->second.empty();
-}
+bool IsGiven(const CatalogConfig& catalog, std::string_view key) { return !catalog.Option(std::string(key)).empty(); }
 
 /// AWS credentials, which Glue takes, and a REST catalog whose requests are signed.
 void CheckAccessKey(const CatalogConfig& catalog, const FindOrigin& origin_of, Problems& problems) {

@@ -28,6 +28,12 @@ struct CatalogConfig {
   std::string warehouse;
   std::map<std::string, std::string> options;  ///< Keys of one catalog type only: "credential", "sigv4.region", …
   std::map<std::string, std::string> headers;  ///< rest: HTTP headers for every request.
+
+  /// Empty where it isn't given.
+  std::string Option(const std::string& key) const {
+    const auto found = options.find(key);
+    return found == options.end() ? "" : found->second;
+  }
 };
 struct DestinationConfig {
   std::string name_space = "{schema}";

@@ -54,6 +54,11 @@ std::string_view SectionOf(StoreKind kind) {
   return "";
 }
 
+bool IsAtOrBelow(std::string_view location, std::string_view folder) {
+  return location.starts_with(folder) &&
+         (location.size() == folder.size() || folder.ends_with('/') || location[folder.size()] == '/');
+}
+
 Result<StoreLocation> ParseStoreLocation(std::string_view location) {
   const size_t colon = location.find(':');
   const bool is_uri =

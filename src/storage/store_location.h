@@ -28,6 +28,10 @@ struct StoreLocation {
   std::string ArrowPath() const { return key.empty() ? bucket : bucket + "/" + key; }
 };
 
+/// Whether `location` is `folder`, which is not empty, or lies below it: "s3://lake/orders2" is not below
+/// "s3://lake/orders".
+bool IsAtOrBelow(std::string_view location, std::string_view folder);
+
 /// s3:// (also s3a://, s3n://), gs://, abfss:// (also abfs://, wasbs://, wasb://) and, with nothing but its kind, a
 /// local location or path. kInvalidConfig for another scheme or a location without a bucket.
 Result<StoreLocation> ParseStoreLocation(std::string_view location);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "storage/store_location.h"
 
 namespace firn::storage {
 namespace {
@@ -27,12 +28,20 @@ constexpr std::array<std::string_view, 14> kCredentialKeys = {
 
 bool IsCredential(const std::string& key) { return std::ranges::find(kCredentialKeys, key) != kCredentialKeys.end(); }
 
-/// Whether `location` begins with `prefix`, at the end of a name: "s3://lake/orders" says nothing of
-/// "s3://lake/orders2". A prefix without "://" is a kind of store.
+/// A prefix without "://" is a kind of store, or everything.
 bool Covers(std::string_view prefix, std::string_view location) {
-  if (!location.starts_with(prefix)) return false;
-  return prefix.find("://") == prefix.npos || prefix.ends_with('/') || location.size() == prefix.size() ||
-         location[prefix.size()] == '/';
+  return prefix.find("://") == prefix.npos ? location.starts_with(prefix) : IsAtOrBelow(location, prefix);
+}
+
+/// The one with the longest prefix of those that cover `location`; null where none does.
+template <typename Entry, typename PrefixOf>
+const Entry* Closest(const std::vector<Entry>& entries, std::string_view location, PrefixOf prefix_of) {
+  const Entry* closest = nullptr;
+  for (const Entry& entry : entries) {
+    if (!Covers(prefix_of(entry), location)) continue;
+    if (closest == nullptr || prefix_of(entry).size() > prefix_of(*closest).size()) closest = &entry;
+  }
+  return closest;
 }
 
 std::string FolderOf(std::string_view location) {
@@ -50,34 +59,25 @@ Result<StoreOptions> VendedCredentials::For(std::string_view location) {
     if (auto options = Find(location, now_())) return *std::move(options);
   }
   TRY(std::vector<VendedSettings> vended, vend_(location));
-  const bool covered =
-      std::ranges::any_of(vended, [&](const VendedSettings& settings) { return Covers(settings.prefix, location); });
   std::lock_guard lock(mutex_);
   const Clock::time_point now = now_();
-  const auto longest = [&]() -> const VendedSettings* {
-    const VendedSettings* best = nullptr;
-    for (const VendedSettings& settings : vended) {
-      if (!Covers(settings.prefix, location)) continue;
-      if (best == nullptr || settings.prefix.size() > best->prefix.size()) best = &settings;
-    }
-    return best;
-  };
   StoreOptions options;
-  if (const VendedSettings* best = longest()) options = best->options;
+  const auto prefix_of = [](const VendedSettings& settings) -> const std::string& { return settings.prefix; };
+  if (const VendedSettings* closest = Closest(vended, location, prefix_of)) {
+    options = closest->options;
+  } else {
+    vended.push_back({.prefix = FolderOf(location), .options = {}, .expires_at = now + kNothingVendedFor});
+  }
   for (VendedSettings& settings : vended) Hold(std::move(settings), now);
-  if (!covered) Hold({.prefix = FolderOf(location), .expires_at = now + kNothingVendedFor}, now);
   return options;
 }
 
 std::optional<StoreOptions> VendedCredentials::Find(std::string_view location, Clock::time_point now) {
   std::erase_if(held_, [&](const Held& held) { return held.renew_at <= now; });
-  const Held* best = nullptr;
-  for (const Held& held : held_) {
-    if (!Covers(held.settings.prefix, location)) continue;
-    if (best == nullptr || held.settings.prefix.size() > best->settings.prefix.size()) best = &held;
-  }
-  if (best == nullptr) return std::nullopt;
-  return best->settings.options;
+  const Held* closest =
+      Closest(held_, location, [](const Held& held) -> const std::string& { return held.settings.prefix; });
+  if (closest == nullptr) return std::nullopt;
+  return closest->settings.options;
 }
 
 void VendedCredentials::Hold(VendedSettings settings, Clock::time_point now) {

@@ -11,6 +11,7 @@
 #include "catalog/unknown_outcome.h"
 #include "http/percent_encoding.h"
 #include "observe/log.h"
+#include "storage/store_location.h"
 
 namespace firn::catalog {
 
@@ -394,8 +395,7 @@ Result<std::vector<LoadedTable>> RestCatalog::CommitTables(std::span<const Commi
 
 Result<std::vector<storage::VendedSettings>> RestCatalog::Vend(std::string_view location) {
   const auto is_below = [&](const std::string& folder) {
-    return !folder.empty() && location.starts_with(folder) &&
-           (location.size() == folder.size() || folder.ends_with('/') || location[folder.size()] == '/');
+    return !folder.empty() && storage::IsAtOrBelow(location, folder);
   };
   // What is for all prefixes is this table's all the same: another has its own.
   const auto of_table = [](std::vector<storage::VendedSettings> vended, const std::string& table_location) {

@@ -194,7 +194,7 @@ Result<http::HttpResponse> RestSession::SendAuthorized(const RestCall& call) {
   }
   if (!call.idempotency_key.empty()) add("Idempotency-Key", call.idempotency_key);
   if (const auto& signature = options_.auth.signature) {
-    TRY(http::AwsCredentials credentials, options_.auth.aws_credentials());
+    TRY(AwsCredentials credentials, options_.auth.aws_credentials());
     request.signing = http::AwsSigning{
         .credentials = std::move(credentials), .region = signature->region, .service = signature->service};
   }

@@ -30,6 +30,19 @@ class CatalogFixture {
   virtual Catalog& other_client() { return catalog(); }
 };
 
+/// Two clients of the catalog of a `Lake`, which Open() gives.
+template <typename Lake>
+class ClientsFixture : public CatalogFixture {
+ public:
+  Catalog& catalog() override { return *catalog_; }
+  Catalog& other_client() override { return *other_; }
+
+ private:
+  Lake lake_;
+  std::unique_ptr<Catalog> catalog_ = lake_.Open();
+  std::unique_ptr<Catalog> other_ = lake_.Open();
+};
+
 struct CatalogMaker {
   std::string name;
   std::function<std::unique_ptr<CatalogFixture>()> make;

@@ -9,6 +9,7 @@
 
 #include "catalog/catalog_conformance.h"
 #include "testing/fake_glue.h"
+#include "testing/orders_table.h"
 #include "testing/results.h"
 
 namespace firn::catalog {
@@ -19,7 +20,11 @@ using iceberg::TableIdent;
 using nlohmann::json;
 using testing::Do;
 using ::testing::HasSubstr;
+using testing::kOrders;
+using testing::MakeOrders;
 using ::testing::Not;
+using testing::SetProperty;
+using testing::SomeTable;
 using ::testing::UnorderedElementsAre;
 using testing::Value;
 using Fault = testing::ScriptedReply::Fault;
@@ -52,36 +57,14 @@ class Lake {
   std::unique_ptr<storage::FileStore> store_;
 };
 
-class GlueFixture : public CatalogFixture {
+class GlueFixture : public ClientsFixture<Lake> {
  public:
   CatalogLimits limits() const override { return {.flat_namespaces = true, .plain_names = true}; }
-  Catalog& catalog() override { return *catalog_; }
-  Catalog& other_client() override { return *other_; }
-
- private:
-  Lake lake_;
-  std::unique_ptr<Catalog> catalog_ = lake_.Open();
-  std::unique_ptr<Catalog> other_ = lake_.Open();
 };
 
 INSTANTIATE_TEST_SUITE_P(Glue, CatalogConformanceTest,
                          ::testing::Values(CatalogMaker{"Fake", [] { return std::make_unique<GlueFixture>(); }}),
                          CatalogName);
-
-const TableIdent kOrders{{"shop"}, "orders"};
-
-iceberg::NewTable SomeTable() {
-  iceberg::NewTable table;
-  table.schema.fields = {{.id = 1, .name = "id", .type = iceberg::Type::Primitive(iceberg::TypeId::kLong)}};
-  return table;
-}
-LoadedTable MakeOrders(Catalog& catalog) {
-  Do(catalog.EnsureNamespace({"shop"}));
-  return Value(catalog.CreateTable(kOrders, SomeTable()));
-}
-std::vector<iceberg::CommitRequest> SetProperty(const std::string& key, const std::string& value) {
-  return {{.table = kOrders, .updates = {iceberg::SetProperties{{{key, value}}}}}};
-}
 
 TEST(GlueCatalogTest, WritesEntriesAsJavaDoes) {
   Lake lake;
@@ -92,7 +75,7 @@ TEST(GlueCatalogTest, WritesEntriesAsJavaDoes) {
   EXPECT_EQ(table["Parameters"], (json{{"table_type", "ICEBERG"}, {"metadata_location", made.metadata_location}}));
   EXPECT_EQ(table["StorageDescriptor"]["Location"], made.metadata->location);
 
-  const auto committed = Value(catalog->CommitTables(SetProperty("a", "b")));
+  const auto committed = Value(catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b")}));
   table = lake.glue().Table("shop", "orders");
   EXPECT_EQ(table["Parameters"], (json{{"table_type", "ICEBERG"},
                                        {"metadata_location", committed[0].metadata_location},
@@ -125,7 +108,7 @@ TEST(GlueCatalogTest, CommitBuiltOnAStaleVersionIsAConflictAndLeavesNoFile) {
   MakeOrders(*catalog);
   const size_t files = lake.Files();
   lake.glue().FailNext({.action = "UpdateTable", .reply = FakeGlue::Refusal("ConcurrentModificationException")});
-  const auto committed = catalog->CommitTables(SetProperty("a", "b"));
+  const auto committed = catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b")});
   ASSERT_FALSE(committed.has_value());
   EXPECT_EQ(committed.error().kind(), ErrorKind::kConflict);
   EXPECT_EQ(committed.error().origin(), ErrorOrigin::kCatalog);
@@ -144,7 +127,7 @@ TEST(GlueCatalogTest, CommitWithoutAnAnswerIsUnknownAndKeepsItsFile) {
       MakeOrders(*catalog);
       const size_t files = lake.Files();
       lake.glue().FailNext({.action = "UpdateTable", .reply = reply, .done_all_the_same = done});
-      const auto committed = catalog->CommitTables(SetProperty("a", "b"));
+      const auto committed = catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b")});
       ASSERT_FALSE(committed.has_value());
       EXPECT_EQ(committed.error().kind(), ErrorKind::kCommitUnknown) << committed.error().message();
       EXPECT_EQ(lake.Files(), files + 1);
@@ -169,7 +152,7 @@ TEST(GlueCatalogTest, WhatGlueRefusesIsNotCommittedAndLeavesNoFile) {
   const size_t files = lake.Files();
   for (const auto& [code, kind] : refusals) {
     lake.glue().FailNext({.action = "UpdateTable", .reply = FakeGlue::Refusal(code)});
-    const auto committed = catalog->CommitTables(SetProperty("a", "b"));
+    const auto committed = catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b")});
     ASSERT_FALSE(committed.has_value());
     EXPECT_EQ(committed.error().kind(), kind) << code;
     EXPECT_EQ(lake.Files(), files) << code;

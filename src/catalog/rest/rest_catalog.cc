@@ -41,6 +41,13 @@ std::string EncodePrefix(std::string_view prefix) {
 
 bool IsStatus(const Error& error, std::string_view status) { return error.native_code() == status; }
 
+/// The error of a table that could not be made: it is there, or its namespace is not.
+Error OfCreation(Error error) {
+  if (IsStatus(error, "409")) return std::move(error).WithKind(ErrorKind::kAlreadyExists);
+  if (IsStatus(error, "404")) return std::move(error).WithKind(ErrorKind::kNotFound);
+  return error;
+}
+
 /// Of an answer of success that can't be read: the change happened.
 template <typename T>
 Result<T> AfterChange(Result<T> read) {
@@ -53,6 +60,25 @@ template <typename T>
 Result<T> FromCatalog(Result<T> read) {
   if (read.has_value()) return read;
   return Error(read.error().kind(), "the catalog's answer: " + read.error().message(), ErrorOrigin::kCatalog);
+}
+
+/// All pages of the list that `call` asks for, each read by `read`. `what`: "tables".
+template <typename T>
+Result<std::vector<T>> ReadPages(rest::RestSession& session, const RestCall& call,
+                                 Result<rest::Page<T>> (*read)(std::string_view), std::string_view what) {
+  std::vector<T> items;
+  std::string token;
+  for (int page = 0; page < kPagesMax; ++page) {
+    RestCall of_page = call;
+    of_page.query.emplace_back("pageToken", token);
+    TRY(const std::string body, session.Send(of_page));
+    TRY(auto answer, FromCatalog(read(body)));
+    items.insert(items.end(), std::make_move_iterator(answer.items.begin()),
+                 std::make_move_iterator(answer.items.end()));
+    if (answer.next_page_token.empty() || answer.next_page_token == token) return items;
+    token = std::move(answer.next_page_token);
+  }
+  return MakeError(ErrorKind::kCorrupt, ErrorOrigin::kCatalog, "the catalog's list of {} has no end", what);
 }
 
 }  // namespace
@@ -141,27 +167,18 @@ Status RestCatalog::DropNamespace(const std::vector<std::string>& levels) {
 }
 
 Result<std::vector<std::vector<std::string>>> RestCatalog::ListChildren(const std::vector<std::string>& parent) {
-  std::vector<std::vector<std::string>> children;
-  std::string token;
-  for (int page = 0; page < kPagesMax; ++page) {
-    RestCall call{.path = Path("namespaces")};
-    if (!parent.empty()) {
-      std::string joined;
-      for (const std::string& level : parent) joined += (joined.empty() ? "" : http::PercentDecode(separator_)) + level;
-      call.query.emplace_back("parent", joined);
-    }
-    call.query.emplace_back("pageToken", token);
-    TRY(const std::string body, session_.Send(call));
-    TRY(auto answer, FromCatalog(rest::ReadNamespaces(body)));
-    for (auto& levels : answer.items) {
-      // A server without nested namespaces may answer with the top again.
-      const bool below = levels.size() == parent.size() + 1 && std::equal(parent.begin(), parent.end(), levels.begin());
-      if (below) children.push_back(std::move(levels));
-    }
-    if (answer.next_page_token.empty() || answer.next_page_token == token) return children;
-    token = std::move(answer.next_page_token);
+  RestCall call{.path = Path("namespaces")};
+  if (!parent.empty()) {
+    std::string joined;
+    for (const std::string& level : parent) joined += (joined.empty() ? "" : http::PercentDecode(separator_)) + level;
+    call.query.emplace_back("parent", joined);
   }
-  return MakeError(ErrorKind::kCorrupt, ErrorOrigin::kCatalog, "the catalog's list of namespaces has no end");
+  TRY(auto children, ReadPages(session_, call, &rest::ReadNamespaces, "namespaces"));
+  // A server without nested namespaces may answer with the top again.
+  std::erase_if(children, [&](const std::vector<std::string>& levels) {
+    return levels.size() != parent.size() + 1 || !std::equal(parent.begin(), parent.end(), levels.begin());
+  });
+  return children;
 }
 
 Result<std::vector<std::vector<std::string>>> RestCatalog::ListNamespaces() {
@@ -189,19 +206,9 @@ Result<std::vector<std::vector<std::string>>> RestCatalog::ListNamespaces() {
 }
 
 Result<std::vector<TableIdent>> RestCatalog::ListTables(const std::vector<std::string>& levels) {
-  std::vector<TableIdent> tables;
-  std::string token;
-  for (int page = 0; page < kPagesMax; ++page) {
-    auto body = session_.Send({.path = NamespacePath(levels) + "/tables", .query = {{"pageToken", token}}});
-    if (!body && IsStatus(body.error(), "404")) return std::move(body).error().WithKind(ErrorKind::kNotFound);
-    if (!body) return std::move(body).error();
-    TRY(auto answer, FromCatalog(rest::ReadTables(*body)));
-    tables.insert(tables.end(), std::make_move_iterator(answer.items.begin()),
-                  std::make_move_iterator(answer.items.end()));
-    if (answer.next_page_token.empty() || answer.next_page_token == token) return tables;
-    token = std::move(answer.next_page_token);
-  }
-  return MakeError(ErrorKind::kCorrupt, ErrorOrigin::kCatalog, "the catalog's list of tables has no end");
+  auto tables = ReadPages(session_, {.path = NamespacePath(levels) + "/tables"}, &rest::ReadTables, "tables");
+  if (!tables && IsStatus(tables.error(), "404")) return std::move(tables).error().WithKind(ErrorKind::kNotFound);
+  return tables;
 }
 
 LoadedTable RestCatalog::Remember(const TableIdent& ident, rest::TableAnswer answer) {
@@ -271,10 +278,7 @@ Result<LoadedTable> RestCatalog::Create(const TableIdent& ident, const iceberg::
                              .body = rest::NewTableToJson(ident.name, table, /*stage_create=*/false),
                              .idempotency_key = NewKey()});
   if (!body) {
-    Error error = std::move(body).error();
-    if (IsStatus(error, "409")) error = std::move(error).WithKind(ErrorKind::kAlreadyExists);
-    if (IsStatus(error, "404")) error = std::move(error).WithKind(ErrorKind::kNotFound);
-    return std::move(error).WithContext(fmt::format("making table {}", ToString(ident)));
+    return OfCreation(std::move(body).error()).WithContext(fmt::format("making table {}", ToString(ident)));
   }
   TRY(rest::TableAnswer answer, AfterChange(rest::ReadTable(*body)));
   return Remember(ident, std::move(answer));
@@ -286,10 +290,8 @@ Result<LoadedTable> RestCatalog::CreateStaged(const TableIdent& ident, const ice
                              .path = NamespacePath(ident.namespace_levels) + "/tables",
                              .body = rest::NewTableToJson(ident.name, table, /*stage_create=*/true)});
   if (!body) {
-    Error error = std::move(body).error();
-    if (IsStatus(error, "409")) error = std::move(error).WithKind(ErrorKind::kAlreadyExists);
-    if (IsStatus(error, "404")) error = std::move(error).WithKind(ErrorKind::kNotFound);
-    return AsRepeatable(std::move(error)).WithContext(fmt::format("staging table {}", ToString(ident)));
+    return AsRepeatable(OfCreation(std::move(body).error()))
+        .WithContext(fmt::format("staging table {}", ToString(ident)));
   }
   TRY(const rest::TableAnswer staged, FromCatalog(rest::ReadTable(*body)));
   auto made = CommitTable({.table = ident,

@@ -17,18 +17,22 @@
 #include "catalog/sql/postgres_session.h"
 #include "catalog/sql/sql_catalog.h"
 #include "testing/faulty_proxy.h"
+#include "testing/orders_table.h"
 #include "testing/results.h"
 
 namespace firn::catalog {
 namespace {
 
 namespace fs = std::filesystem;
-using iceberg::TableIdent;
 using testing::Do;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::kOrders;
+using testing::MakeOrders;
 using ::testing::Not;
+using testing::SetProperty;
+using testing::SomeTable;
 using testing::Value;
 
 std::string ServerUrl() {
@@ -98,42 +102,16 @@ class Lake {
   std::unique_ptr<storage::FileStore> store_;
 };
 
-class PostgresFixture : public CatalogFixture {
- public:
-  Catalog& catalog() override { return *catalog_; }
-  Catalog& other_client() override { return *other_; }
-
- private:
-  Lake lake_;
-  std::unique_ptr<Catalog> catalog_ = lake_.Open();
-  std::unique_ptr<Catalog> other_ = lake_.Open();
-};
-
 INSTANTIATE_TEST_SUITE_P(Sql, CatalogConformanceTest,
                          ::testing::Values(CatalogMaker{"Postgres",
-                                                        [] { return std::make_unique<PostgresFixture>(); }}),
+                                                        [] { return std::make_unique<ClientsFixture<Lake>>(); }}),
                          CatalogName);
-
-const TableIdent kOrders{{"shop"}, "orders"};
-
-iceberg::NewTable SomeTable() {
-  iceberg::NewTable table;
-  table.schema.fields = {{.id = 1, .name = "id", .type = iceberg::Type::Primitive(iceberg::TypeId::kLong)}};
-  return table;
-}
-LoadedTable MakeOrders(Catalog& catalog) {
-  Do(catalog.EnsureNamespace({"shop"}));
-  return Value(catalog.CreateTable(kOrders, SomeTable()));
-}
-iceberg::CommitRequest SetProperty(const std::string& key, const std::string& value) {
-  return {.table = kOrders, .updates = {iceberg::SetProperties{{{key, value}}}}};
-}
 
 TEST(PostgresCatalogTest, KeepsPointersAsTheJdbcCatalogDoes) {
   Lake lake;
   auto catalog = lake.Open();
   const LoadedTable made = MakeOrders(*catalog);
-  const auto committed = Value(catalog->CommitTables(std::vector{SetProperty("a", "b")}));
+  const auto committed = Value(catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b")}));
   EXPECT_THAT(
       Value(lake.Session()->Query("SELECT * FROM iceberg_tables", {})),
       ElementsAre(SqlRow{"firn", "shop", "orders", committed[0].metadata_location, made.metadata_location, "TABLE"}));
@@ -149,7 +127,7 @@ TEST(PostgresCatalogTest, WorksOnTablesOfVersionZero) {
           " KEY (catalog_name, table_namespace, table_name))");
   auto catalog = lake.Open();
   MakeOrders(*catalog);
-  Value(catalog->CommitTables(std::vector{SetProperty("a", "b")}));
+  Value(catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b")}));
   EXPECT_EQ(Value(lake.Open()->LoadTable(kOrders)).metadata->properties.at("a"), "b");
 }
 
@@ -166,7 +144,8 @@ TEST(PostgresCatalogTest, GoesOnWhenTheServerHasClosedItsConnection) {
   close_connections();
   EXPECT_EQ(Value(catalog->LoadTable(kOrders)).ident, kOrders);
   close_connections();
-  EXPECT_EQ(Value(catalog->CommitTables(std::vector{SetProperty("a", "b")}))[0].metadata->properties.at("a"), "b");
+  EXPECT_EQ(Value(catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b")}))[0].metadata->properties.at("a"),
+            "b");
   close_connections();
   Do(catalog->EnsureNamespace({"archive"}));
 }
@@ -182,7 +161,7 @@ TEST(PostgresCatalogTest, CommitWhoseAnswerIsLostIsUnknownAndKeepsItsFiles) {
     MakeOrders(*catalog);
     const size_t files = lake.MetadataFiles();
     armed = true;
-    const auto committed = catalog->CommitTables(std::vector{SetProperty("a", "b")});
+    const auto committed = catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b")});
     armed = false;
     ASSERT_FALSE(committed.has_value());
     EXPECT_EQ(committed.error().kind(), ErrorKind::kCommitUnknown) << committed.error().message();
@@ -226,12 +205,12 @@ TEST(PostgresCatalogTest, ConnectionLostBeforeTheCommitChangesNothing) {
   MakeOrders(*catalog);
   const size_t files = lake.MetadataFiles();
   armed = true;
-  const auto committed = catalog->CommitTables(std::vector{SetProperty("a", "b")});
+  const auto committed = catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b")});
   ASSERT_FALSE(committed.has_value());
   EXPECT_EQ(committed.error().kind(), ErrorKind::kTransient) << committed.error().message();
   EXPECT_EQ(lake.MetadataFiles(), files);
   armed = false;
-  Value(catalog->CommitTables(std::vector{SetProperty("a", "b")}));
+  Value(catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b")}));
 }
 
 TEST(PostgresCatalogTest, CommitLoopBringsEachCommitInOnceOverABreakingConnection) {
@@ -328,14 +307,14 @@ TEST(PostgresCatalogTest, MissingRightsNameTheirGrant) {
   EXPECT_THAT(no_select.error().message(), HasSubstr("GRANT SELECT, INSERT, UPDATE, DELETE ON iceberg_tables"));
   Execute("GRANT SELECT ON ALL TABLES IN SCHEMA " + lake.schema() + " TO " + role.name());
   const size_t files = lake.MetadataFiles();
-  const auto no_update = Value(lake.Open(url))->CommitTables(std::vector{SetProperty("a", "b")});
+  const auto no_update = Value(lake.Open(url))->CommitTables(std::vector{SetProperty(kOrders, "a", "b")});
   ASSERT_FALSE(no_update.has_value());
   EXPECT_EQ(no_update.error().kind(), ErrorKind::kPermission);
   EXPECT_EQ(lake.MetadataFiles(), files);
   EXPECT_THAT(problem(), HasSubstr("GRANT SELECT, INSERT, UPDATE, DELETE ON iceberg_tables"));
   Execute("GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA " + lake.schema() + " TO " + role.name());
   EXPECT_EQ(problem(), "none");
-  Value(Value(lake.Open(url))->CommitTables(std::vector{SetProperty("a", "b")}));
+  Value(Value(lake.Open(url))->CommitTables(std::vector{SetProperty(kOrders, "a", "b")}));
 }
 
 TEST(PostgresCatalogTest, WhatIsWrongWithTheAddressIsToldWithoutThePassword) {

@@ -10,18 +10,22 @@
 
 #include "catalog/catalog_conformance.h"
 #include "catalog/sql/sqlite_session.h"
+#include "testing/orders_table.h"
 #include "testing/results.h"
 
 namespace firn::catalog {
 namespace {
 
 namespace fs = std::filesystem;
-using iceberg::TableIdent;
 using testing::Do;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::kOrders;
+using testing::MakeOrders;
 using ::testing::MatchesRegex;
 using ::testing::Not;
+using testing::SetProperty;
+using testing::SomeTable;
 using testing::Value;
 
 /// A temporary folder with a lake and its catalog.
@@ -60,35 +64,10 @@ class Lake {
   std::unique_ptr<storage::FileStore> store_;
 };
 
-class SqlFixture : public CatalogFixture {
- public:
-  Catalog& catalog() override { return *catalog_; }
-  Catalog& other_client() override { return *other_; }
-
- private:
-  Lake lake_;
-  std::unique_ptr<Catalog> catalog_ = lake_.Open();
-  std::unique_ptr<Catalog> other_ = lake_.Open();
-};
-
 INSTANTIATE_TEST_SUITE_P(Sql, CatalogConformanceTest,
-                         ::testing::Values(CatalogMaker{"Sqlite", [] { return std::make_unique<SqlFixture>(); }}),
+                         ::testing::Values(CatalogMaker{"Sqlite",
+                                                        [] { return std::make_unique<ClientsFixture<Lake>>(); }}),
                          CatalogName);
-
-const TableIdent kOrders{{"shop"}, "orders"};
-
-iceberg::NewTable SomeTable() {
-  iceberg::NewTable table;
-  table.schema.fields = {{.id = 1, .name = "id", .type = iceberg::Type::Primitive(iceberg::TypeId::kLong)}};
-  return table;
-}
-LoadedTable MakeOrders(Catalog& catalog) {
-  Do(catalog.EnsureNamespace({"shop"}));
-  return Value(catalog.CreateTable(kOrders, SomeTable()));
-}
-iceberg::CommitRequest SetProperty(const TableIdent& ident, const std::string& key, const std::string& value) {
-  return {.table = ident, .updates = {iceberg::SetProperties{{{key, value}}}}};
-}
 
 TEST(SqlCatalogTest, PlacesTablesAsJavaDoes) {
   Lake lake;

@@ -125,17 +125,25 @@ Status CheckRoaring32(Walk& walk) {
 Result<RowPositions> ReadRoaring64(std::string_view bytes) {
   Walk walk(bytes);
   const auto count = walk.Take<uint64_t>();
+  // As the library writes it: its reader goes on after each 32-bit bitmap where that one would end in its own form.
+  std::string canonical(bytes.substr(0, sizeof(count)));
   int64_t last_key = -1;
   for (uint64_t i = 0; i < count; ++i) {
-    const int64_t key = walk.Take<uint32_t>();
+    const auto key = walk.Take<uint32_t>();
     if (!walk.ok() || key <= last_key) return Corrupt("its 64-bit keys are not ascending");
     last_key = key;
+    const std::string_view rest = bytes.substr(bytes.size() - walk.left());
     TRY_VOID(CheckRoaring32(walk));
+    const Roaring bitmap = Roaring::readSafe(rest.data(), rest.size() - walk.left());
+    const size_t begin = canonical.size() + sizeof(key);
+    canonical.resize(begin + bitmap.getSizeInBytes());
+    std::memcpy(canonical.data() + begin - sizeof(key), &key, sizeof(key));
+    bitmap.write(canonical.data() + begin);
   }
   if (!walk.ok() || walk.left() > 0) return Corrupt("its length is another");
   // The library reads the count as a whole word, so it must be aligned as one.
-  std::vector<uint64_t> aligned((bytes.size() + sizeof(uint64_t) - 1) / sizeof(uint64_t));
-  std::memcpy(aligned.data(), bytes.data(), bytes.size());
+  std::vector<uint64_t> aligned((canonical.size() + sizeof(uint64_t) - 1) / sizeof(uint64_t));
+  std::memcpy(aligned.data(), canonical.data(), canonical.size());
   return RowPositions::read(reinterpret_cast<const char*>(aligned.data()));
 }
 

@@ -45,6 +45,22 @@ TEST(RoaringFormat, RefusesWhatTheLibraryWouldTrust) {
   EXPECT_FALSE(ReadRoaring64(bitset).has_value());
 }
 
+/// The specification allows the form with runs where none is one; its length is then another than the library would
+/// write.
+TEST(RoaringFormat, ReadsTheFormWithRunsWhereNoneIs) {
+  std::string bytes("\x02\0\0\0\0\0\0\0", 8);
+  for (const uint8_t key : {0, 5}) {
+    bytes += std::string{static_cast<char>(key), 0, 0, 0} + std::string("\x3B\x30\0\0", 4) + '\0';
+    bytes += std::string{7, 0, 0, 0, static_cast<char>(key + 1), 0};  // Container 7 has one value.
+  }
+  RowPositions expected;
+  expected.add((uint64_t{7} << 16) + 1);
+  expected.add((uint64_t{5} << 32) + (uint64_t{7} << 16) + 6);
+  const auto positions = ReadRoaring64(bytes);
+  ASSERT_TRUE(positions.has_value()) << positions.error().message();
+  EXPECT_EQ(*positions, expected);
+}
+
 /// Whatever the bytes: an error, or a bitmap that the library can work with.
 TEST(RoaringFormat, SurvivesDamage) {
   std::mt19937 random(3);

@@ -1,11 +1,13 @@
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "base/try.h"
 #include "cli/commands.h"
 #include "cli/pipeline_services.h"
 #include "cli/progress_display.h"
+#include "cli/surroundings_watch.h"
 #include "observe/log.h"
 #include "serve/http_server.h"
 
@@ -27,9 +29,11 @@ Status Run(const config::Config& config, const RunCommand& command, std::stop_to
 
   TRY(auto services, OpenServices(config, stop));
   std::unique_ptr<serve::HttpServer> http;
+  std::optional<SurroundingsWatch> surroundings;
   if (!config.http.listen.empty()) {
     TRY(http, serve::HttpServer::Start(config.http.listen, services->metrics, services->status));
     LogInfo("listening", {{"address", config.http.listen}, {"port", http->port()}});
+    surroundings.emplace(options.source, options.state_dir, services->status);
   }
   const std::jthread progress([&status = services->status](std::stop_token end) {
     ProgressDisplay display;

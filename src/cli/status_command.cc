@@ -1,6 +1,5 @@
 #include <fmt/core.h>
 
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "base/try.h"
@@ -9,6 +8,7 @@
 #include "cli/pipeline_services.h"
 #include "cli/table_settings.h"
 #include "cli/text_table.h"
+#include "pipeline/table_contents.h"
 
 namespace firn::cli {
 namespace {
@@ -17,7 +17,7 @@ struct TableRow {
   std::string source;
   std::string target;
   std::string state = "pending";
-  int64_t rows = 0;
+  TableContents contents;
   std::string lsn;
   int64_t snapshot_id = 0;
   int64_t last_commit_ms = 0;
@@ -34,14 +34,6 @@ struct Report {
   int64_t lag_bytes = 0;
   std::vector<TableRow> tables;
 };
-
-int64_t SummaryCount(const iceberg::Snapshot& snapshot, const char* key) {
-  int64_t count = 0;
-  if (auto position = snapshot.summary.find(key); position != snapshot.summary.end()) {
-    std::from_chars(position->second.data(), position->second.data() + position->second.size(), count);
-  }
-  return count;
-}
 
 Result<std::optional<pipeline::TargetTable>> FindTarget(const config::Config& config, const SourceTable& table,
                                                         const pipeline::PipelineIdentity& identity,
@@ -63,9 +55,7 @@ TableRow DescribeTable(const config::Config& config, const SourceTable& table,
   if (!*target || !(*target)->progress) return row;
   const iceberg::Snapshot& snapshot = *(*target)->table.metadata->CurrentSnapshot();
   row.state = "streaming";
-  // Each delete of firn is of one row, by place or by key.
-  row.rows = SummaryCount(snapshot, "total-records") - SummaryCount(snapshot, "total-position-deletes") -
-             SummaryCount(snapshot, "total-equality-deletes");
+  row.contents = pipeline::ContentsOf(*(*target)->table.metadata).value_or(TableContents{});
   row.lsn = ToString((*target)->progress->lsn);
   row.snapshot_id = snapshot.snapshot_id;
   row.last_commit_ms = snapshot.timestamp_ms;
@@ -107,7 +97,11 @@ std::string ToJson(const Report& report) {
     nlohmann::ordered_json table{{"source", row.source},
                                  {"target", row.target},
                                  {"state", row.state},
-                                 {"rows", row.rows},
+                                 {"rows", row.contents.rows},
+                                 {"data_files", row.contents.data_files},
+                                 {"delete_files", row.contents.delete_files},
+                                 {"deleted_rows", row.contents.deleted_rows},
+                                 {"bytes", row.contents.bytes},
                                  {"lsn", row.lsn},
                                  {"snapshot_id", row.snapshot_id},
                                  {"last_commit_ms", row.last_commit_ms}};
@@ -136,7 +130,7 @@ void PrintText(const Report& report) {
   }
   TextTable table({{"table"}, {"iceberg table"}, {"state"}, {"rows", Align::kRight}, {"lsn", Align::kRight}});
   for (const TableRow& row : report.tables) {
-    table.AddRow({row.source, row.target, row.state, FormatCount(row.rows), row.lsn});
+    table.AddRow({row.source, row.target, row.state, FormatCount(row.contents.rows), row.lsn});
   }
   fmt::print("{}", table.Render());
   for (const TableRow& row : report.tables) {

@@ -373,7 +373,9 @@ std::vector<ConfigKey> MakeKeys() {
        .default_note = "`/var/lib/firn` for root, else `$XDG_STATE_HOME/firn` or `~/.local/state/firn`"},
       {.path = "http.listen",
        .field = kAt<&Config::http, &HttpConfig::listen>,
-       .doc = "Serves `/metrics`, `/status`, `/healthz` and `/readyz` on this `host:port`; port 0 takes a free one.",
+       .doc = "Serves the status page, `/metrics`, `/status`, `/healthz` and `/readyz` on this `host:port`; port 0 "
+              "takes a free one. "
+              "There is no access control: keep it on a private address.",
        .default_note = "no HTTP server",
        .example = "\"127.0.0.1:9090\""},
       {.path = "log.level",

@@ -31,7 +31,29 @@ Json TableToJson(const TableStatus& table) {
   json["snapshot_id"] = table.snapshot_id == 0 ? Json(nullptr) : Json(table.snapshot_id);
   json["committed_lsn"] = TextOrNull(table.committed_lsn);
   json["last_commit"] = TimeOrNull(table.last_commit_ms);
+  json["contents"] = nullptr;
+  if (const auto& contents = table.contents) {
+    json["contents"] = {{"rows", contents->rows},
+                        {"data_files", contents->data_files},
+                        {"delete_files", contents->delete_files},
+                        {"deleted_rows", contents->deleted_rows},
+                        {"bytes", contents->bytes}};
+  }
   return json;
+}
+
+Json SlotToJson(const std::optional<SlotStatus>& slot) {
+  if (!slot) return nullptr;
+  return {{"exists", slot->exists},
+          {"active", slot->active},
+          {"wal_status", TextOrNull(slot->wal_status)},
+          {"confirmed_lsn", TextOrNull(slot->confirmed_lsn)},
+          {"retained_bytes", slot->retained_bytes}};
+}
+
+Json FailureToJson(const std::optional<Failure>& failure) {
+  if (!failure) return nullptr;
+  return {{"message", RedactSecrets(failure->message)}, {"at", TimeOrNull(failure->at_ms)}};
 }
 
 }  // namespace
@@ -50,18 +72,52 @@ std::string_view ToString(TableState state) {
   return "unknown";
 }
 
-std::string ToJson(const PipelineStatus& status) {
+std::string ToJson(const PipelineStatus& status, std::chrono::system_clock::time_point now) {
   Json json;
+  json["time"] = FormatUtcTime(now);
   json["pipeline"] = status.pipeline;
   json["state"] = status.state;
+  json["server_lsn"] = TextOrNull(status.server_lsn);
   json["received_lsn"] = TextOrNull(status.received_lsn);
+  json["applied_lsn"] = TextOrNull(status.applied_lsn);
   json["committed_lsn"] = TextOrNull(status.committed_lsn);
   json["acknowledged_lsn"] = TextOrNull(status.acknowledged_lsn);
   json["lag_bytes"] = status.lag_bytes;
   json["lag_seconds"] = status.lag_seconds;
+  json["buffered_bytes"] = status.buffered_bytes;
+  json["received_bytes"] = status.received_bytes;
+  json["decoded_changes"] = status.decoded_changes;
+  json["slot"] = SlotToJson(status.surroundings.slot);
+  json["memory_bytes"] = status.surroundings.memory_bytes;
+  json["index_bytes"] = status.surroundings.index_bytes;
+  json["spool_bytes"] = status.surroundings.spool_bytes;
+  json["last_failure"] = FailureToJson(status.last_failure);
   json["tables"] = Json::array();
   for (const TableStatus& table : status.tables) json["tables"].push_back(TableToJson(table));
   return json.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+void StatusBoard::Set(PipelineStatus status) {
+  std::lock_guard lock(mutex_);
+  status.surroundings = std::move(status_.surroundings);
+  status.last_failure = std::move(status_.last_failure);
+  status_ = std::move(status);
+}
+
+void StatusBoard::SetSurroundings(Surroundings surroundings) {
+  std::lock_guard lock(mutex_);
+  status_.surroundings = std::move(surroundings);
+}
+
+void StatusBoard::SetFailure(std::string message, int64_t at_ms) {
+  std::lock_guard lock(mutex_);
+  status_.state = "retrying";
+  status_.last_failure = Failure{.message = std::move(message), .at_ms = at_ms};
+}
+
+PipelineStatus StatusBoard::Get() const {
+  std::lock_guard lock(mutex_);
+  return status_;
 }
 
 }  // namespace firn

@@ -7,6 +7,13 @@
 namespace firn {
 namespace {
 
+using std::chrono::milliseconds;
+using std::chrono::system_clock;
+
+nlohmann::json AsJson(const PipelineStatus& status) {
+  return nlohmann::json::parse(ToJson(status, system_clock::time_point(milliseconds(1'777'889'480'000))));
+}
+
 PipelineStatus Example() {
   TableStatus orders;
   orders.source = "public.orders";
@@ -18,6 +25,7 @@ PipelineStatus Example() {
   orders.snapshot_id = 8'123'456'789'012'345'678;
   orders.committed_lsn = "0/16B3748";
   orders.last_commit_ms = 1'777'889'472'345;
+  orders.contents = TableContents{.rows = 10, .data_files = 3, .delete_files = 1, .deleted_rows = 2, .bytes = 4096};
   TableStatus broken;
   broken.source = "public.broken";
   broken.state = TableState::kParked;
@@ -33,7 +41,7 @@ PipelineStatus Example() {
 }
 
 TEST(PipelineStatus, JsonHoldsEveryField) {
-  const auto json = nlohmann::json::parse(ToJson(Example()));
+  const auto json = AsJson(Example());
   EXPECT_EQ(json["pipeline"], "firn");
   EXPECT_EQ(json["state"], "streaming");
   EXPECT_EQ(json["received_lsn"], "0/16B3800");
@@ -50,29 +58,59 @@ TEST(PipelineStatus, JsonHoldsEveryField) {
   EXPECT_EQ(orders["snapshot_id"], 8'123'456'789'012'345'678);
   EXPECT_EQ(orders["committed_lsn"], "0/16B3748");
   EXPECT_EQ(orders["last_commit"], "2026-05-04T10:11:12.345Z");
+  EXPECT_EQ(orders["contents"]["rows"], 10);
+  EXPECT_EQ(orders["contents"]["data_files"], 3);
+  EXPECT_EQ(orders["contents"]["delete_files"], 1);
+  EXPECT_EQ(orders["contents"]["deleted_rows"], 2);
+  EXPECT_EQ(orders["contents"]["bytes"], 4096);
+  EXPECT_EQ(json["time"], "2026-05-04T10:11:20.000Z");
 }
 
 TEST(PipelineStatus, JsonHasNullForWhatIsNotKnownYet) {
-  const auto json = nlohmann::json::parse(ToJson(Example()));
+  const auto json = AsJson(Example());
   EXPECT_TRUE(json["committed_lsn"].is_null());
   EXPECT_TRUE(json["tables"][0]["reason"].is_null());
   EXPECT_TRUE(json["tables"][1]["snapshot_id"].is_null());
   EXPECT_TRUE(json["tables"][1]["last_commit"].is_null());
+  EXPECT_TRUE(json["tables"][1]["contents"].is_null());
+  EXPECT_TRUE(json["slot"].is_null());
+  EXPECT_TRUE(json["last_failure"].is_null());
 }
 
 TEST(PipelineStatus, JsonOfAReasonHoldsNoPassword) {
-  const auto json = nlohmann::json::parse(ToJson(Example()));
+  const auto json = AsJson(Example());
   EXPECT_EQ(json["tables"][1]["reason"], "cannot reach postgresql://firn:***@db");
 }
 
-TEST(PipelineStatus, JsonWithoutTablesHasAnEmptyArray) {
-  EXPECT_TRUE(nlohmann::json::parse(ToJson(PipelineStatus{}))["tables"].is_array());
-}
+TEST(PipelineStatus, JsonWithoutTablesHasAnEmptyArray) { EXPECT_TRUE(AsJson(PipelineStatus{})["tables"].is_array()); }
 
 TEST(StatusBoard, GivesBackTheLatestStatus) {
   StatusBoard board;
   board.Set(Example());
   EXPECT_EQ(board.Get().tables.size(), 2U);
+}
+
+TEST(StatusBoard, KeepsWhatIsAroundThePipelineFromOneStatusToTheNext) {
+  StatusBoard board;
+  board.SetSurroundings(
+      {.slot = SlotStatus{.exists = true, .active = true, .wal_status = "reserved"}, .index_bytes = 7});
+  board.Set(Example());
+  const auto json = AsJson(board.Get());
+  EXPECT_EQ(json["slot"]["active"], true);
+  EXPECT_EQ(json["slot"]["wal_status"], "reserved");
+  EXPECT_EQ(json["index_bytes"], 7);
+}
+
+TEST(StatusBoard, RetriesAfterAFailureUntilThePipelineSaysMore) {
+  StatusBoard board;
+  board.Set(Example());
+  board.SetFailure("connecting to postgresql://firn:hunter2@db: refused", 1'777'889'472'345);
+  EXPECT_EQ(board.Get().state, "retrying");
+  board.Set(Example());
+  const auto json = AsJson(board.Get());
+  EXPECT_EQ(json["state"], "streaming");
+  EXPECT_EQ(json["last_failure"]["message"], "connecting to postgresql://firn:***@db: refused");
+  EXPECT_EQ(json["last_failure"]["at"], "2026-05-04T10:11:12.345Z");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "base/try.h"
 #include "base/uuid.h"
 #include "observe/log.h"
+#include "pipeline/table_contents.h"
 
 namespace firn::pipeline {
 
@@ -42,6 +43,7 @@ Status BatchCommitter::Commit(Lsn lsn, std::stop_token stop, FlushOutcome& outco
     const catalog::LoadedTable& table = receipt->tables()[i];
     TRY_VOID(writers_[i]->Committed(table));
     outcome.tables[i].snapshot_id = table.metadata->current_snapshot_id.value_or(0);
+    outcome.tables[i].contents = ContentsOf(*table.metadata);
     LogInfo("committed", {{"table", writers_[i]->name()},
                           {"lsn", ToString(lsn)},
                           {"snapshot_id", outcome.tables[i].snapshot_id},

@@ -11,6 +11,7 @@
 #include "catalog/catalog.h"
 #include "catalog/commit_loop.h"
 #include "observe/metrics.h"
+#include "observe/pipeline_status.h"
 #include "pipeline/table_batch.h"
 #include "pipeline/table_writer.h"
 
@@ -33,6 +34,7 @@ struct TableCommit {
   const TableWriter* writer = nullptr;
   iceberg::SnapshotId snapshot_id = 0;
   int64_t rows = 0;  ///< Written.
+  std::optional<TableContents> contents;
 };
 
 struct FlushOutcome {

@@ -11,6 +11,7 @@
 
 #include "base/interruptible_sleep.h"
 #include "base/try.h"
+#include "base/unix_time.h"
 #include "observe/log.h"
 #include "pipeline/delete_form.h"
 #include "pipeline/renamed_tables.h"
@@ -304,6 +305,7 @@ Status RunPipeline(const PipelineOptions& options, ReplicatorServices services, 
           .WithKind(ErrorKind::kWriteFailed)
           .WithContext(fmt::format("given up after {} retries", retry));
     }
+    services.status.SetFailure(result.error().message(), UnixMillisNow());
     const milliseconds delay = options.retry.Delay(retry++, random);
     LogWarn("starting again after an error",
             {{"error", result.error().message()}, {"attempt", retry}, {"delay_ms", delay.count()}});

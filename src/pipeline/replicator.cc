@@ -8,6 +8,7 @@
 #include "base/try.h"
 #include "base/unix_time.h"
 #include "observe/log.h"
+#include "pipeline/table_contents.h"
 
 namespace firn::pipeline {
 namespace {
@@ -63,6 +64,7 @@ Result<std::unique_ptr<Replicator>> Replicator::Make(ReplicatorOptions options, 
     TRY(const StoredDefinition stored, ReadStoredDefinition(*target.table.metadata));
     table.known = KnownAttributes(stored, target.source);
     table.known_since = stored.read_at;
+    DescribeCopied(target, replicator->status_.tables[i]);
     TRY(table.lane,
         TableLane::Make(std::move(target.mapping), target.layout.identity, target.layout.mode, target.progress->lsn));
     table.writer = std::make_unique<TableWriter>(services.writer, replicator->options_.writer, std::move(target.table),
@@ -282,7 +284,8 @@ Status Replicator::FlushWhereDue(bool now) {
                       .oldest_change = oldest_change_,
                       .between_transactions = assembler_.between_transactions()};
   for (const Table* table : dirty_) state.open_bytes += table->lane->bytes();
-  services_.writer.metrics.SetBufferedBytes(static_cast<int64_t>(state.open_bytes + state.flushing_bytes));
+  status_.buffered_bytes = static_cast<int64_t>(state.open_bytes + state.flushing_bytes);
+  services_.writer.metrics.SetBufferedBytes(status_.buffered_bytes);
 
   const bool committer_is_free = committer_.jobs_in_flight() == 0;
   FlushDecision decision = DecideFlush(options_.flush, state, Clock::now());
@@ -337,6 +340,7 @@ Status Replicator::TakeOutcomes() {
       row.rows_written += commit.rows;
       row.committed_lsn = ToString(outcome->receipt->lsn());
       row.last_commit_ms = UnixMillisNow();
+      row.contents = commit.contents;
     }
   }
 }
@@ -362,12 +366,16 @@ void Replicator::PublishStatus() {
   if (now < status_due_ && status_.state != "stopping") return;
   status_due_ = now + kStatusInterval;
   Metrics& metrics = services_.writer.metrics;
+  status_.received_bytes = stream_->bytes_received();
+  status_.decoded_changes += changes_;
   metrics.AddReceived(stream_->bytes_received() - std::exchange(bytes_reported_, stream_->bytes_received()),
                       std::exchange(changes_, 0));
   status_.received_lsn = ToString(stream_->received());
-  status_.committed_lsn = ToString(progress_.committed());
-  status_.acknowledged_lsn = ToString(progress_.committed());
+  status_.applied_lsn = ToString(idle() ? stream_->received() : std::max(applied_, progress_.committed()));
+  if (progress_.committed().valid()) status_.committed_lsn = ToString(progress_.committed());
+  status_.acknowledged_lsn = status_.committed_lsn;
   const Lsn end = std::max(stream_->server_end(), stream_->received());
+  status_.server_lsn = ToString(end);
   status_.lag_bytes = progress_.committed().valid() ? static_cast<int64_t>(end.value - progress_.committed().value) : 0;
   status_.lag_seconds = LagSeconds();
   metrics.SetLag(status_.lag_bytes, status_.lag_seconds);

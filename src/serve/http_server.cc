@@ -8,10 +8,15 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <mutex>
 #include <thread>
 
+#include "base/interruptible_sleep.h"
 #include "config/listen_address.h"
 #include "observe/log.h"
+#include "observe/status_metrics.h"
+#include "serve/page_files.h"
+#include "serve/status_history.h"
 
 namespace firn::serve {
 namespace {
@@ -21,6 +26,11 @@ constexpr int kWorkers = 4;
 constexpr std::chrono::seconds kClientTimeout{1};
 constexpr const char* kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 constexpr const char* kTextType = "text/plain; charset=utf-8";
+constexpr const char* kJsonType = "application/json";
+// The page needs nothing but its own files and this server, and nobody may put it into a page of theirs.
+constexpr const char* kContentSecurityPolicy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// SO_REUSEPORT, which httplib sets by itself, would let two pipelines share one port without either knowing.
 void SetSocketOptions(socket_t socket) {
@@ -70,6 +80,10 @@ class HttplibServer : public HttpServer {
     server_.set_read_timeout(kClientTimeout);
     server_.set_write_timeout(kClientTimeout);
     server_.set_payload_max_length(1024);
+    server_.set_default_headers({{"Content-Security-Policy", kContentSecurityPolicy},
+                                 {"X-Content-Type-Options", "nosniff"},
+                                 {"Referrer-Policy", "no-referrer"},
+                                 {"Cache-Control", "no-store"}});
     AddRoutes();
   }
 
@@ -95,18 +109,38 @@ class HttplibServer : public HttpServer {
     });
     // stop() does nothing before the loop runs. Connections already queue in the kernel.
     while (!server_.is_running() && !ended_) std::this_thread::yield();
+    sampler_ = std::jthread([this](std::stop_token stop) {
+      pthread_setname_np(pthread_self(), "firn-history");
+      do Sample();
+      while (SleepFor(StatusHistory::kInterval, stop));
+    });
     return {};
   }
 
   int port() const override { return port_; }
 
  private:
+  void Sample() {
+    const PipelineStatus status = status_.Get();
+    std::lock_guard lock(history_mutex_);
+    history_.Add(status, std::chrono::steady_clock::now());
+  }
+
   void AddRoutes() {
+    for (const PageFile& file : PageFiles()) {
+      server_.Get(std::string(file.path), [&file](const httplib::Request&, httplib::Response& response) {
+        response.set_content(file.content.data(), file.content.size(), std::string(file.content_type));
+      });
+    }
     server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
-      response.set_content(metrics_.Expose(), kMetricsType);
+      response.set_content(metrics_.Expose() + ExposeStatus(status_.Get()), kMetricsType);
     });
     server_.Get("/status", [this](const httplib::Request&, httplib::Response& response) {
-      response.set_content(ToJson(status_.Get()) + "\n", "application/json");
+      response.set_content(ToJson(status_.Get(), std::chrono::system_clock::now()) + "\n", kJsonType);
+    });
+    server_.Get("/history", [this](const httplib::Request&, httplib::Response& response) {
+      std::lock_guard lock(history_mutex_);
+      response.set_content(history_.ToJson(std::chrono::steady_clock::now()) + "\n", kJsonType);
     });
     server_.Get("/healthz",
                 [](const httplib::Request&, httplib::Response& response) { response.set_content("ok\n", kTextType); });
@@ -118,7 +152,7 @@ class HttplibServer : public HttpServer {
     });
     server_.set_error_handler([](const httplib::Request&, httplib::Response& response) {
       if (!response.body.empty() || response.status != 404) return;
-      response.set_content("not found; there are /metrics, /status, /healthz and /readyz\n", kTextType);
+      response.set_content("not found; there are /, /metrics, /status, /history, /healthz and /readyz\n", kTextType);
     });
   }
 
@@ -128,6 +162,9 @@ class HttplibServer : public HttpServer {
   int port_ = 0;
   std::atomic<bool> ended_ = false;
   std::thread thread_;
+  std::mutex history_mutex_;
+  StatusHistory history_;  ///< Under history_mutex_.
+  std::jthread sampler_;   ///< Last: it ends before what it uses.
 };
 
 }  // namespace
@@ -138,7 +175,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& listen,
   if (!address) return std::move(address).error();
   auto server = std::make_unique<HttplibServer>(metrics, status);
   if (auto listening = server->Listen(listen, *address); !listening) return std::move(listening).error();
-  LogInfo("serving /metrics, /status, /healthz and /readyz", {{"host", address->host}, {"port", server->port()}});
+  LogInfo("serving the status page, /metrics, /status, /healthz and /readyz",
+          {{"host", address->host}, {"port", server->port()}});
   return Result<std::unique_ptr<HttpServer>>(std::move(server));
 }
 

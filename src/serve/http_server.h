@@ -1,4 +1,4 @@
-// The HTTP side of a running pipeline: /metrics, /status, /healthz, /readyz.
+// The HTTP side of a running pipeline: the page, /metrics, /status, /history, /healthz, /readyz.
 #pragma once
 
 #include <functional>
@@ -11,8 +11,8 @@
 
 namespace firn::serve {
 
-/// Listens on a thread of its own from Start until the destructor. kInvalidConfig for a bad address; kTransient with
-/// the address in the message when the port is taken.
+/// Listens on a thread of its own from Start until the destructor, and on another keeps the last minutes for the page.
+/// kInvalidConfig for a bad address; kTransient with the address in the message when the port is taken.
 class HttpServer {
  public:
   virtual ~HttpServer() = default;

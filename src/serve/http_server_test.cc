@@ -11,6 +11,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class HttpServerTest : public ::testing::Test {
@@ -55,6 +56,41 @@ TEST_F(HttpServerTest, ServesTheLatestStatusAsJson) {
   EXPECT_EQ(nlohmann::json::parse(response.body)["state"], "streaming");
 }
 
+TEST_F(HttpServerTest, MetricsTellWhatTheStatusTells) {
+  PipelineStatus status;
+  status.tables = {{.source = "public.orders", .contents = TableContents{.rows = 12}}};
+  status_.Set(status);
+  EXPECT_THAT(Get("/metrics").body, HasSubstr("firn_table_rows{table=\"public.orders\"} 12\n"));
+}
+
+TEST_F(HttpServerTest, ServesThePageWithAllThatItNeeds) {
+  const auto page = Get("/");
+  EXPECT_EQ(page.status, 200);
+  EXPECT_THAT(page.get_header_value("Content-Type"), StartsWith("text/html"));
+  for (const char* file : {"page.css", "page.js"}) {
+    EXPECT_THAT(page.body, HasSubstr("\"" + std::string(file) + "\""));
+    EXPECT_EQ(Get("/" + std::string(file)).status, 200);
+    EXPECT_FALSE(Get("/" + std::string(file)).body.empty());
+  }
+}
+
+TEST_F(HttpServerTest, LetsThePageRunNothingFromElsewhere) {
+  const auto page = Get("/");
+  EXPECT_THAT(
+      page.get_header_value("Content-Security-Policy"),
+      AllOf(HasSubstr("default-src 'none'"), HasSubstr("script-src 'self';"), HasSubstr("frame-ancestors 'none'")));
+  EXPECT_EQ(page.get_header_value("X-Content-Type-Options"), "nosniff");
+  for (const char* other : {"http://", "https://", "<script>", "onclick", "style=\""}) {
+    EXPECT_THAT(page.body, Not(HasSubstr(other)));
+  }
+}
+
+TEST_F(HttpServerTest, RemembersSamplesForTheCharts) {
+  const auto history = nlohmann::json::parse(Get("/history").body);
+  EXPECT_TRUE(history["age_s"].is_array());
+  EXPECT_EQ(history["age_s"].size(), history["lag_seconds"].size());
+}
+
 TEST_F(HttpServerTest, IsHealthyWhateverThePipelineDoes) {
   EXPECT_EQ(Get("/healthz").status, 200);
   EXPECT_EQ(Get("/healthz").body, "ok\n");
@@ -62,8 +98,8 @@ TEST_F(HttpServerTest, IsHealthyWhateverThePipelineDoes) {
 
 TEST_F(HttpServerTest, IsReadyWhileItCopiesOrStreams) {
   EXPECT_EQ(Get("/readyz").status, 503);
-  for (const auto& [state, code] :
-       std::map<std::string, int>{{"starting", 503}, {"copying", 200}, {"streaming", 200}, {"stopping", 503}}) {
+  for (const auto& [state, code] : std::map<std::string, int>{
+           {"starting", 503}, {"copying", 200}, {"streaming", 200}, {"retrying", 503}, {"stopping", 503}}) {
     SetState(state);
     EXPECT_EQ(Get("/readyz").status, code) << state;
     EXPECT_EQ(Get("/readyz").body, state + "\n");

@@ -1,0 +1,183 @@
+"""The status page, as Chromium shows it, of a firn that runs."""
+
+import json
+import re
+
+import pytest
+from harness.browser import DESKTOP, PHONE, Tab, chromium
+from harness.waiting import wait_until
+
+NAMES = ".source"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def shop(pipeline):
+    """Two tables that stream, one of which has deleted rows."""
+    pipeline.execute(
+        """CREATE TABLE orders (id int PRIMARY KEY, v text); CREATE TABLE items (id int PRIMARY KEY);
+           INSERT INTO orders SELECT n, 'v' FROM generate_series(1, 1500) n; INSERT INTO items VALUES (1), (2)"""
+    )
+    pipeline.firn.start()
+    pipeline.firn.wait_streaming()
+    pipeline.execute("DELETE FROM orders WHERE id <= 20; UPDATE orders SET v = 'w' WHERE id <= 30")
+    wait_until(lambda: contents(pipeline, "public.orders").get("rows") == 1480, "the changes are committed")
+    return pipeline
+
+
+def status_of(pipeline):
+    return json.loads(pipeline.firn.get("/status"))
+
+
+def contents(pipeline, source):
+    (table,) = (table for table in status_of(pipeline)["tables"] if table["source"] == source)
+    return table["contents"] or {}
+
+
+def open_page(tab, pipeline):
+    tab.page.goto(f"http://127.0.0.1:{pipeline.firn.http_port}/")
+    tab.page.locator("#rows tr").first.wait_for()
+
+
+def numbers(tab, source):
+    row = tab.page.locator("#rows tr", has_text=source)
+    return [int(re.sub(r"\D", "", cell)) for cell in row.locator("td.number").all_inner_texts()[:3]]
+
+
+def test_the_page_shows_what_status_says(shop, browser):
+    with Tab(browser) as tab:
+        open_page(tab, shop)
+        wait_until(lambda: numbers(tab, "public.orders")[0] == 1480, "the page shows the rows")
+        for source in ("public.orders", "public.items"):
+            told = contents(shop, source)
+            assert numbers(tab, source) == [told["rows"], told["data_files"], told["deleted_rows"]]
+        assert contents(shop, "public.orders")["deleted_rows"] == 30
+        status = wait_until(lambda: (lambda told: told["slot"] and told)(status_of(shop)), "firn has looked at the slot")
+        assert status["slot"]["active"] and status["memory_bytes"] > 1_000_000 and status["index_bytes"] > 0
+        assert tab.text("#state") == "streaming"
+        assert tab.text("#pipeline") == shop.database
+        # No change comes any more: every stage reaches the same place, and the page shows it.
+        wait_until(lambda: len(set(tab.texts(".lsn"))) == 1, "all stages are even")
+        lsn = tab.texts(".lsn")[0]
+        assert re.fullmatch(r"[0-9A-F]+/[0-9A-F]+", lsn)
+        wait_until(lambda: "all is in Iceberg" in tab.text("#where"), "nothing waits")
+        assert len(tab.texts("figure")) == 4
+        assert tab.page.locator("figure .line").first.get_attribute("d").startswith("M")
+        assert tab.problems == []
+        assert {re.match(r"\w+://[^/]+", url)[0] for url in tab.requests if not url.startswith("data:")} == {
+            f"http://127.0.0.1:{shop.firn.http_port}"
+        }
+    shop.firn.stop()
+
+
+def test_tables_are_sorted_and_filtered(shop, browser):
+    with Tab(browser) as tab:
+        open_page(tab, shop)
+        assert tab.texts(NAMES) == ["public.items", "public.orders"]
+        # By keyboard: the heads of the columns are buttons.
+        tab.page.get_by_role("button", name="Rows").focus()
+        tab.page.keyboard.press("Enter")
+        assert tab.texts(NAMES) == ["public.orders", "public.items"]
+        assert tab.page.locator("th", has_text="Rows").get_attribute("aria-sort") == "descending"
+        tab.page.keyboard.press("Enter")
+        assert tab.texts(NAMES) == ["public.items", "public.orders"]
+        tab.page.get_by_label("Filter tables by name").fill("ORD")
+        assert tab.texts(NAMES) == ["public.orders"]
+        assert tab.text("#table-count") == "1 of 2"
+        tab.page.get_by_label("Filter tables by name").fill("nowhere")
+        assert tab.text("#nothing") == "No table is like that."
+        tab.page.get_by_label("Filter tables by name").fill("")
+        tab.page.get_by_role("button", name="streaming 2").click()
+        assert tab.texts(NAMES) == ["public.items", "public.orders"]
+        assert tab.problems == []
+    shop.firn.stop()
+
+
+def test_the_page_outlives_a_restart(shop, browser):
+    with Tab(browser) as tab:
+        open_page(tab, shop)
+        shop.firn.kill()
+        tab.page.get_by_text("firn does not answer").wait_for()
+        assert tab.text("#state") == "unreachable"
+        assert "public.orders" in tab.text("#rows"), "what was known last stays"
+        assert tab.accessibility_problems() == []
+        shop.execute("INSERT INTO items SELECT generate_series(10, 14)")
+        shop.firn.start()
+        wait_until(lambda: tab.text("#state") == "streaming", "the page finds firn again")
+        wait_until(lambda: numbers(tab, "public.items")[0] == 7, "the page goes on")
+        assert tab.page.get_by_text("firn does not answer").count() == 0
+    shop.firn.stop()
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_read_it(shop, browser, viewport, scheme):
+    with Tab(browser, viewport=viewport, scheme=scheme) as tab:
+        open_page(tab, shop)
+        ground = tab.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", ground))) > 384) == (scheme == "light")
+        assert tab.accessibility_problems() == []
+        assert not tab.overflows()
+        assert tab.problems == []
+    shop.firn.stop()
+
+
+def test_a_name_is_text(pipeline, browser):
+    name = "<img src=x onerror=alert(1)>"
+    pipeline.execute(f'CREATE TABLE "{name}" (id int PRIMARY KEY)')
+    pipeline.firn.start()
+    pipeline.firn.wait_streaming()
+    with Tab(browser) as tab:
+        open_page(tab, pipeline)
+        assert tab.texts(NAMES) == [f"public.{name}"]
+        assert tab.page.locator("main img").count() == 0
+        assert tab.problems == []
+    pipeline.firn.stop()
+
+
+@pytest.fixture
+def scripted(shop, browser):
+    """The page, with a status that a test changes."""
+    status = status_of(shop)
+    with Tab(browser) as tab:
+        tab.answer("/status", status)
+        open_page(tab, shop)
+
+        def show(change):
+            change(status)
+            tab.answer("/status", status)
+
+        yield tab, show
+        assert tab.problems == []
+        assert tab.accessibility_problems() == []
+    shop.firn.stop()
+
+
+def test_a_copy_shows_its_progress_and_the_time_left(scripted):
+    tab, show = scripted
+    rows = {"state": "copying", "rows_estimated": 1_000_000, "rows_copied": 100_000}
+    show(lambda status: (status.update(state="copying"), status["tables"][0].update(rows)))
+    tab.page.get_by_text("100,000 of about 1,000,000 rows").wait_for()
+    assert tab.page.locator("progress:visible").evaluate("bar => bar.value") == 10
+    show(lambda status: status["tables"][0].update(rows_copied=150_000))
+    tab.page.get_by_text(re.compile(r"150,000 of about 1,000,000 rows, .+ left")).wait_for()
+    assert "Rows copied" in tab.text("#charts")
+
+
+def test_what_is_wrong_comes_first_with_its_remedy(scripted):
+    tab, show = scripted
+    reason = "column price: NaN does not fit decimal(9, 2); set on_unrepresentable: null"
+    show(lambda status: status["tables"][1].update(source="public.zebra", state="parked", reason=reason))
+    tab.page.get_by_text("A table is parked").wait_for()
+    assert tab.texts(NAMES)[0] == "public.zebra"
+    assert reason in tab.texts("#rows tr")[0]
+    failure = {"message": "the catalog is gone; start it", "at": "2026-01-01T00:00:00.000Z"}
+    show(lambda status: status.update(state="retrying", last_failure=failure))
+    tab.page.get_by_text("the catalog is gone; start it").wait_for()
+    show(lambda status: status["slot"].update(wal_status="lost"))
+    tab.page.get_by_text("The replication slot is lost").wait_for()

@@ -3,6 +3,7 @@
 
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "config/config.h"
 #include "firn/result.h"
@@ -20,6 +21,15 @@ struct StatusCommand {
 };
 /// Asks PostgreSQL and the catalog, so that it works whether `firn run` is running or not.
 Status ShowStatus(const config::Config& config, const StatusCommand& command);
+
+struct VerifyCommand {
+  std::vector<std::string> tables;  ///< Patterns; none: all.
+  bool json = false;
+  int wait_s = 300;
+};
+/// Compares the contents of both sides while `firn run` goes on: an error where they differ or can't be compared, after
+/// what was found is printed.
+Status VerifyTables(const config::Config& config, const VerifyCommand& command, std::stop_token stop);
 
 /// Looks at both sides and prints every problem; kInvalidConfig never, kWriteFailed where there is one.
 Status Check(const config::Config& config);

@@ -70,6 +70,7 @@ struct Arguments {
   std::vector<std::string> tables;
   RunCommand run;
   StatusCommand status;
+  VerifyCommand verify;
 };
 
 Result<config::Config> LoadConfiguration(const Arguments& arguments) {
@@ -133,6 +134,23 @@ int Main(int argc, char** argv) {
   status->callback([&] {
     exit_code = WithConfiguration(arguments,
                                   [&](const config::Config& config) { return ShowStatus(config, arguments.status); });
+  });
+
+  CLI::App* verify = app.add_subcommand("verify", "Compare the contents of both sides while firn runs");
+  add_config(verify);
+  verify->add_option("--table", arguments.verify.tables, "Tables, as patterns: 'public.orders' (default: all)")
+      ->delimiter(',');
+  verify->add_flag("--json", arguments.verify.json, "As JSON");
+  verify
+      ->add_option("--wait", arguments.verify.wait_s,
+                   "Seconds to wait for the running firn to commit what PostgreSQL has")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 86'400));
+  verify->callback([&] {
+    const SignalWatch signals;
+    exit_code = WithConfiguration(arguments, [&](const config::Config& config) {
+      return VerifyTables(config, arguments.verify, signals.token());
+    });
   });
 
   CLI::App* check = app.add_subcommand("check", "Look at both sides and name every problem with its remedy");

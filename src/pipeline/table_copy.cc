@@ -227,12 +227,8 @@ Status CopyRun::CommitIfDone(size_t table, std::stop_token stop) {
 Status CopyRun::CheckUnaltered(const SourceTable& table) const {
   TRY(auto connection, postgres::Connection::Open(options_.connection));
   // The catalogs alone: what looks at the table itself would wait for a DROP TABLE, which waits for this copy.
-  SourceTable now{.oid = table.oid, .name = table.name};
-  TRY_VOID(postgres::ReadTableVersion(connection, now));
-  if (now.version.fingerprint == table.version.fingerprint &&
-      std::ranges::equal(now.version.heaps, table.version.heaps, {}, &TableHeap::file, &TableHeap::file)) {
-    return {};
-  }
+  TRY(const bool unaltered, postgres::IsUnaltered(connection, table));
+  if (unaltered) return {};
   return MakeError(ErrorKind::kConflict, ErrorOrigin::kSource, "table {} was altered or truncated while it was copied",
                    table.name);
 }

@@ -286,7 +286,11 @@ Result<std::unique_ptr<ReplicationStream>> ReplicationStream::Open(const StreamO
   connection_options.replication = true;
   TRY(auto connection, Connection::Open(connection_options));
   TRY_VOID(CheckSlot(connection, options.slot));
+  return OpenOn(std::move(connection), options);
+}
 
+Result<std::unique_ptr<ReplicationStream>> ReplicationStream::OpenOn(Connection connection,
+                                                                     const StreamOptions& options) {
   TRY(const auto setting, connection.Query("SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'"));
   int64_t timeout_ms = 0;  // 0: the server never gives up
   const std::string_view text = setting.rows() == 1 ? setting.Get(0, 0) : "";

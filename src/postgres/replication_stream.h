@@ -40,6 +40,8 @@ class ReplicationStream {
  public:
   virtual ~ReplicationStream() = default;
   static Result<std::unique_ptr<ReplicationStream>> Open(const StreamOptions& options);
+  /// Over a replication connection that is there, for a temporary slot that it has made.
+  static Result<std::unique_ptr<ReplicationStream>> OpenOn(Connection connection, const StreamOptions& options);
 
   /// The next message, waiting up to `wait`; nothing when none came. Sends a status update when the server asks for one
   /// or the last is older than status_interval().

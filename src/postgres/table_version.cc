@@ -116,6 +116,13 @@ Status ReadTableVersion(Connection& connection, SourceTable& table) {
   return {};
 }
 
+Result<bool> IsUnaltered(Connection& connection, const SourceTable& table) {
+  SourceTable now{.oid = table.oid, .name = table.name};
+  TRY_VOID(ReadTableVersion(connection, now));
+  return now.version.fingerprint == table.version.fingerprint &&
+         std::ranges::equal(now.version.heaps, table.version.heaps, {}, &TableHeap::file, &TableHeap::file);
+}
+
 Result<std::vector<TableFingerprint>> ReadFingerprints(Connection& connection, const std::vector<TableOid>& oids) {
   std::string list;
   for (const TableOid oid : oids) list += fmt::format("{}{}", list.empty() ? "" : ",", oid.value);

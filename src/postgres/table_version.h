@@ -17,6 +17,10 @@ namespace firn::postgres {
 /// fingerprint.
 Status ReadTableVersion(Connection& connection, SourceTable& table);
 
+/// Whether the table has the definition and the files that it had when `table` was read: an ALTER TABLE, a TRUNCATE or a
+/// rewrite takes one of them away. Reads catalogs only.
+Result<bool> IsUnaltered(Connection& connection, const SourceTable& table);
+
 struct TableFingerprint {
   TableOid oid;
   TableName name;

@@ -76,30 +76,29 @@ size_t TakeBody(char* data, size_t size, size_t count, void* user_data) {
   return bytes;
 }
 
-Error ToError(CURLcode code, const Exchange& exchange, std::string_view detail) {
+Error ToError(CURLcode code, const Exchange& exchange, std::string_view detail, const HttpClientOptions& options) {
   switch (code) {
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
-      return MakeError(ErrorKind::kInvalidConfig, ErrorOrigin::kCatalog, "this is no http or https URL: {}", detail);
+      return MakeError(ErrorKind::kInvalidConfig, options.origin, "this is no http or https URL: {}", detail);
     case CURLE_PEER_FAILED_VERIFICATION:
-      return MakeError(
-          ErrorKind::kInvalidConfig, ErrorOrigin::kCatalog,
-          "the server's certificate is not trusted ({}): name the authority's certificates in catalog.ca_file", detail);
+      return MakeError(ErrorKind::kInvalidConfig, options.origin,
+                       "the server's certificate is not trusted ({}): name the authority's certificates in {}", detail,
+                       options.ca_file_key);
     case CURLE_SSL_CACERT_BADFILE:
-      return MakeError(ErrorKind::kInvalidConfig, ErrorOrigin::kCatalog, "the file of trusted certificates: {}",
-                       detail);
+      return MakeError(ErrorKind::kInvalidConfig, options.origin, "the file of trusted certificates: {}", detail);
     default:
       break;
   }
   if (exchange.too_large) {
-    return MakeError(ErrorKind::kCommitUnknown, ErrorOrigin::kCatalog, "the answer is larger than {} bytes",
+    return MakeError(ErrorKind::kCommitUnknown, options.origin, "the answer is larger than {} bytes",
                      exchange.bytes_max);
   }
   const ErrorKind kind = exchange.times_sent > 0 ? ErrorKind::kCommitUnknown : ErrorKind::kTransient;
   if (exchange.times_sent > 1 && !exchange.may_be_sent_again) {
-    return MakeError(kind, ErrorOrigin::kCatalog, "the connection was closed before an answer came");
+    return MakeError(kind, options.origin, "the connection was closed before an answer came");
   }
-  return MakeError(kind, ErrorOrigin::kCatalog, "{}", detail);
+  return MakeError(kind, options.origin, "{}", detail);
 }
 
 }  // namespace
@@ -180,7 +179,7 @@ Result<HttpResponse> HttpClient::Send(const HttpRequest& request) {
   bool has_type = false;
   for (const auto& [name, value] : headers) {
     if ((name + value).find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
-      return MakeError(ErrorKind::kInvalidConfig, ErrorOrigin::kCatalog, "{}: the header \"{}\" has a line break", what,
+      return MakeError(ErrorKind::kInvalidConfig, impl_->options.origin, "{}: the header \"{}\" has a line break", what,
                        name.substr(0, name.find_first_of("\r\n")));
     }
     has_type = has_type || SameName(name, "Content-Type");
@@ -218,6 +217,10 @@ Result<HttpResponse> HttpClient::Send(const HttpRequest& request) {
   curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "");
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count()));
   curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(options.request_timeout.count()));
+  if (options.stall_timeout.count() > 0) {
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(options.stall_timeout.count()));
+  }
   curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
   if (!options.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, options.ca_file.c_str());
   curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, &BeforeRequest);
@@ -231,7 +234,8 @@ Result<HttpResponse> HttpClient::Send(const HttpRequest& request) {
   if (code != CURLE_OK) {
     detail.resize(detail.find('\0'));
     if (detail.empty()) detail = curl_easy_strerror(code);
-    return ToError(code, exchange, detail).WithContext(what);  // The handle goes: its connection is of no more use.
+    return ToError(code, exchange, detail, options)
+        .WithContext(what);  // The handle goes: its connection is of no more use.
   }
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);

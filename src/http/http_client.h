@@ -1,4 +1,4 @@
-// HTTP requests to catalogs: one request, one answer, and what is known of it when no answer came.
+// HTTP requests to catalogs and stores: one request, one answer, and what is known of it when no answer came.
 //
 //   HttpClient client({.user_agent = "firn/0.1.0"});
 //   TRY(const HttpResponse response, client.Send({.method = "POST", .url = url, .body = json}));
@@ -42,7 +42,10 @@ struct HttpClientOptions {
   std::string user_agent;
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds request_timeout{60'000};  ///< From the request's start to the answer's last byte.
-  std::string ca_file;                                ///< PEM; empty: the system's.
+  std::chrono::seconds stall_timeout{0};        ///< Without a byte in either direction; zero: request_timeout alone.
+  std::string ca_file;                          ///< PEM; empty: the system's.
+  std::string ca_file_key = "catalog.ca_file";  ///< What the operator calls it.
+  ErrorOrigin origin = ErrorOrigin::kCatalog;   ///< Of the errors.
   size_t response_bytes_max = size_t{1} << 30;
 };
 

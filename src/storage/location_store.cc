@@ -10,6 +10,8 @@
 #include "storage/local_file_store.h"
 #include "storage/object_file_systems.h"
 #include "storage/option_reader.h"
+#include "storage/s3_requests.h"
+#include "storage/s3_upload.h"
 #include "storage/store_error.h"
 #include "storage/store_location.h"
 #include "storage/vended_credentials.h"
@@ -20,20 +22,13 @@ namespace {
 /// Stores kept open, by their settings; the one that was used the longest ago goes. Streams keep theirs.
 constexpr size_t kOpenStoresMax = 64;
 
-Error Expired(Error error) {
-  return Error(ErrorKind::kTransient,
-               "the credentials that the catalog vended have run out meanwhile; the file is tried again with fresh "
-               "ones: " +
-                   error.message(),
-               ErrorOrigin::kStorage, error.native_code());
-}
-
 class LocationStore : public FileStore {
  public:
   LocationStore(LocationStoreOptions options, std::unique_ptr<FileStore> local)
       : options_(std::move(options)),
         local_(std::move(local)),
-        vended_(options_.vend ? std::make_shared<VendedCredentials>(options_.vend) : nullptr) {}
+        vended_(options_.vend ? std::make_shared<VendedCredentials>(options_.vend) : nullptr),
+        s3_client_(vended_ ? MakeS3Client(SectionFor(StoreKind::kS3)) : nullptr) {}
 
   Status Open(std::string_view root) {
     TRY(const StoreLocation where, ParseStoreLocation(root));
@@ -52,7 +47,17 @@ class LocationStore : public FileStore {
     return Do(location, [&](FileStore& store) { return store.OpenInput(location, size); });
   }
   Result<std::shared_ptr<arrow::io::OutputStream>> OpenOutput(std::string_view location) override {
-    return Do(location, [&](FileStore& store) { return store.OpenOutput(location); });
+    TRY(const StoreLocation where, ParseStoreLocation(location));
+    if (where.kind != StoreKind::kS3 || !vended_) {
+      return Do(location, [&](FileStore& store) { return store.OpenOutput(location); });
+    }
+    TRY(const StoreOptions vended, vended_->For(location).Context("asking for the credentials of {}", location));
+    // Its options are checked where it is opened.
+    TRY(const auto store, StoreFor(where, vended));
+    if (!vended.contains("access_key_id")) return store->OpenOutput(location);
+    return OpenS3Upload(S3Requests(
+        where,
+        {.vended = vended_, .configured = SectionFor(where.kind), .client = s3_client_, .retrier = options_.retrier}));
   }
   Status Delete(std::string_view location) override {
     return Do(location, [&](FileStore& store) { return store.Delete(location); });
@@ -83,9 +88,13 @@ class LocationStore : public FileStore {
     return call(*fresh_store);
   }
 
+  StoreOptions SectionFor(StoreKind kind) const {
+    const auto section = options_.sections.find(std::string(SectionOf(kind)));
+    return section == options_.sections.end() ? StoreOptions() : section->second;
+  }
+
   Result<std::shared_ptr<FileStore>> StoreFor(const StoreLocation& where, const StoreOptions& vended) {
-    const auto section = options_.sections.find(std::string(SectionOf(where.kind)));
-    const StoreOptions options = LayOver(section == options_.sections.end() ? StoreOptions() : section->second, vended);
+    const StoreOptions options = LayOver(SectionFor(where.kind), vended);
     std::string key = fmt::format("{}\n{}\n{}\n{}", SectionOf(where.kind), where.bucket, where.account, where.domain);
     for (const auto& [name, value] : options) key += fmt::format("\n{}={}", name, value);
     {
@@ -100,9 +109,7 @@ class LocationStore : public FileStore {
     OnStreamError on_error;
     if (!vended.empty()) {
       on_error = [held = vended_, vended](Error error) {
-        if (!AreCredentialsRefused(error)) return error;
-        const bool are_old = held->Refused(vended);
-        return are_old || HaveCredentialsExpired(error) ? Expired(std::move(error)) : error;
+        return AreCredentialsRefused(error) ? held->Judge(std::move(error), vended) : error;
       };
     }
     std::shared_ptr<FileStore> store = MakeArrowFileStore(std::move(file_system), std::move(on_error));
@@ -120,6 +127,7 @@ class LocationStore : public FileStore {
   const LocationStoreOptions options_;
   const std::unique_ptr<FileStore> local_;
   const std::shared_ptr<VendedCredentials> vended_;
+  const std::shared_ptr<http::HttpClient> s3_client_;  ///< Of uploads with vended credentials.
   std::mutex mutex_;
   std::list<OpenStore> open_;  ///< Under mutex_; the last used first.
 };

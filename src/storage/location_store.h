@@ -22,9 +22,10 @@ struct LocationStoreOptions {
 };
 
 /// Asks for vended settings before they expire, and after the server refused them: then a call is made once more with
-/// the new ones. An open stream keeps those that it was opened with; when they run out meanwhile it fails with
-/// kTransient, since the file can be written again. Opens the store of `root` at once (without settings that are
-/// vended), so that options which can't be are said early; an empty `root` opens none. Errors as OpenFileStore.
+/// the new ones. A file that is written to S3 goes on with the new ones, too; any other open stream keeps those that it
+/// was opened with, and when they run out meanwhile it fails with kTransient, since the file can be written again.
+/// Opens the store of `root` at once (without settings that are vended), so that options which can't be are said early;
+/// an empty `root` opens none. Errors as OpenFileStore.
 Result<std::unique_ptr<FileStore>> OpenLocationStore(std::string_view root, LocationStoreOptions options);
 
 }  // namespace firn::storage

@@ -52,6 +52,10 @@ class LocationStoreTest : public ::testing::Test {
     ARROW_RETURN_NOT_OK(stream->Write("rows", 4));
     return stream->Close();
   }
+  void Expire(const std::string& key) {
+    std::lock_guard lock(mutex_);
+    refused_ = {{key, S3Error(400, "ExpiredToken")}};
+  }
   /// The paths that were written to. (The server takes bodies in chunks for further requests.)
   std::vector<std::string> written() const {
     std::vector<std::string> paths;
@@ -60,6 +64,8 @@ class LocationStoreTest : public ::testing::Test {
     }
     return paths;
   }
+
+  static constexpr int64_t kSize = 1000;  ///< Of every file.
 
   std::map<std::string, ScriptedReply> refused_;  ///< By access key.
   std::vector<ScriptedReply> next_;               ///< Before anything else is answered.
@@ -75,7 +81,7 @@ class LocationStoreTest : public ::testing::Test {
     for (const auto& [key, reply] : refused_) {
       if (request.header("authorization").find("Credential=" + key + "/") != std::string::npos) return reply;
     }
-    return {.headers = {{"ETag", "\"1\""}}};
+    return {.body = request.method == "GET" ? std::string(kSize, 'x') : "", .headers = {{"ETag", "\"1\""}}};
   }};
 };
 
@@ -112,19 +118,25 @@ TEST_F(LocationStoreTest, SaysThatARightIsMissingWhereFreshCredentialsAreNoBette
   EXPECT_EQ(ToError(WriteAFile(*store), "writing").kind(), ErrorKind::kPermission);
 }
 
-TEST_F(LocationStoreTest, AFileWhoseCredentialsRunOutMeanwhileCanBeWrittenAgain) {
+TEST_F(LocationStoreTest, AFileThatIsWrittenGoesOnWithFreshCredentials) {
   const auto store = Open(Vend({"OLD", "NEW"}));
   auto stream = store->OpenOutput("s3://lake/data/x.parquet").value();
   ASSERT_TRUE(stream->Write("rows", 4).ok());
-  {
-    std::lock_guard lock(mutex_);
-    refused_ = {{"OLD", S3Error(400, "ExpiredToken")}};
-  }
-  const Error error = ToError(stream->Close(), "writing s3://lake/data/x.parquet");
+  Expire("OLD");
+  const arrow::Status closed = stream->Close();
+  EXPECT_TRUE(closed.ok()) << closed.ToString();
+  EXPECT_EQ(asked_, 2u);
+}
+
+TEST_F(LocationStoreTest, AFileWhoseCredentialsRunOutWhileItIsReadCanBeReadAgain) {
+  const auto store = Open(Vend({"OLD", "NEW"}));
+  const auto file = store->OpenInput("s3://lake/data/x.parquet", kSize).value();
+  Expire("OLD");
+  const Error error = ToError(file->ReadAt(0, kSize).status(), "reading s3://lake/data/x.parquet");
   EXPECT_EQ(error.kind(), ErrorKind::kTransient) << error.message();
   EXPECT_THAT(error.message(), HasSubstr("run out meanwhile"));
-  const arrow::Status again = WriteAFile(*store);
-  EXPECT_TRUE(again.ok()) << again.ToString();
+  const auto again = store->OpenInput("s3://lake/data/x.parquet", kSize).value()->ReadAt(0, kSize);
+  EXPECT_TRUE(again.ok()) << again.status().ToString();
   EXPECT_EQ(asked_, 2u);
 }
 

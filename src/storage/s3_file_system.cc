@@ -1,6 +1,5 @@
 #include <arrow/filesystem/s3fs.h>
 
-#include <cstdlib>
 #include <utility>
 
 #include "storage/arrow_error.h"
@@ -8,6 +7,7 @@
 #include "storage/ca_certificates.h"
 #include "storage/object_file_systems.h"
 #include "storage/option_reader.h"
+#include "storage/s3_address.h"
 
 namespace firn::storage {
 namespace {
@@ -40,10 +40,6 @@ class StreamRetries : public arrow::fs::S3RetryStrategy {
  private:
   const std::shared_ptr<Retrier> retrier_;
 };
-
-bool EnvironmentNamesRegion() {
-  return std::getenv("AWS_REGION") != nullptr || std::getenv("AWS_DEFAULT_REGION") != nullptr;
-}
 
 Status SetCredentials(OptionReader& read, S3Options& s3) {
   const std::string access_key = read.Text("access_key_id"), secret_key = read.Text("secret_access_key");
@@ -84,25 +80,13 @@ Result<ObjectFileSystem> Open(const StoreLocation& where, const StoreOptions& op
   s3.tls_ca_file_path = read.Text("ca_file");
   if (s3.tls_ca_file_path.empty()) s3.tls_ca_file_path = SystemCaFile();
   TRY_VOID(SetCredentials(read, s3));
-  TRY(const OptionReader::Endpoint endpoint, read.AsEndpoint("endpoint"));
-  const bool is_aws = endpoint.host.empty();
-  s3.scheme = endpoint.scheme;
-  s3.endpoint_override = endpoint.host;
-  s3.region = read.Text("region");
-  TRY(const bool path_style, read.Switch("path_style", !is_aws));
+  TRY(S3Address address, ReadS3Address(read));
   TRY_VOID(read.CheckAllKnown());
-  if (s3.region.empty() && is_aws && !EnvironmentNamesRegion()) {
-    // AWS says it to anyone. Where it can't be asked, the SDK goes on with its default.
-    s3.region = arrow::fs::ResolveS3BucketRegion(where.bucket).ValueOr("");
-  }
-  s3.force_virtual_addressing = !path_style;
-  if (is_aws && path_style) {
-    // Arrow has the bucket in the path only where an endpoint is given.
-    if (s3.region.empty()) {
-      return OptionReader::Refuse("storage.s3.path_style needs storage.s3.region or storage.s3.endpoint beside it");
-    }
-    s3.endpoint_override = "s3." + s3.region + ".amazonaws.com";
-  }
+  TRY(address, WithRegion(std::move(address), where));
+  s3.scheme = address.scheme;
+  s3.endpoint_override = address.endpoint;
+  s3.region = address.region;
+  s3.force_virtual_addressing = !address.path_style;
 
   ObjectFileSystem opened;
   s3.retry_strategy = std::make_shared<NoRetries>();

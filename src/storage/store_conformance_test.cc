@@ -229,10 +229,10 @@ class MemoryFixture : public StoreFixture {
   testing::MemoryFileStore store_;
 };
 
-/// A real store, by "ROOT key=value key=value".
+/// A real store, by "ROOT key=value key=value". `vended`: a catalog hands out its settings.
 class RealFixture : public StoreFixture {
  public:
-  explicit RealFixture(const std::string& description) {
+  RealFixture(const std::string& description, bool vended) {
     std::istringstream words(description);
     words >> root_;
     StoreOptions options;
@@ -240,7 +240,10 @@ class RealFixture : public StoreFixture {
       const size_t equals = word.find('=');
       options[word.substr(0, equals)] = word.substr(equals + 1);
     }
-    store_ = Value(OpenFileStore(root_, options));
+    const auto vend = [options](std::string_view) -> Result<std::vector<VendedSettings>> {
+      return std::vector<VendedSettings>{{.options = options}};
+    };
+    store_ = Value(vended ? OpenLocationStore(root_, {.vend = vend}) : OpenFileStore(root_, options));
     root_ += "/" + NewUuid();
   }
   ~RealFixture() override {
@@ -267,7 +270,11 @@ std::vector<StoreMaker> Stores() {
   for (const char* name : {"S3", "GCS", "AZURE"}) {
     const char* description = std::getenv((std::string("FIRN_TEST_STORE_") + name).c_str());
     if (description == nullptr) continue;
-    stores.push_back({name, [text = std::string(description)] { return std::make_unique<RealFixture>(text); }});
+    const std::string text = description;
+    stores.push_back({name, [text] { return std::make_unique<RealFixture>(text, /*vended=*/false); }});
+    if (std::string_view(name) == "S3") {
+      stores.push_back({"S3Vended", [text] { return std::make_unique<RealFixture>(text, /*vended=*/true); }});
+    }
   }
   return stores;
 }

@@ -35,17 +35,19 @@ struct Code {
   Cause cause;
 };
 
-// Arrow's names for the AWS SDK's errors, and the service's own where the SDK has none ("Error Responses" in the Amazon
-// S3 API reference). A 400 to a HEAD request comes without a name: expired credentials or another region.
+// Arrow's names for the AWS SDK's errors, and the service's own ("Error Responses" in the Amazon S3 API reference). A
+// 400 to a HEAD request comes without a name: expired credentials or another region.
 constexpr std::array kS3Codes = std::to_array<Code>({{"NO_SUCH_KEY", Cause::kNoFile},
                                                      {"RESOURCE_NOT_FOUND", Cause::kNoFile},
                                                      {"NO_SUCH_BUCKET", Cause::kNoBucket},
+                                                     {"NoSuchBucket", Cause::kNoBucket},
                                                      {"PermanentRedirect", Cause::kRegion},
                                                      {"TemporaryRedirect", Cause::kUnknown},
                                                      {"AuthorizationHeaderMalformed", Cause::kRegion},
                                                      {"IllegalLocationConstraintException", Cause::kRegion},
                                                      {"301", Cause::kRegion},
                                                      {"ACCESS_DENIED", Cause::kDenied},
+                                                     {"AccessDenied", Cause::kDenied},
                                                      {"AccountProblem", Cause::kDenied},
                                                      {"AllAccessDisabled", Cause::kDenied},
                                                      {"InvalidObjectState", Cause::kDenied},
@@ -59,12 +61,15 @@ constexpr std::array kS3Codes = std::to_array<Code>({{"NO_SUCH_KEY", Cause::kNoF
                                                      {"SIGNATURE_DOES_NOT_MATCH", Cause::kCredentials},
                                                      {"INVALID_ACCESS_KEY_ID", Cause::kCredentials},
                                                      {"INVALID_CLIENT_TOKEN_ID", Cause::kCredentials},
+                                                     {"SignatureDoesNotMatch", Cause::kCredentials},
+                                                     {"InvalidAccessKeyId", Cause::kCredentials},
                                                      {"InvalidToken", Cause::kCredentials},
                                                      {"InvalidSecurity", Cause::kCredentials},
                                                      {"ExpiredToken", Cause::kExpired},
                                                      {"TokenRefreshRequired", Cause::kExpired},
                                                      {"REQUEST_EXPIRED", Cause::kExpired},
-                                                     {"REQUEST_TIME_TOO_SKEWED", Cause::kClock}});
+                                                     {"REQUEST_TIME_TOO_SKEWED", Cause::kClock},
+                                                     {"RequestTimeTooSkewed", Cause::kClock}});
 
 // google::cloud::StatusCode.
 constexpr std::array kGcsCodes = std::to_array<Code>(
@@ -140,13 +145,17 @@ bool IsWithoutToken(const arrow::Status& status, StoreKind kind) {
   return kind == StoreKind::kAzure && status.message().find("AuthenticationException") != std::string::npos;
 }
 
+Cause CauseOf(StoreKind kind, std::string_view code) {
+  const auto codes = CodesOf(kind);
+  const auto known = std::ranges::find(codes, code, &Code::name);
+  return known == codes.end() ? Cause::kUnknown : known->cause;
+}
+
 Cause CauseOf(const arrow::Status& status, StoreAction action, const StoreLocation& where, std::string_view code) {
   const std::string_view message = status.message();
   if (message.find("Looks like the configured region") != message.npos) return Cause::kRegion;
   if (IsWithoutToken(status, where.kind)) return Cause::kCredentials;
-  const auto codes = CodesOf(where.kind);
-  const auto known = std::ranges::find(codes, code, &Code::name);
-  Cause cause = known == codes.end() ? Cause::kUnknown : known->cause;
+  Cause cause = CauseOf(where.kind, code);
   if (cause == Cause::kUnknown && arrow::internal::ErrnoFromStatus(status) == ENOENT) cause = Cause::kNoFile;
   // Where nothing need be there before, it is the bucket that is not.
   const bool needs_a_file =
@@ -238,6 +247,15 @@ std::string Cleaned(std::string_view message) {
   return text;
 }
 
+Error MakeStoreError(Cause cause, StoreAction action, const StoreLocation& where, std::string_view code,
+                     const std::string& said) {
+  auto [kind, meaning] = MeaningOf(cause, action, where);
+  std::string native(cause == Cause::kExpired ? kExpired : code);
+  if (kind == ErrorKind::kNotFound) return {kind, std::move(meaning), ErrorOrigin::kStorage, std::move(native)};
+  return {kind, meaning.empty() ? said : fmt::format("{} ({})", meaning, said), ErrorOrigin::kStorage,
+          std::move(native)};
+}
+
 }  // namespace
 
 Error ToStoreError(const arrow::Status& status, StoreAction action, const StoreLocation& where) {
@@ -247,13 +265,13 @@ Error ToStoreError(const arrow::Status& status, StoreAction action, const StoreL
     return status.IsInvalid() ? std::move(error).WithKind(ErrorKind::kInvalidConfig) : error;
   }
   const std::string_view code = CodeOf(where.kind, status.message());
-  const Cause cause = CauseOf(status, action, where, code);
-  auto [kind, meaning] = MeaningOf(cause, action, where);
-  const std::string said = Cleaned(status.message());
-  std::string native(cause == Cause::kExpired ? kExpired : code);
-  if (kind == ErrorKind::kNotFound) return {kind, std::move(meaning), ErrorOrigin::kStorage, std::move(native)};
-  return {kind, meaning.empty() ? said : fmt::format("{} ({})", meaning, said), ErrorOrigin::kStorage,
-          std::move(native)};
+  return MakeStoreError(CauseOf(status, action, where, code), action, where, code, Cleaned(status.message()));
+}
+
+Error ToStoreError(const S3Refusal& refusal, StoreAction action, const StoreLocation& where) {
+  const std::string said = refusal.message.empty() ? fmt::format("the store answered {}", refusal.code)
+                                                   : fmt::format("{}: {}", refusal.code, Cleaned(refusal.message));
+  return MakeStoreError(CauseOf(StoreKind::kS3, refusal.code), action, where, refusal.code, said);
 }
 
 std::string Describe(StoreAction action, std::string_view location) {

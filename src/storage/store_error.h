@@ -4,6 +4,7 @@
 #include <arrow/status.h>
 
 #include <cstdint>
+#include <string_view>
 
 #include "firn/result.h"
 #include "storage/store_location.h"
@@ -17,6 +18,14 @@ enum class StoreAction : uint8_t { kRead, kWrite, kDelete, kStat, kList };
 /// bucket, another region), and kTransient for all that may pass, or that isn't known. The message begins with what is
 /// wrong, not with the location; no query of a URL is in it. The native code is the store's own.
 Error ToStoreError(const arrow::Status& status, StoreAction action, const StoreLocation& where);
+
+/// What S3 says in an answer of its own: the code of its error, or its status in digits where it names none.
+struct S3Refusal {
+  std::string_view code;
+  std::string_view message;
+};
+/// The error of it, of the kinds that ToStoreError gives.
+Error ToStoreError(const S3Refusal& refusal, StoreAction action, const StoreLocation& where);
 
 /// Whether the store did not take the credentials themselves: other ones may be taken.
 bool AreCredentialsRefused(const Error& error);

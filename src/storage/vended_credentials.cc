@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "storage/store_error.h"
 #include "storage/store_location.h"
 
 namespace firn::storage {
@@ -104,6 +105,14 @@ bool VendedCredentials::Refused(const StoreOptions& options) {
     return true;
   });
   return !any || !all_new;  // Those that are not held any more were renewed meanwhile.
+}
+
+Error VendedCredentials::Judge(Error refusal, const StoreOptions& options) {
+  const bool are_old = Refused(options);
+  if (!are_old && !HaveCredentialsExpired(refusal)) return refusal;
+  return std::move(refusal)
+      .WithKind(ErrorKind::kTransient)
+      .WithContext("the credentials that the catalog vended have run out meanwhile; fresh ones are asked for");
 }
 
 StoreOptions LayOver(const StoreOptions& configured, const StoreOptions& vended) {

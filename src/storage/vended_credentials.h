@@ -25,6 +25,10 @@ class VendedCredentials {
   /// they have run out or are not new; what was refused just after it was vended is a right that is missing.
   bool Refused(const StoreOptions& options);
 
+  /// What the server's refusal of `options` means to the user of an open file: kTransient where they have run out, as
+  /// others will be taken; else `refusal`.
+  Error Judge(Error refusal, const StoreOptions& options);
+
  private:
   struct Held {
     VendedSettings settings;

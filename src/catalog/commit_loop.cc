@@ -20,6 +20,10 @@ bool HoldsCommit(const iceberg::TableMetadata& metadata, const std::string& comm
   });
 }
 
+void CountRetry(Metrics* metrics) {
+  if (metrics != nullptr) metrics->AddRetry("catalog_commit");
+}
+
 /// Where one table's commit stands.
 struct PendingTable {
   const TableChange* change;
@@ -39,8 +43,13 @@ struct PendingTable {
 class GroupCommit {
  public:
   GroupCommit(Catalog& catalog, std::span<const TableChange> changes, const std::string& commit_id,
-              const RetryPolicy& retry, const std::stop_token& stop)
-      : catalog_(catalog), commit_id_(commit_id), retry_(retry), stop_(stop), random_(std::random_device{}()) {
+              const RetryPolicy& retry, const std::stop_token& stop, Metrics* metrics)
+      : catalog_(catalog),
+        commit_id_(commit_id),
+        retry_(retry),
+        stop_(stop),
+        metrics_(metrics),
+        random_(std::random_device{}()) {
     for (const TableChange& change : changes) {
       tables_.push_back(
           {.change = &change, .base = change.base, .committed = HoldsCommit(*change.base.metadata, commit_id)});
@@ -135,6 +144,7 @@ class GroupCommit {
                                retries, error.message()));
     }
     const auto delay = retry_.Delay(error, retries, random_);
+    CountRetry(metrics_);
     LogWarn("a commit is tried again", {{"tables", Names()},
                                         {"commit_id", commit_id_},
                                         {"reason", error.message()},
@@ -166,6 +176,7 @@ class GroupCommit {
   const std::string& commit_id_;
   const RetryPolicy& retry_;
   const std::stop_token& stop_;
+  Metrics* const metrics_;
   std::mt19937 random_;
   std::vector<PendingTable> tables_;
   int attempts_ = 0;
@@ -175,12 +186,12 @@ class GroupCommit {
 
 Result<CommitReceipt> CommitChanges(Catalog& catalog, std::span<const TableChange> changes,
                                     const std::string& commit_id, Lsn lsn, const RetryPolicy& retry,
-                                    std::stop_token stop) {
+                                    std::stop_token stop, Metrics* metrics) {
   const size_t group_size = catalog.CommitsTablesTogether() ? changes.size() : 1;
   std::vector<LoadedTable> tables;
   int attempts = 0;
   for (size_t first = 0; first < changes.size(); first += group_size) {
-    GroupCommit group(catalog, changes.subspan(first, group_size), commit_id, retry, stop);
+    GroupCommit group(catalog, changes.subspan(first, group_size), commit_id, retry, stop, metrics);
     TRY(std::vector<LoadedTable> committed, group.Run());
     tables.insert(tables.end(), std::make_move_iterator(committed.begin()), std::make_move_iterator(committed.end()));
     attempts = std::max(attempts, group.attempts());
@@ -191,7 +202,7 @@ Result<CommitReceipt> CommitChanges(Catalog& catalog, std::span<const TableChang
 Result<LoadedTable> CommitMetadata(
     Catalog& catalog, LoadedTable base,
     const std::function<Result<std::optional<iceberg::CommitRequest>>(const LoadedTable& fresh)>& build,
-    const RetryPolicy& retry, std::stop_token stop) {
+    const RetryPolicy& retry, std::stop_token stop, Metrics* metrics) {
   std::mt19937 random(std::random_device{}());
   for (int retries = 0;; ++retries) {
     TRY(const auto request, build(base));
@@ -205,6 +216,7 @@ Result<LoadedTable> CommitMetadata(
                        ToString(base.ident), retries, error.message());
     }
     const auto delay = retry.Delay(error, retries, random);
+    CountRetry(metrics);
     LogWarn("a change of a table is tried again", {{"table", ToString(base.ident)},
                                                    {"reason", error.message()},
                                                    {"retry", retries + 1},

@@ -21,6 +21,7 @@
 #include "base/retry_policy.h"
 #include "catalog/catalog.h"
 #include "model/lsn.h"
+#include "observe/metrics.h"
 
 namespace firn::catalog {
 
@@ -53,7 +54,7 @@ class CommitReceipt {
 
  private:
   friend Result<CommitReceipt> CommitChanges(Catalog&, std::span<const TableChange>, const std::string&, Lsn,
-                                             const RetryPolicy&, std::stop_token);
+                                             const RetryPolicy&, std::stop_token, Metrics*);
   CommitReceipt(Lsn lsn, std::vector<LoadedTable> tables, int attempts)
       : lsn_(lsn), tables_(std::move(tables)), attempts_(attempts) {}
 
@@ -66,17 +67,17 @@ class CommitReceipt {
 /// `commit_id` in its summary under kCommitIdKey. An empty `changes` gives a receipt at once. kWriteFailed after the
 /// policy's retries; kCancelled when `stop` came while waiting for one (a stop interrupts nothing else). After an
 /// error, tables of a catalog that commits one by one may be committed: calling again with the same `commit_id` and
-/// fresh bases leaves those alone.
+/// fresh bases leaves those alone. `metrics` counts the retries, as "catalog_commit"; null: nobody does.
 Result<CommitReceipt> CommitChanges(Catalog& catalog, std::span<const TableChange> changes,
                                     const std::string& commit_id, Lsn lsn, const RetryPolicy& retry,
-                                    std::stop_token stop);
+                                    std::stop_token stop, Metrics* metrics = nullptr);
 
 /// Changes a table's metadata alone. `build` is called with fresh metadata, each attempt anew, and says what is still
 /// to be done: nothing ends the loop, so that a commit whose outcome was unknown is seen to be in. Gives the table as
-/// it is then. Errors as of CommitChanges.
+/// it is then. Errors and `metrics` as of CommitChanges.
 Result<LoadedTable> CommitMetadata(
     Catalog& catalog, LoadedTable base,
     const std::function<Result<std::optional<iceberg::CommitRequest>>(const LoadedTable& fresh)>& build,
-    const RetryPolicy& retry, std::stop_token stop);
+    const RetryPolicy& retry, std::stop_token stop, Metrics* metrics = nullptr);
 
 }  // namespace firn::catalog

@@ -240,6 +240,16 @@ TEST(CommitLoopTest, GivesUpAfterItsRetries) {
   EXPECT_THAT(changes.discarded, ElementsAre("a"));
 }
 
+TEST(CommitLoopTest, CountsItsRetries) {
+  MemoryCatalog catalog;
+  Changes changes({MakeTable(catalog, "a")});
+  catalog.FailCommits({Fault::kConflict, Fault::kTransient, Fault::kUnknownCommitted});
+  Metrics metrics;
+  Value(CommitChanges(catalog, changes.list, changes.commit_id, kLsn, kNoDelay, {}, &metrics));
+  EXPECT_THAT(metrics.Expose(), HasSubstr("firn_retries_total{what=\"catalog_commit\"} 2\n"))
+      << "a commit that was in after all was not tried again";
+}
+
 TEST(CommitLoopTest, FailingLoadsCountAsRetries) {
   MemoryCatalog catalog;
   Changes changes({MakeTable(catalog, "a")});

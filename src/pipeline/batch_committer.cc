@@ -34,7 +34,7 @@ Status BatchCommitter::Commit(Lsn lsn, std::stop_token stop, FlushOutcome& outco
     TRY(auto change, writer->Prepare(lsn).Context("table {}", writer->name()));
     changes.push_back(std::move(change));
   }
-  auto receipt = catalog::CommitChanges(catalog_, changes, commit_id_, lsn, retry_, stop);
+  auto receipt = catalog::CommitChanges(catalog_, changes, commit_id_, lsn, retry_, stop, &metrics_);
   const auto duration = Clock::now() - start;
   for (const TableWriter* writer : writers_) metrics_.RecordCommit(writer->name(), receipt.has_value(), duration);
   if (!receipt) return std::move(receipt.error()).WithContext(fmt::format("committing up to {}", lsn));

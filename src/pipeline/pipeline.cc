@@ -125,8 +125,8 @@ class PipelineRun {
   Status FollowChanges(std::stop_token stop) {
     for (size_t i = 0; i < targets_.size(); ++i) {
       if (!targets_[i]) continue;
-      TRY_VOID(
-          FollowSource(services_.catalog, *targets_[i], options_.retry, stop).Context("table {}", sources_[i].name));
+      TRY_VOID(FollowSource(services_.catalog, *targets_[i], options_.retry, stop, services_.writer.metrics)
+                   .Context("table {}", sources_[i].name));
       if (carried_.copy_again.contains(sources_[i].oid)) targets_[i]->progress.reset();
       if (!targets_[i]->progress) status_.tables[i].state = TableState::kPending;
     }

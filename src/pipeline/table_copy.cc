@@ -202,7 +202,8 @@ Status CopyRun::CommitIfDone(size_t table, std::stop_token stop) {
   const std::string commit_id = NewUuid();
   const catalog::TableChange change =
       MakeCopyChange(context_.store, options_.writer.writer, target, std::move(files), options_.lsn, commit_id);
-  auto receipt = catalog::CommitChanges(catalog_, std::span(&change, 1), commit_id, options_.lsn, options_.retry, stop);
+  auto receipt = catalog::CommitChanges(catalog_, std::span(&change, 1), commit_id, options_.lsn, options_.retry, stop,
+                                        &context_.metrics);
   context_.metrics.RecordCommit(ToString(target.source.name), receipt.has_value(),
                                 std::chrono::steady_clock::now() - commit_start);
   if (!receipt)

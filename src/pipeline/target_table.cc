@@ -236,7 +236,8 @@ Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, co
   return std::optional<TargetTable>(std::move(target));
 }
 
-Status FollowSource(catalog::Catalog& catalog, TargetTable& target, const RetryPolicy& retry, std::stop_token stop) {
+Status FollowSource(catalog::Catalog& catalog, TargetTable& target, const RetryPolicy& retry, std::stop_token stop,
+                    Metrics& metrics) {
   if (!target.change) return {};
   for (const std::string& step : target.change->steps) {
     LogInfo("following a change of the source table", {{"table", ToString(target.source.name)}, {"change", step}});
@@ -257,7 +258,7 @@ Status FollowSource(catalog::Catalog& catalog, TargetTable& target, const RetryP
                           TRY_VOID(CheckPlannedOn(*base, *fresh.metadata));
                           return SchemaChangeRequest(*target.change, fresh.ident, *fresh.metadata);
                         },
-                        retry, stop)
+                        retry, stop, &metrics)
                         .Context("changing the schema of {}", ToString(target.table.ident)));
   target.change.reset();
   target.planned = target.table.metadata;

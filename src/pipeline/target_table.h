@@ -8,6 +8,7 @@
 #include "catalog/catalog.h"
 #include "encode/type_mapping.h"
 #include "model/source_table.h"
+#include "observe/metrics.h"
 #include "pipeline/progress.h"
 #include "pipeline/schema_change.h"
 #include "pipeline/table_batch.h"
@@ -49,7 +50,8 @@ Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, co
 
 /// Commits the change of a table whose rows stay as they are. One that is to be copied loses its progress, and the
 /// change waits for the commit that brings the rows: readers see the old ones until then.
-Status FollowSource(catalog::Catalog& catalog, TargetTable& target, const RetryPolicy& retry, std::stop_token stop);
+Status FollowSource(catalog::Catalog& catalog, TargetTable& target, const RetryPolicy& retry, std::stop_token stop,
+                    Metrics& metrics);
 
 /// Whether a table could be made for `source`: the errors of CreateTargetTable that need no catalog.
 Status CheckNewTargetTable(const SourceTable& source, const TableSettings& settings);

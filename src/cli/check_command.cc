@@ -2,6 +2,11 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/try.h"
 #include "catalog/sql/sql_catalog.h"
@@ -28,22 +33,54 @@ Status CheckLocalWarehouse(const std::string& location) {
 Status CheckWarehouse(const config::Config& config) {
   TRY(const std::string location, storage::NormalizeLocation(config.catalog.warehouse));
   TRY(const auto store, OpenStore(config));
-  if (!location.starts_with("file://")) return CheckWritable(config, *store);
+  if (!location.starts_with("file://")) return CheckWarehouseWritable(config, *store);
   return CheckLocalWarehouse(location);
 }
 
-/// A catalog that is a server must answer, let firn in, and take the tables' names. Makes nothing.
-Status CheckCatalog(const config::Config& config, const std::vector<SourceTable>& tables) {
-  if (config.catalog.type == "sql") return catalog::CheckSqlCatalog(config.catalog.uri);
-  TRY(Lake lake, OpenLake(config, LakeUse::kRead));
-  for (const SourceTable& table : tables) {
-    const iceberg::TableIdent ident = TargetNamingOf(config).IdentOf(table.name);
-    const auto loaded = lake.catalog().LoadTable(ident);
-    if (!loaded && loaded.error().kind() != ErrorKind::kTableNotFound &&
-        loaded.error().kind() != ErrorKind::kNotFound) {
-      return loaded.error();
-    }
+/// What is wrong with a catalog.
+struct CatalogFindings {
+  std::vector<Error> problems;
+  std::string note;  ///< What could not be looked at; empty: nothing.
+};
+
+/// A REST catalog hands out a table's store with the table, so that of a table that exists is tried.
+void CheckStoreOf(const std::optional<catalog::LoadedTable>& table, Lake& lake, CatalogFindings& findings) {
+  if (!table) {
+    findings.note = "whether files can be written is not known before there is a table: its REST catalog says where";
+    return;
   }
+  const std::string name = fmt::format("the location of table {}", ToString(table->ident));
+  const Status writable = CheckWritable(lake.store(), table->metadata->location, name);
+  if (!writable) findings.problems.push_back(writable.error());
+}
+
+/// A catalog that is a server must answer, let firn in, and take the tables' names. Makes nothing.
+CatalogFindings CheckServer(const config::Config& config, const std::vector<SourceTable>& tables) {
+  CatalogFindings findings;
+  auto lake = OpenLake(config, LakeUse::kRead);
+  if (!lake) return {.problems = {lake.error()}};
+  std::optional<catalog::LoadedTable> first;
+  std::set<std::string> told;
+  for (const SourceTable& table : tables) {
+    auto loaded = lake->catalog().LoadTable(TargetNamingOf(config).IdentOf(table.name));
+    if (loaded) {
+      if (!first) first = std::move(*loaded);
+      continue;
+    }
+    const Error& error = loaded.error();
+    if (error.kind() == ErrorKind::kTableNotFound || error.kind() == ErrorKind::kNotFound) continue;
+    // Tables share the name of their namespace.
+    if (told.insert(error.message()).second) findings.problems.push_back(error);
+    if (error.kind() != ErrorKind::kUnsupported) return findings;  // It is no matter of this table alone.
+  }
+  if (config.catalog.type == "rest") CheckStoreOf(first, *lake, findings);
+  return findings;
+}
+
+CatalogFindings CheckCatalog(const config::Config& config, const std::vector<SourceTable>& tables) {
+  if (config.catalog.type != "sql") return CheckServer(config, tables);
+  if (const Status usable = catalog::CheckSqlCatalog(config.catalog.uri); !usable)
+    return {.problems = {usable.error()}};
   return {};
 }
 
@@ -77,7 +114,9 @@ Status Check(const config::Config& config) {
     if (Status warehouse = CheckWarehouse(config); !warehouse) report(warehouse.error().message());
   }
   const std::vector<SourceTable> tables = source ? source->tables : std::vector<SourceTable>();
-  if (Status catalog = CheckCatalog(config, tables); !catalog) report("catalog: " + catalog.error().message());
+  const CatalogFindings catalog = CheckCatalog(config, tables);
+  for (const Error& problem : catalog.problems) report("catalog: " + problem.message());
+  if (!catalog.note.empty()) fmt::print("note: {}\n", catalog.note);
 
   if (problems == 0) {
     fmt::print("ok: {} tables are ready to be replicated\n", source->tables.size());

@@ -77,11 +77,15 @@ Result<std::unique_ptr<storage::FileStore>> OpenStore(const config::Config& conf
       .Context("catalog.warehouse");
 }
 
-Status CheckWritable(const config::Config& config, storage::FileStore& store) {
+Status CheckWritable(storage::FileStore& store, const std::string& folder, std::string_view name) {
+  const std::string probe = fmt::format("{}/.firn-write-check-{}", folder, NewUuid());
+  TRY_VOID(store.Write(probe, "").Context("{} can't be written", name));
+  return store.Delete(probe).Context("{}: files can't be deleted", name);
+}
+
+Status CheckWarehouseWritable(const config::Config& config, storage::FileStore& store) {
   TRY(const std::string root, storage::NormalizeLocation(config.catalog.warehouse));
-  const std::string probe = fmt::format("{}/.firn-write-check-{}", root, NewUuid());
-  TRY_VOID(store.Write(probe, "").Context("catalog.warehouse can't be written"));
-  return store.Delete(probe).Context("catalog.warehouse: files can't be deleted");
+  return CheckWritable(store, root, "catalog.warehouse");
 }
 
 Result<bool> CatalogExists(const config::Config& config) {
@@ -100,7 +104,7 @@ Result<Lake> OpenLake(const config::Config& config, LakeUse use, const std::shar
     TRY(lake.bare_store, OpenStore(config, retrier));
     // Before the catalog is made, where it is embedded, and without retries: what fails here is for the operator, at
     // once.
-    if (use == LakeUse::kWrite) TRY_VOID(CheckWritable(config, *lake.bare_store));
+    if (use == LakeUse::kWrite) TRY_VOID(CheckWarehouseWritable(config, *lake.bare_store));
   }
   if (retrier) lake.retrying_store = storage::MakeRetryingFileStore(*lake.bare_store, retrier);
   if (config.catalog.type == "glue") {

@@ -3,6 +3,8 @@
 
 #include <memory>
 #include <stop_token>
+#include <string>
+#include <string_view>
 
 #include "catalog/catalog.h"
 #include "config/config.h"
@@ -26,8 +28,11 @@ Result<pipeline::PipelineOptions> PipelineOptionsOf(const config::Config& config
 Result<std::unique_ptr<storage::FileStore>> OpenStore(const config::Config& config,
                                                       std::shared_ptr<Retrier> retrier = nullptr,
                                                       storage::VendSettings vend = {});
-/// Writes and removes a probe file: a warehouse that can't be written is an error before anything else is made.
-Status CheckWritable(const config::Config& config, storage::FileStore& store);
+/// Writes and removes a probe file in `folder`, which errors call `name`: what can't be written is said before anything
+/// else is made.
+Status CheckWritable(storage::FileStore& store, const std::string& folder, std::string_view name);
+/// The same for the warehouse, which is a location.
+Status CheckWarehouseWritable(const config::Config& config, storage::FileStore& store);
 /// Whether the catalog is there already (one in a database is made by the first run).
 Result<bool> CatalogExists(const config::Config& config);
 

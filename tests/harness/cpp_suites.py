@@ -7,13 +7,18 @@ import subprocess
 from .lake import REPOSITORY
 
 
-def run_suite(program, environment, timeout_s, tests_min):
-    """Runs src/catalog's `program` to its end: no test may fail, and at least `tests_min` have to pass. FIRN_CATALOG_TESTS is
-    another folder of programs than that of the preset dev."""
-    path = os.path.join(os.environ.get("FIRN_CATALOG_TESTS", REPOSITORY / "build/dev/src/catalog"), program)
-    assert os.path.exists(path), f"{path} is missing: run scripts/build dev {program}"
+def run_suite(program, environment, timeout_s, tests_min, only="*"):
+    """Runs `program` of src/ ("catalog/firn_catalog_glue_test") to its end, of its tests those that `only` names: none may
+    fail, and at least `tests_min` have to pass. FIRN_CPP_TESTS is another folder of programs than that of the preset dev."""
+    path = os.path.join(os.environ.get("FIRN_CPP_TESTS", REPOSITORY / "build/dev/src"), program)
+    assert os.path.exists(path), f"{path} is missing: run scripts/build dev {os.path.basename(program)}"
     done = subprocess.run(
-        [path], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s, env=os.environ | environment
+        [path, f"--gtest_filter={only}"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        env=os.environ | environment,
     )
     assert done.returncode == 0, f"{program} gave {done.returncode}:\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
     passed = re.search(r"^\[  PASSED  \] (\d+) tests", done.stdout, re.MULTILINE)

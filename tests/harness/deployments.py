@@ -14,7 +14,7 @@ from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.catalog.sql import SqlCatalog
 
 from . import services
-from .expiring_tokens import ExpiringTokens
+from .expiring_tokens import ExpiringTokens, WhoAsks
 from .faulty_proxy import HttpProxy, TcpProxy
 from .glue_versions import VersionGuard
 from .services import REGION, Unavailable
@@ -336,23 +336,28 @@ class GlueDeployment(Deployment):
 
 class NessieDeployment(Deployment):
     """Nessie, which vends credentials of the store's STS: firn is told nothing of the store. `store` "keycloak": moto, behind
-    tokens of Keycloak, which live for some seconds."""
+    tokens of Keycloak, which live for some seconds. `watched`: `who_asks` sees the requests to the store."""
 
     TOKEN_SECONDS = 5
 
-    def __init__(self, servers, store, namespace, faulty):
+    def __init__(self, servers, store, namespace, faulty, watched=False):
         behind_keycloak = store == "keycloak"
         keycloak = None
         if behind_keycloak:
             keycloak = servers.get("keycloak", lambda: services.Keycloak(servers.directory, self.TOKEN_SECONDS))
         kind = services.Minio if store == "minio" else services.Moto
         super().__init__(servers, servers.store(kind.name, f"nessie-{store}"), namespace, faulty)
+        store_url = None
+        if watched:
+            self.who_asks = WhoAsks()
+            store_url = self._proxy(HttpProxy(self.store.address, self.who_asks)).url
         nessie = servers.get(
-            f"nessie {store}",
+            f"nessie {store} {store_url}",
             lambda: services.Nessie(
-                servers.directory / f"nessie-{store}",
+                servers.directory / f"nessie-{store}{'-watched' if watched else ''}",
                 servers.simple(kind),
                 self.store.warehouse,
+                store_url=store_url,
                 issuer=keycloak.issuer if keycloak else None,
             ),
         )

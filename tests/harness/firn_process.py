@@ -111,6 +111,13 @@ class Firn:
             raise AssertionError(f"firn did not end within {timeout_s} s of SIGTERM:\n{self.log_text()[-6000:]}")
         assert self._process.returncode == 0, f"exit code {self._process.returncode}:\n{self.log_text()[-6000:]}"
 
+    def pause(self):
+        """SIGSTOP: it stands still, as a machine that was suspended would, until `resume`."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self):
         """SIGKILL, as a crash or the kernel's memory killer would."""
         if self._process is not None:

@@ -14,16 +14,19 @@ STALE = "ConcurrentModificationException"
 
 class VersionGuard:
     """For HttpProxy(guard=…): checks each UpdateTable against the table's version at `glue_url`, one after the other, so
-    nobody may update the tables past the proxy. `refused` counts."""
+    nobody may update the tables past the proxy. `refused` counts. `before_update`(request) is called before each check: it may
+    update tables itself."""
 
     def __init__(self, glue_url):
         self._glue_url = glue_url
         self._lock = threading.Lock()
         self.refused = 0
+        self.before_update = lambda request: None
 
     def __call__(self, request, ask):
         if request.header("X-Amz-Target") != "AWSGlue.UpdateTable":
             return ask(request)
+        self.before_update(request)
         asked = json.loads(request.body)
         with self._lock:
             if "VersionId" not in asked or asked["VersionId"] == current_version(request, asked, self._glue_url):

@@ -137,9 +137,9 @@ def finish(pipeline):
 
 
 def retries(pipeline):
-    """What the metrics count, and commits, which the log tells of."""
+    """Of everything, by the metrics."""
     counted = re.findall(r"^firn_retries_total(?:{[^}]*})? (\S+)$", pipeline.firn.get("/metrics"), re.MULTILINE)
-    return sum(map(float, counted)) + pipeline.firn.log_text().count("a commit is tried again")
+    return sum(map(float, counted))
 
 
 def is_told(name):
@@ -231,15 +231,18 @@ def test_random_faults_of_both_sides_and_kills(deploy, name, catalog_faults):
             # Refused twice in a row a token is no longer a fault.
             if kind != "swallowed" and kind not in REFUSED_TOKEN:
                 rules.append(proxy.add(fault, probability=0.02, seed=100 * seed + number))
-    for n in range(24):
+    n = 0
+    # On a busy machine fewer requests are made in the same time.
+    while n < 24 or sum(rule.used for rule in rules) <= 5:
+        n += 1
+        assert n < 400, "hardly any request met a fault"
         load.change()
         time.sleep(0.25)
-        if n % 8 == 7:
+        if n % 8 == 0:
             pipeline.firn.kill()
             pipeline.firn.start()
         pipeline.firn.expect_running()
     pipeline.deployment.catalog_proxy.clear()
     pipeline.deployment.store_proxy.clear()
     load.wait("all changes are committed", 120)
-    assert sum(rule.used for rule in rules) > 5
     finish(pipeline)

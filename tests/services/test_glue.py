@@ -17,7 +17,7 @@ def test_glue_catalog_conforms(servers):
     versions = VersionGuard(moto.url)
     proxy = HttpProxy(moto.address, versions).start()
     try:
-        run_suite("firn_catalog_glue_test", {"FIRN_TEST_GLUE_ENDPOINT": proxy.url}, timeout_s=400, tests_min=20)
+        run_suite("catalog/firn_catalog_glue_test", {"FIRN_TEST_GLUE_ENDPOINT": proxy.url}, timeout_s=400, tests_min=20)
     finally:
         proxy.stop()
     assert versions.refused > 0, "no writer was ever too late: the optimistic lock was not tried"

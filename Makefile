@@ -27,6 +27,7 @@ test:
 test-services:
 	@scripts/install-dependencies test
 	@scripts/build release firn
+	@scripts/build dev firn_storage_test firn_catalog_test firn_catalog_glue_test
 	@scripts/test-services $(SERVICES) -- $(PYTEST_ARGUMENTS)
 
 conformance:

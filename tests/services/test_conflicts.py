@@ -121,7 +121,7 @@ def test_firn_goes_on_when_glue_refuses_its_stale_version(deploy):
     for n in range(1, 5):
         refused = versions.refused
         to_come.append(-n)
-        pipeline.execute("INSERT INTO t VALUES (%s, 'y'); UPDATE t SET v = %s WHERE id = 0", [n, f"round {n}"])
+        pipeline.execute(f"INSERT INTO t VALUES ({n}, 'y'); UPDATE t SET v = 'round {n}' WHERE id = 0")
         wait_until(lambda: pipeline.firn.expect_running() or versions.refused > refused, f"firn's commit {n} is refused", 60)
         wait_until(lambda: n in {row["id"] for row in pipeline.rows("t")}, f"commit {n} is in all the same", 60)
     assert not failures
@@ -129,5 +129,5 @@ def test_firn_goes_on_when_glue_refuses_its_stale_version(deploy):
     counted = re.search(r'^firn_retries_total{what="catalog_commit"} (\d+)', pipeline.firn.get("/metrics"), re.MULTILINE)
     assert counted and int(counted[1]) >= 4
     pipeline.firn.stop()
-    pipeline.execute("CREATE TABLE both_sides AS SELECT * FROM t; INSERT INTO both_sides SELECT -n, 'another''s' FROM generate_series(1, 4) n")
+    pipeline.execute("CREATE TABLE both_sides AS SELECT * FROM t UNION ALL SELECT -n, 'another''s' FROM generate_series(1, 4) n")
     pipeline.expect_equal("t", source="both_sides")

@@ -37,6 +37,7 @@ def stream_for(pipeline, seconds, **options):
         pipeline.firn.expect_running()
         time.sleep(0.3)
     pipeline.firn.stop()
+    pipeline.catch_up()
     pipeline.expect_equal("t", **options)
 
 
@@ -66,6 +67,7 @@ def test_files_go_up_with_credentials_of_a_real_sts(deploy):
     pipeline.firn.wait_streaming(timeout_s=240)
     pipeline.execute("UPDATE t SET v = 'changed' WHERE id % 10 = 0; DELETE FROM t WHERE id % 10 = 1")
     pipeline.firn.stop()
+    pipeline.catch_up()
     who_asks = pipeline.deployment.who_asks
     assert who_asks.parts >= 2
     assert all(has_token for _, has_token in who_asks.seen)

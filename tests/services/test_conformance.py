@@ -27,7 +27,7 @@ def test_store_conforms(servers, name):
     run_suite(
         "storage/firn_storage_test",
         {variable: " ".join(words)},
-        timeout_s=600,
+        timeout_s=1800,  # Azurite takes four requests a file, a thousand times.
         tests_min=20 if section == "s3" else 10,
         only=f"Stores/StoreConformanceTest.*/{section.upper()}*",
     )

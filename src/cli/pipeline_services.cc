@@ -40,7 +40,8 @@ pipeline::SourceOptions SourceOptionsOf(const config::Config& config) {
           .publication = config.source.publication,
           .tables = config.source.tables,
           .partitioned_tables = config.source.partitioned_tables == "leaves" ? postgres::PartitionedTables::kLeaves
-                                                                             : postgres::PartitionedTables::kRoot};
+                                                                             : postgres::PartitionedTables::kRoot,
+          .failover_slot = config.source.failover_slot};
 }
 
 pipeline::TargetNaming TargetNamingOf(const config::Config& config) {

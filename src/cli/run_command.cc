@@ -9,6 +9,7 @@
 #include "cli/progress_display.h"
 #include "cli/surroundings_watch.h"
 #include "observe/log.h"
+#include "pipeline/slot_watch.h"
 #include "serve/http_server.h"
 
 namespace firn::cli {
@@ -35,6 +36,12 @@ Status Run(const config::Config& config, const RunCommand& command, std::stop_to
     LogInfo("listening", {{"address", config.http.listen}, {"port", http->port()}});
     surroundings.emplace(options.source, options.state_dir, services->status);
   }
+  const std::jthread slot_watch([&](std::stop_token end) {
+    pipeline::WatchSlot({.connection = options.source.connection,
+                         .slot = options.source.slot,
+                         .heartbeat_interval = std::chrono::milliseconds(config.source.heartbeat_interval_ms)},
+                        services->metrics, services->status, end);
+  });
   const std::jthread progress([&status = services->status](std::stop_token end) {
     ProgressDisplay display;
     while (!end.stop_requested()) {

@@ -8,6 +8,7 @@
 #include "cli/pipeline_services.h"
 #include "cli/table_settings.h"
 #include "cli/text_table.h"
+#include "pipeline/slot_watch.h"
 #include "pipeline/table_contents.h"
 
 namespace firn::cli {
@@ -29,6 +30,7 @@ struct Report {
   bool slot_exists = false;
   bool slot_active = false;
   std::string wal_status;
+  std::string slot_warning;
   std::string confirmed_lsn;
   std::string server_lsn;
   int64_t lag_bytes = 0;
@@ -73,6 +75,8 @@ Result<Report> MakeReport(const config::Config& config) {
     report.slot_exists = true;
     report.slot_active = source.slot->active;
     report.wal_status = source.slot->wal_status;
+    TRY(const auto wal, postgres::ReadSlotWal(connection, options.slot));
+    if (wal) report.slot_warning = pipeline::SlotWarning(options.slot, *wal);
     report.confirmed_lsn = ToString(source.slot->confirmed_flush_lsn);
     report.lag_bytes =
         std::max<int64_t>(0, static_cast<int64_t>(server_lsn.value - source.slot->confirmed_flush_lsn.value));
@@ -113,6 +117,7 @@ std::string ToJson(const Report& report) {
                                  {{"exists", report.slot_exists},
                                   {"active", report.slot_active},
                                   {"wal_status", report.wal_status},
+                                  {"warning", report.slot_warning},
                                   {"confirmed_lsn", report.confirmed_lsn}}},
                                 {"server_lsn", report.server_lsn},
                                 {"lag_bytes", report.lag_bytes},
@@ -125,6 +130,7 @@ void PrintText(const Report& report) {
     fmt::print("slot {}: {}, confirmed {}, server at {}, {} bytes behind\n\n", report.slot,
                report.slot_active ? "in use by a running firn" : "not in use", report.confirmed_lsn, report.server_lsn,
                report.lag_bytes);
+    if (!report.slot_warning.empty()) fmt::print("warning: {}\n\n", report.slot_warning);
   } else {
     fmt::print("slot {}: not made yet (firn run makes it)\n\n", report.slot);
   }

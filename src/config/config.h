@@ -20,6 +20,8 @@ struct SourceConfig {
   std::vector<std::string> tables;
   std::string partitioned_tables = "root";
   int copy_workers = 4;
+  bool failover_slot = true;
+  int64_t heartbeat_interval_ms = 0;
 };
 struct CatalogConfig {
   std::string type = "sql";

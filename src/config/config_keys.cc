@@ -53,6 +53,20 @@ std::vector<ConfigKey> MakeKeys() {
        .doc = "Connections that the initial copy reads with at once.",
        .min = 1,
        .max = 64},
+      {.path = "source.failover_slot",
+       .type = kBoolean,
+       .field = kAt<&Config::source, &SourceConfig::failover_slot>,
+       .doc =
+           "Makes the slot with `failover`, from PostgreSQL 17 on: a standby that synchronizes slots has it when it is "
+           "promoted (docs/slots.md)."},
+      {.path = "source.heartbeat_interval_ms",
+       .type = kInteger,
+       .field = kAt<&Config::source, &SourceConfig::heartbeat_interval_ms>,
+       .doc =
+           "How often firn writes an empty message into PostgreSQL's log (`pg_logical_emit_message`), so that the slot "
+           "of a database without traffic moves on. 0: never (docs/slots.md).",
+       .min = 0,
+       .max = kDayMs},
 
       {.path = "catalog.type",
        .field = kAt<&Config::catalog, &CatalogConfig::type>,

@@ -74,6 +74,8 @@ struct Metrics::State {
       GaugeFamily("firn_replication_lag_seconds", "Age of the oldest committed change that Iceberg does not have yet.")
           .Add({});
   Gauge& buffered_bytes = GaugeFamily("firn_buffered_bytes", "Changes held in memory, waiting for a commit.").Add({});
+  Family<Gauge>& slot_safe_bytes =
+      GaugeFamily("firn_slot_safe_wal_bytes", "WAL that may be written before the replication slot may be lost.");
   Family<Counter>& retries =
       CounterFamily("firn_retries_total", "Calls of the catalog and the store that failed and were tried again.");
   Family<Counter>& rows_copied = CounterFamily("firn_rows_copied_total", "Rows read by initial copies.");
@@ -121,6 +123,11 @@ void Metrics::SetLag(int64_t bytes, double seconds) {
 }
 
 void Metrics::SetBufferedBytes(int64_t bytes) { state_->buffered_bytes.Set(static_cast<double>(bytes)); }
+
+void Metrics::SetSlotSafeWal(std::optional<int64_t> bytes) {
+  // Without a limit there is no number that would be right.
+  if (bytes) state_->slot_safe_bytes.Add({}).Set(static_cast<double>(*bytes));
+}
 
 void Metrics::AddRetry(std::string_view what) { state_->retries.Add({{"what", std::string(what)}}).Increment(); }
 

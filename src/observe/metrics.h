@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,8 @@ class Metrics {
   void AddReceived(int64_t bytes, int64_t changes);
   void SetLag(int64_t bytes, double seconds);
   void SetBufferedBytes(int64_t bytes);
+  /// How much WAL may be written before the slot may be lost; nothing: no limit is set.
+  void SetSlotSafeWal(std::optional<int64_t> bytes);
   /// A call of a catalog or a store failed and is tried again; `what` as of Retrier.
   void AddRetry(std::string_view what);
   void AddCopiedRows(const std::string& table, int64_t rows);

@@ -88,6 +88,7 @@ std::string ToJson(const PipelineStatus& status, std::chrono::system_clock::time
   json["received_bytes"] = status.received_bytes;
   json["decoded_changes"] = status.decoded_changes;
   json["slot"] = SlotToJson(status.surroundings.slot);
+  json["slot_warning"] = TextOrNull(status.slot_warning);
   json["memory_bytes"] = status.surroundings.memory_bytes;
   json["index_bytes"] = status.surroundings.index_bytes;
   json["spool_bytes"] = status.surroundings.spool_bytes;
@@ -100,6 +101,7 @@ std::string ToJson(const PipelineStatus& status, std::chrono::system_clock::time
 void StatusBoard::Set(PipelineStatus status) {
   std::lock_guard lock(mutex_);
   status.surroundings = std::move(status_.surroundings);
+  status.slot_warning = std::move(status_.slot_warning);
   status.last_failure = std::move(status_.last_failure);
   status_ = std::move(status);
 }
@@ -107,6 +109,11 @@ void StatusBoard::Set(PipelineStatus status) {
 void StatusBoard::SetSurroundings(Surroundings surroundings) {
   std::lock_guard lock(mutex_);
   status_.surroundings = std::move(surroundings);
+}
+
+void StatusBoard::SetSlotWarning(std::string warning) {
+  std::lock_guard lock(mutex_);
+  status_.slot_warning = std::move(warning);
 }
 
 void StatusBoard::SetFailure(std::string message, int64_t at_ms) {

@@ -78,6 +78,7 @@ struct PipelineStatus {
   int64_t decoded_changes = 0;
   std::vector<TableStatus> tables;
   Surroundings surroundings;            ///< The board's; Set leaves it alone.
+  std::string slot_warning;             ///< Likewise: why the slot may be lost; "" while all is well.
   std::optional<Failure> last_failure;  ///< Likewise. It stays when the pipeline has recovered.
 };
 std::string ToJson(const PipelineStatus& status, std::chrono::system_clock::time_point now);
@@ -89,6 +90,8 @@ class StatusBoard {
   void SetSurroundings(Surroundings surroundings);
   /// The pipeline failed and will start again: it is "retrying" until the next Set.
   void SetFailure(std::string message, int64_t at_ms);
+  /// Why the slot may be lost; "": it is not near that.
+  void SetSlotWarning(std::string warning);
   PipelineStatus Get() const;
 
  private:

@@ -13,8 +13,10 @@
 #include "base/try.h"
 #include "base/unix_time.h"
 #include "observe/log.h"
+#include "pipeline/acknowledged_position.h"
 #include "pipeline/delete_form.h"
 #include "pipeline/renamed_tables.h"
+#include "pipeline/slot_check.h"
 #include "pipeline/source_watch.h"
 
 namespace firn::pipeline {
@@ -76,6 +78,7 @@ class PipelineRun {
     writer_options_.writer = identity;
     TRY_VOID(FollowRenamedTables(services_.catalog, source.tables, options_.naming, identity));
     TRY_VOID(FindTargets(source, identity));
+    TRY_VOID(CheckSlot(source));
     TRY_VOID(PreparePublication(options_.source, source));
     if (source.slot) TRY_VOID(FollowChanges(stop));
     TRY_VOID(CopyMissing(source, stop));
@@ -99,13 +102,6 @@ class PipelineRun {
       TRY(auto target, FindTargetTable(services_.catalog, table, options_.naming, settings, identity,
                                        source.slot ? source.slot->confirmed_flush_lsn : Lsn{})
                            .Context("table {}", table.name));
-      if (target && target->progress && !source.slot) {
-        return MakeError(
-            ErrorKind::kSourceLost, ErrorOrigin::kSource,
-            "table {0} was copied before, but slot '{1}' is gone from PostgreSQL, and with it the changes since "
-            "{2}; drop the table in the catalog to copy it anew, or give back the slot's name",
-            ToString(table.name), options_.source.slot, ToString(target->progress->lsn));
-      }
       // Nobody would notice a column that can't be stored until the copy: say so before anything is made.
       if (!target) TRY_VOID(CheckNewTargetTable(table, settings).Context("table {}", table.name));
       status_.tables.push_back({.source = ToString(table.name),
@@ -118,6 +114,24 @@ class PipelineRun {
     }
     services_.writer.metrics.SetTableCount(static_cast<int64_t>(sources_.size()));
     services_.status.Set(status_);
+    return {};
+  }
+
+  /// Before anything is made or acknowledged: whether the stream goes on where the tables are.
+  Status CheckSlot(const SourceState& source) {
+    SlotSituation situation{
+        .name = options_.source.slot, .slot = source.slot, .acknowledged_file = AcknowledgedFile(options_.state_dir)};
+    TRY(situation.acknowledged, ReadAcknowledged(options_.state_dir));
+    for (size_t i = 0; i < targets_.size(); ++i) {
+      situation.server_end = std::max(situation.server_end, sources_[i].version.read_at);
+      if (!targets_[i] || !targets_[i]->progress) continue;
+      const Lsn lsn = targets_[i]->progress->lsn;
+      if (situation.committed && lsn <= *situation.committed) continue;
+      situation.committed = lsn;
+      situation.table = ToString(sources_[i].name);
+    }
+    if (auto problem = FindSlotProblem(situation)) return *std::move(problem);
+    if (source.slot) slot_known_ = source.slot->confirmed_flush_lsn;
     return {};
   }
 
@@ -210,6 +224,7 @@ class PipelineRun {
     for (auto& target : targets_) {
       TRY_VOID(AdoptDeleteForm(services_.catalog, target->settings, target->table));
       binary = binary && target->mapping.StreamsBinary();
+      slot_known_ = std::max(slot_known_, target->progress->lsn);  // The slot was made with a copy.
       targets.push_back(std::move(*target));
     }
     ReplicatorOptions options{.flush = options_.flush,
@@ -243,7 +258,8 @@ class PipelineRun {
         // Another firn holds the slot: a second one must not wait for its place. After a network failure it may be our
         // own walsender, which the server has not given up yet.
         if (in_use && !carried_.has_run) return std::move(stream.error()).WithKind(ErrorKind::kSourceLost);
-        return stream;
+        if (!stream) return stream;
+        return RecordAcknowledged(*std::move(stream), options_.state_dir, slot_known_);
       }
     }
   }
@@ -254,6 +270,7 @@ class PipelineRun {
   Carried& carried_;
   PipelineStatus status_;
   TableWriterOptions writer_options_;
+  Lsn slot_known_;  ///< The slot is no further when the stream begins.
   std::vector<SourceTable> sources_;
   std::vector<TableSettings> settings_;              ///< Beside sources_.
   std::vector<std::optional<TargetTable>> targets_;  ///< Beside sources_.

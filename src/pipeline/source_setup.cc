@@ -48,22 +48,23 @@ void CheckServer(SourceState& state) {
   }
 }
 
-void CheckSlot(SourceState& state) {
-  if (!state.slot) return;
+Status CheckSlot(Connection& connection, SourceState& state) {
+  if (!state.slot) return {};
   const postgres::SlotInfo& slot = *state.slot;
   if (slot.plugin != "pgoutput" || slot.database != state.facts.database) {
     AddProblem(state, ErrorKind::kInvalidConfig,
                "slot '{}' belongs to something else (plugin {}, database {}): set source.slot to another name",
                slot.name, slot.plugin, slot.database);
   }
-  if (slot.wal_status == "lost") {
-    AddProblem(
-        state, ErrorKind::kSourceLost,
-        "slot '{0}' is lost: PostgreSQL removed WAL that it still needed (max_slot_wal_keep_size). Changes are "
-        "missing, so the tables must be copied anew: drop the slot (SELECT pg_drop_replication_slot('{0}')), drop "
-        "the tables in the catalog, and start firn again",
-        slot.name);
-  }
+  if (slot.wal_status != "lost") return {};
+  TRY(const auto wal, postgres::ReadSlotWal(connection, slot.name));
+  AddProblem(
+      state, ErrorKind::kSourceLost,
+      "slot '{0}' is lost{1}: PostgreSQL removed what it still needed (see max_slot_wal_keep_size and "
+      "idle_replication_slot_timeout). Changes are missing, so the tables must be copied anew: drop the slot (firn "
+      "cleanup, or SELECT pg_drop_replication_slot('{0}')), drop the tables in the catalog, and start firn again",
+      slot.name, wal && !wal->invalidation_reason.empty() ? fmt::format(" ({})", wal->invalidation_reason) : "");
+  return {};
 }
 
 /// The tables that are to be replicated.
@@ -191,7 +192,7 @@ Result<SourceState> InspectSource(const SourceOptions& options) {
   TRY(state.publication, postgres::ReadPublication(connection, options.publication));
   TRY(state.slot, postgres::ReadSlot(connection, options.slot));
   CheckServer(state);
-  CheckSlot(state);
+  TRY_VOID(CheckSlot(connection, state));
   CheckPublication(options, state);
 
   // All tables as of one moment, and a WAL position behind it.
@@ -238,7 +239,8 @@ Result<SourceSnapshot> OpenSnapshot(const SourceOptions& options, bool slot_exis
   SourceSnapshot snapshot{.connection = std::make_unique<Connection>(std::move(connection))};
   TRY(snapshot.taken_at_us, postgres::ReadClock(*snapshot.connection));
   const std::string name = slot_exists ? fmt::format("firn_copy_{}", ::getpid()) : options.slot;
-  TRY(snapshot.slot, postgres::CreateSlot(*snapshot.connection, name, /*temporary=*/slot_exists));
+  TRY(snapshot.slot,
+      postgres::CreateSlot(*snapshot.connection, name, /*temporary=*/slot_exists, options.failover_slot));
   return snapshot;
 }
 

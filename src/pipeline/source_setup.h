@@ -22,6 +22,8 @@ struct SourceOptions {
   /// Patterns; none: every table of the publication, and of the database where firn made the publication.
   std::vector<std::string> tables;
   postgres::PartitionedTables partitioned_tables = postgres::PartitionedTables::kRoot;
+  /// The slot is to be there on standbys that are promoted, where the server can do that.
+  bool failover_slot = true;
 };
 
 /// What was found; nothing has been made yet.

@@ -58,6 +58,36 @@ Result<std::optional<SlotInfo>> ReadSlot(Connection& connection, const std::stri
   return slot;
 }
 
+Result<std::optional<SlotWal>> ReadSlotWal(Connection& connection, const std::string& name) {
+  const int version = connection.server_version();
+  TRY(const auto found,
+      connection
+          .Query(fmt::format(
+              "SELECT coalesce({}, ''), coalesce({}, ''), coalesce(pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN "
+              "pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn), 0)::bigint, {}, {} FROM "
+              "pg_replication_slots WHERE slot_name = {}",
+              version >= 130000 ? "wal_status" : "NULL", version >= 170000 ? "invalidation_reason" : "NULL",
+              version >= 130000 ? "safe_wal_size" : "NULL",
+              version >= 130000 ? "(SELECT nullif(setting::bigint, -1) * 1048576 FROM pg_settings WHERE name = "
+                                  "'max_slot_wal_keep_size')"
+                                : "NULL",
+              QuoteLiteral(name)))
+          .Context("reading the WAL of replication slot {}", name));
+  if (found.rows() == 0) return std::nullopt;
+  const auto number = [&](int column) {
+    int64_t value = 0;
+    const std::string_view text = found.Get(0, column);
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+  };
+  SlotWal wal{.wal_status = std::string(found.Get(0, 0)),
+              .invalidation_reason = std::string(found.Get(0, 1)),
+              .retained_bytes = number(2)};
+  if (!found.IsNull(0, 3)) wal.safe_bytes = number(3);
+  if (!found.IsNull(0, 4)) wal.limit_bytes = number(4);
+  return wal;
+}
+
 Status CheckSlotName(const std::string& name) {
   const bool valid = !name.empty() && name.size() <= kSlotNameMax && std::ranges::all_of(name, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
@@ -68,12 +98,15 @@ Status CheckSlotName(const std::string& name) {
                    kSlotNameMax);
 }
 
-Result<CreatedSlot> CreateSlot(Connection& connection, const std::string& name, bool temporary) {
+Result<CreatedSlot> CreateSlot(Connection& connection, const std::string& name, bool temporary, bool failover) {
   TRY_VOID(CheckSlotName(name));
   const bool has_options = connection.server_version() >= 150000;
+  const bool has_failover = failover && !temporary && connection.server_version() >= 170000;
   auto created = connection.Query(fmt::format("CREATE_REPLICATION_SLOT {} {}LOGICAL pgoutput {}", QuoteIdentifier(name),
                                               temporary ? "TEMPORARY " : "",
-                                              has_options ? "(SNAPSHOT 'export')" : "EXPORT_SNAPSHOT"));
+                                              has_failover  ? "(SNAPSHOT 'export', FAILOVER true)"
+                                              : has_options ? "(SNAPSHOT 'export')"
+                                                            : "EXPORT_SNAPSHOT"));
   if (!created.has_value()) {
     return ExplainCreateFailure(connection, std::move(created.error()))
         .WithContext(fmt::format("creating replication slot {}", name));

@@ -22,6 +22,17 @@ struct SlotInfo {
 /// Over a connection of either kind.
 Result<std::optional<SlotInfo>> ReadSlot(Connection& connection, const std::string& name);
 
+/// How much WAL a slot keeps, and may keep.
+struct SlotWal {
+  std::string wal_status;              ///< As in SlotInfo.
+  std::string invalidation_reason;     ///< Of a lost slot, from PostgreSQL 17: "wal_removed", "rows_removed", …
+  int64_t retained_bytes = 0;          ///< From restart_lsn to where the WAL ends now.
+  std::optional<int64_t> safe_bytes;   ///< That may be written before the slot may be lost; nothing: no limit is set.
+  std::optional<int64_t> limit_bytes;  ///< max_slot_wal_keep_size
+};
+/// Nothing where there is no such slot.
+Result<std::optional<SlotWal>> ReadSlotWal(Connection& connection, const std::string& name);
+
 /// PostgreSQL's rule: 1 to 63 of a-z, 0-9 and _. kInvalidConfig else.
 Status CheckSlotName(const std::string& name);
 
@@ -32,8 +43,10 @@ struct CreatedSlot {
 };
 /// `connection` must be a replication connection; it keeps the snapshot alive. A temporary slot goes with it.
 /// Waits until every transaction that was open at its start has ended.
+/// `failover`: standbys that synchronize slots (sync_replication_slots) take it over, so that it is there when one is
+/// promoted; from PostgreSQL 17, and not of temporary slots: elsewhere it means nothing.
 /// kAlreadyExists when a slot has that name; kInvalidConfig when wal_level or max_replication_slots don't allow one.
-Result<CreatedSlot> CreateSlot(Connection& connection, const std::string& name, bool temporary);
+Result<CreatedSlot> CreateSlot(Connection& connection, const std::string& name, bool temporary, bool failover = false);
 /// A connection inside a transaction that sees what the exported snapshot sees, the catalogs included (where it is
 /// asked by SQL; the server itself, when it plans a query or runs COPY, always looks at the catalogs as they are now).
 /// An empty name: a snapshot of its own. kTransient when the snapshot is no longer there.

@@ -12,10 +12,10 @@ using testing::Contains;
 using testing::HasSubstr;
 
 /// CreateSlot against a server that answers `answer`.
-Result<CreatedSlot> CreateAt(FakeServer& server, bool temporary = false) {
+Result<CreatedSlot> CreateAt(FakeServer& server, bool temporary = false, bool failover = false) {
   auto connection = Connection::Open({.url = server.Url(), .replication = true});
   if (!connection.has_value()) return connection.error();
-  return CreateSlot(*connection, "firn", temporary);
+  return CreateSlot(*connection, "firn", temporary, failover);
 }
 
 FakeServer::Script Answer(std::string answer, std::string version = "15.4") {
@@ -50,6 +50,18 @@ TEST(CreateSlotTest, SpeaksTheOlderGrammarBefore15) {
   server.Join();
   EXPECT_THAT(server.queries(),
               Contains("CREATE_REPLICATION_SLOT \"firn\" TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT"));
+}
+
+TEST(CreateSlotTest, AsksForFailoverWhereTheServerKnowsIt) {
+  const auto sql = [](std::string version, bool temporary) {
+    FakeServer server(Answer(Rows({{"firn", "0/1", "s", "pgoutput"}}), std::move(version)));
+    EXPECT_TRUE(CreateAt(server, temporary, /*failover=*/true).has_value());
+    server.Join();
+    return server.queries().back();
+  };
+  EXPECT_THAT(sql("17.0", false), HasSubstr("(SNAPSHOT 'export', FAILOVER true)"));
+  EXPECT_THAT(sql("17.0", true), testing::Not(HasSubstr("FAILOVER")));
+  EXPECT_THAT(sql("16.4", false), testing::Not(HasSubstr("FAILOVER")));
 }
 
 TEST(CreateSlotTest, ExplainsWalLevel) {

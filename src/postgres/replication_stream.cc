@@ -18,6 +18,8 @@ using std::chrono::steady_clock;
 
 constexpr milliseconds kStatusIntervalMax{10'000};
 constexpr milliseconds kStatusIntervalMin{50};
+/// The server learns of a new acknowledgement within this time.
+constexpr milliseconds kAcknowledgeWithin{1'000};
 /// How long Close() waits for the server's end of the conversation, which frees the slot for the next process.
 constexpr milliseconds kCloseWaitMax{3'000};
 
@@ -142,7 +144,11 @@ class LibpqReplicationStream final : public ReplicationStream {
     return SendStatusIfDue();
   }
 
-  void SetAcknowledged(Lsn lsn) override { acknowledged_ = std::max(acknowledged_, lsn); }
+  void SetAcknowledged(Lsn lsn) override {
+    if (lsn <= acknowledged_) return;
+    acknowledged_ = lsn;
+    next_status_ = std::min(next_status_, steady_clock::now() + kAcknowledgeWithin);
+  }
 
   Status SendStatus() override {
     if (!connection_) return Closed();

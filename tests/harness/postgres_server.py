@@ -90,6 +90,22 @@ class PostgresServer:
             hba = self.data / "pg_hba.conf"
             hba.write_text("\n".join(self._hba_lines) + "\n" + hba.read_text())
 
+    def copy_from(self, primary, slot):
+        """Before start: this server becomes a standby of `primary`, through a physical slot that is made there. The primary is
+        stopped for that, and started again at another port."""
+        with primary.connect() as connection:
+            connection.execute("SELECT pg_create_physical_replication_slot(%s, true)", [slot])
+        primary.stop(signal.SIGINT)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if self._as_user:
+            shutil.chown(self.directory, self._as_user["user"], self._as_user["group"])
+        subprocess.run(["cp", "-a", primary.data, self.data], check=True)
+        shutil.rmtree(self.data / "pg_replslot" / slot)
+        (self.data / "standby.signal").touch()
+        primary.start()
+        self._settings["primary_conninfo"] = f"host=127.0.0.1 port={primary.port} user=postgres dbname=postgres application_name={slot}"
+        self._settings["primary_slot_name"] = slot
+
     def _launch(self):
         options = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", **self._settings}
         command = [self._programs / "postgres", "-D", self.data]
@@ -126,11 +142,11 @@ class PostgresServer:
         if done.returncode != 0:
             raise RuntimeError(f"{program} failed: {done.stderr}")
 
-    def stop(self):
+    def stop(self, how=signal.SIGQUIT):
         if self._process is None or self._process.poll() is not None:
             return
         # SIGQUIT is the immediate shutdown; SIGINT the fast one, which waits for replication clients.
-        self._process.send_signal(signal.SIGQUIT)
+        self._process.send_signal(how)
         try:
             self._process.wait(20)
         except subprocess.TimeoutExpired:

@@ -1,0 +1,49 @@
+#include "pipeline/slot_check.h"
+
+#include <algorithm>
+
+namespace firn::pipeline {
+namespace {
+
+constexpr char kRemedy[] =
+    "to copy the tables anew, drop the slot if it is there (firn cleanup) and the tables in the catalog, and start "
+    "firn "
+    "again";
+
+template <typename... Args>
+Error SourceLost(fmt::format_string<Args...> format, Args&&... args) {
+  return MakeError(ErrorKind::kSourceLost, ErrorOrigin::kSource, format, std::forward<Args>(args)...);
+}
+
+}  // namespace
+
+std::optional<Error> FindSlotProblem(const SlotSituation& situation) {
+  if (!situation.committed) return std::nullopt;  // All tables are to be copied.
+  const Lsn committed = *situation.committed;
+  if (!situation.slot) {
+    return SourceLost(
+        "table {} was copied before, but slot '{}' is gone from PostgreSQL, and with it the changes since {}: it was "
+        "dropped, or this is a standby that was promoted without it, or a restored backup; give back the slot's name, "
+        "or "
+        "{}",
+        situation.table, situation.name, committed, kRemedy);
+  }
+  if (situation.server_end < committed) {
+    return SourceLost(
+        "table {} holds changes up to {}, but the server's log ends at {}: it was restored from a backup, or is a "
+        "standby "
+        "that was promoted before it had them; {}",
+        situation.table, committed, situation.server_end, kRemedy);
+  }
+  const Lsn confirmed = situation.slot->confirmed_flush_lsn;
+  if (situation.acknowledged && confirmed > std::max(*situation.acknowledged, committed)) {
+    return SourceLost(
+        "slot '{}' is at {}, but firn has confirmed no more than {}: it was dropped and made again, or moved, and the "
+        "changes in between are missing. If another firn with another state_dir has used it meanwhile, nothing is "
+        "missing: delete {}. Else, {}",
+        situation.name, confirmed, std::max(*situation.acknowledged, committed), situation.acknowledged_file, kRemedy);
+  }
+  return std::nullopt;
+}
+
+}  // namespace firn::pipeline

@@ -159,6 +159,23 @@ Status FindUnpublished(Connection& connection, const SourceOptions& options, Sou
   return {};
 }
 
+/// Policies hide rows from the copy alone, while the stream brings the changes of all.
+Status CheckRowSecurity(Connection& connection, SourceState& state) {
+  TRY(const auto secured,
+      connection.Query("SELECT oid FROM pg_class WHERE relkind IN ('r', 'p') AND row_security_active(oid)"));
+  for (int row = 0; row < secured.rows(); ++row) {
+    auto table = std::ranges::find_if(state.tables, [&](const SourceTable& candidate) {
+      return fmt::to_string(candidate.oid.value) == secured.Get(row, 0);
+    });
+    if (table == state.tables.end()) continue;
+    AddProblem(state, ErrorKind::kPermission,
+               "row-level security hides rows of table {} from role '{}', so that it could be copied only in part: run "
+               "ALTER ROLE {} BYPASSRLS as a superuser, or leave the table out (source.tables)",
+               ToString(table->name), state.facts.user, postgres::QuoteIdentifier(state.facts.user));
+  }
+  return {};
+}
+
 Status CheckReadable(Connection& connection, SourceState& state) {
   TRY(const auto unreadable,
       connection.Query(
@@ -210,6 +227,7 @@ Result<SourceState> InspectSource(const SourceOptions& options) {
   TRY_VOID(CheckPartitionedTables(connection, options, state));
   CheckIdentities(state);
   TRY_VOID(CheckReadable(connection, state));
+  TRY_VOID(CheckRowSecurity(connection, state));
   if (state.facts.system_identifier.empty() && state.facts.can_replicate) {
     postgres::ConnectionOptions replication = options.connection;
     replication.replication = true;

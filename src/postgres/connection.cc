@@ -106,6 +106,10 @@ Error ConnectFailure(const PGconn* connection, bool replication) {
                 fmt::format("as a superuser: ALTER ROLE {} REPLICATION (on Amazon RDS: GRANT rds_replication TO {})",
                             QuoteIdentifier(user), QuoteIdentifier(user)));
   }
+  if (code == "42501") {
+    return make(ErrorKind::kPermission, fmt::format("GRANT CONNECT ON DATABASE {} TO {}",
+                                                    QuoteIdentifier(PQdb(connection)), QuoteIdentifier(user)));
+  }
   if (code == "53300") {
     return make(ErrorKind::kTransient, replication ? "close connections or raise max_wal_senders and max_connections"
                                                    : "close connections, raise max_connections or lower copy_workers");

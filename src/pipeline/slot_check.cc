@@ -1,7 +1,5 @@
 #include "pipeline/slot_check.h"
 
-#include <algorithm>
-
 namespace firn::pipeline {
 namespace {
 
@@ -35,13 +33,16 @@ std::optional<Error> FindSlotProblem(const SlotSituation& situation) {
         "that was promoted before it had them; {}",
         situation.table, committed, situation.server_end, kRemedy);
   }
+  // What is written down is the last word only where no later commit is in the tables: that may be of a firn with
+  // another state_dir, which acknowledged more.
+  const bool is_known = situation.acknowledged && *situation.acknowledged >= committed;
   const Lsn confirmed = situation.slot->confirmed_flush_lsn;
-  if (situation.acknowledged && confirmed > std::max(*situation.acknowledged, committed)) {
+  if (is_known && confirmed > *situation.acknowledged) {
     return SourceLost(
         "slot '{}' is at {}, but firn has confirmed no more than {}: it was dropped and made again, or moved, and the "
         "changes in between are missing. If another firn with another state_dir has used it meanwhile, nothing is "
         "missing: delete {}. Else, {}",
-        situation.name, confirmed, std::max(*situation.acknowledged, committed), situation.acknowledged_file, kRemedy);
+        situation.name, confirmed, *situation.acknowledged, situation.acknowledged_file, kRemedy);
   }
   return std::nullopt;
 }

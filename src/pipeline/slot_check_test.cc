@@ -59,6 +59,13 @@ TEST(FindSlotProblemTest, TellsASlotThatWasMadeAgain) {
   EXPECT_THAT(MessageOf(situation), HasSubstr("delete /state/acknowledged"));
 }
 
+TEST(FindSlotProblemTest, BelievesATableThatAnotherFirnHasCommittedTo) {
+  SlotSituation situation = AllIsWell();
+  situation.acknowledged = Lsn{90};
+  situation.slot->confirmed_flush_lsn = {150};
+  EXPECT_FALSE(FindSlotProblem(situation));
+}
+
 TEST(FindSlotProblemTest, TellsARestoredBackup) {
   SlotSituation situation = AllIsWell();
   situation.server_end = {99};

@@ -14,6 +14,14 @@ STORES = {
     "azurite": (services.Azurite, azure_store, "abfss://{bucket}@devstoreaccount1.dfs.core.windows.net/suite"),
 }
 
+# What Apache's server, which is made for tests, does otherwise than a catalog should.
+REST_FIXTURE_DIFFERS = {
+    "RenamedTableKeepsItsMetadata": "a new table gets the folder of the renamed one whose name it has",
+    "WhatDoesNotExistSaysSo": "it makes tables in a namespace that is not there",
+    "WritersOfTwoTablesInEitherOrderDoNotBlockEachOther": "of two transactions at once it acknowledges both and loses one",
+    "OddNamesAreNamesLikeOthers": "it takes a dot for the end of a level, and refuses a backslash",
+}
+
 
 @pytest.mark.parametrize("name", STORES)
 def test_store_conforms(servers, name):
@@ -42,8 +50,8 @@ def test_rest_catalog_conforms(servers, tmp_path):
         "catalog/firn_catalog_test",
         {"FIRN_TEST_REST_URI": server.url, "FIRN_TEST_REST_CREDENTIAL": client},
         timeout_s=400,
-        tests_min=20,
-        only="RestServer/*",
+        tests_min=22,
+        only="RestServer/*-" + ":".join(f"*.{name}/*" for name in REST_FIXTURE_DIFFERS),
     )
 
 

@@ -102,9 +102,8 @@ void AddSurroundings(const Surroundings& around, std::vector<MetricFamily>& fami
                               static_cast<double>(around.slot->retained_bytes)));
     families.push_back(
         Single("firn_slot_active", "Whether a client reads from the replication slot.", around.slot->active ? 1 : 0));
-    families.push_back(Single("firn_slot_lost",
-                              "Whether PostgreSQL has removed WAL that the slot needs, or the slot itself.",
-                              !around.slot->exists || around.slot->wal_status == "lost" ? 1 : 0));
+    families.push_back(Single("firn_slot_lost", "Whether PostgreSQL has removed WAL that the slot needs.",
+                              around.slot->wal_status == "lost" ? 1 : 0));
   }
   families.push_back(
       Single("firn_index_bytes", "Size of the key index on disk.", static_cast<double>(around.index_bytes)));

@@ -181,7 +181,7 @@ function noticesOf({status, failure, answeredAt}) {
       });
     }
   }
-  if (status.slot && (!status.slot.exists && status.state === 'streaming' || status.slot.wal_status === 'lost')) {
+  if (status.slot && status.slot.wal_status === 'lost') {
     notices.push({
       level: 'bad',
       title: 'The replication slot is lost',

@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "base/failpoint.h"
 #include "base/interruptible_sleep.h"
 #include "base/try.h"
 #include "observe/log.h"
@@ -115,6 +116,7 @@ class GroupCommit {
     for (const PendingTable& table : tables_) {
       if (!table.committed) requests.push_back(*table.request);
     }
+    TRY_VOID(BeforeStep(Failpoint::kCatalogCommitBefore));
     ++attempts_;
     auto committed = catalog_.CommitTables(requests);
     if (!committed.has_value()) {
@@ -126,6 +128,7 @@ class GroupCommit {
       }
       return std::move(committed).error();
     }
+    AfterStep(Failpoint::kCatalogCommitAfter);
     auto fresh = committed->begin();
     for (PendingTable& table : tables_) {
       if (table.committed) continue;
@@ -207,8 +210,12 @@ Result<LoadedTable> CommitMetadata(
   for (int retries = 0;; ++retries) {
     TRY(const auto request, build(base));
     if (!request) return base;
+    TRY_VOID(BeforeStep(Failpoint::kSchemaCommitBefore));
     auto committed = catalog.CommitTables(std::span(&*request, 1));
-    if (committed.has_value()) return std::move(committed->front());
+    if (committed.has_value()) {
+      AfterStep(Failpoint::kSchemaCommitAfter);
+      return std::move(committed->front());
+    }
     Error error = std::move(committed).error();
     if (!RetryPolicy::IsRetryable(error) && error.kind() != ErrorKind::kCommitUnknown) return error;
     if (retries >= retry.max_retries) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 
+#include "base/failpoint.h"
 #include "base/try.h"
 #include "base/uuid.h"
 #include "iceberg/row_delta.h"
@@ -52,7 +53,9 @@ Result<LoadedTable> WriteMetadata(const TableIdent& ident, TableMetadata metadat
                                   WrittenFiles& files) {
   const int64_t version = previous.empty() ? 0 : VersionOf(previous) + 1;
   std::string location = iceberg::MetadataLocation(metadata, fmt::format("{:05}-{}.metadata.json", version, NewUuid()));
+  TRY_VOID(BeforeStep(Failpoint::kMetadataWriteBefore));
   TRY_VOID(files.Write(location, TableMetadataToText(metadata)));
+  AfterStep(Failpoint::kMetadataWriteAfter);
   return LoadedTable{.ident = ident,
                      .metadata = std::make_shared<const TableMetadata>(std::move(metadata)),
                      .metadata_location = std::move(location)};

@@ -7,12 +7,14 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <cstdlib>
 #include <iostream>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/failpoint.h"
 #include "base/try.h"
 #include "cli/commands.h"
 #include "config/config.h"
@@ -105,6 +107,9 @@ int WithConfiguration(const Arguments& arguments, Command&& command) {
 }
 
 int Main(int argc, char** argv) {
+  if (const char* wanted = std::getenv("FIRN_FAILPOINTS"); wanted != nullptr) {
+    if (const Status armed = ArmFailpoints(wanted); !armed) return Finish(armed);
+  }
   CLI::App app{"firn replicates PostgreSQL into Apache Iceberg tables."};
   app.require_subcommand(1);
   app.set_version_flag("--version", FIRN_VERSION);

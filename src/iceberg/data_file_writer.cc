@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/failpoint.h"
 #include "base/try.h"
 #include "iceberg/arrow_decoding.h"
 #include "iceberg/parquet_dictionary.h"
@@ -239,12 +240,14 @@ class ParquetFileWriter : public DataFileWriter {
   Result<DataFile> Close() override {
     TRY_VOID(WriteRowGroup());
     if (!writer_) TRY_VOID(Begin());  // a file of no rows
+    TRY_VOID(BeforeStep(Failpoint::kDataFileCloseBefore));
     int64_t size = 0;
     TRY_VOID(Do([&] {
       ARROW_RETURN_NOT_OK(writer_->Close());
       ARROW_ASSIGN_OR_RAISE(size, stream_->Tell());
       return stream_->Close();
     }));
+    AfterStep(Failpoint::kDataFileCloseAfter);
     closed_ = true;
     DataFile file{.file_path = location_, .file_size_in_bytes = size, .sort_order_id = details_.sort_order_id};
     FillMetrics(*writer_->metadata(), schema_, nan_counts_, details_.metrics, file);
@@ -304,10 +307,12 @@ class ParquetFileWriter : public DataFileWriter {
   Status WriteRowGroup() {
     if (held_rows_ == 0) return {};
     if (!writer_) TRY_VOID(Begin());
+    TRY_VOID(BeforeStep(Failpoint::kRowGroupWriteBefore));
     TRY_VOID(Do([&]() -> arrow::Status {
       ARROW_ASSIGN_OR_RAISE(const auto table, arrow::Table::FromRecordBatches(arrow_schema_, held_));
       return writer_->WriteTable(*table, held_rows_);
     }));
+    AfterStep(Failpoint::kRowGroupWriteAfter);
     held_.clear();
     written_rows_ += std::exchange(held_rows_, 0);
     held_bytes_ = 0;

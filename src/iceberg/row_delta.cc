@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/failpoint.h"
 #include "base/try.h"
 #include "base/uuid.h"
 #include "iceberg/manifest_avro.h"
@@ -123,7 +124,9 @@ class Builder {
     snapshot_.manifest_list = MetadataLocation(base_, fmt::format("snap-{}-1-{}.avro", snapshot_.snapshot_id, uuid_));
     TRY(const std::string content, WriteManifestList(base_.format_version, snapshot_, list));
     written_.push_back(snapshot_.manifest_list);
+    TRY_VOID(BeforeStep(Failpoint::kManifestListWriteBefore));
     TRY_VOID(store_.Write(snapshot_.manifest_list, content).Context("writing the manifest list"));
+    AfterStep(Failpoint::kManifestListWriteAfter);
     cache_.PutList(snapshot_.manifest_list, std::make_shared<const std::vector<ManifestFile>>(std::move(list)));
     return {};
   }
@@ -309,7 +312,9 @@ class Builder {
         written.manifest.manifest_path =
             MetadataLocation(base_, fmt::format("{}-m{}.avro", uuid_, manifests_created_++));
         written_.push_back(written.manifest.manifest_path);
+        TRY_VOID(BeforeStep(Failpoint::kManifestWriteBefore));
         TRY_VOID(store_.Write(written.manifest.manifest_path, written.content).Context("writing a manifest"));
+        AfterStep(Failpoint::kManifestWriteAfter);
         const auto begin = std::make_move_iterator(entries.begin());
         written_entries_[written.manifest.manifest_path].assign(begin + static_cast<ptrdiff_t>(first),
                                                                 begin + static_cast<ptrdiff_t>(next));

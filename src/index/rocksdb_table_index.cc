@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/failpoint.h"
 #include "base/try.h"
 #include "index/sorted_order.h"
 
@@ -88,9 +89,11 @@ Status RocksDbTableIndex::Reset(const std::string& commit_id) {
   rocksdb::WriteBatch batch;
   TRY_VOID(database_.Check(batch.Put(TableKey(table_id_), EncodeTableRecord(fresh))));
   if (record_.has_value()) RocksDbDatabase::EraseGeneration(batch, record_->generation);
+  TRY_VOID(BeforeStep(Failpoint::kIndexResetBefore));
   rocksdb::WriteOptions sync;
   sync.sync = true;
   TRY_VOID(database_.Check(database_.db().Write(sync, &batch)));
+  AfterStep(Failpoint::kIndexResetAfter);
   if (record_.has_value()) database_.ReclaimGeneration(record_->generation);
   record_ = fresh;
   next_file_ = 0;
@@ -109,12 +112,18 @@ Status RocksDbTableIndex::Begin(const std::string& commit_id) {
                      *changing, commit_id);
   }
   begin_is_on_disk_ = false;
-  return WriteRecord({.generation = record_->generation, .state = {.changing_commit_id = commit_id}});
+  TRY_VOID(BeforeStep(Failpoint::kIndexBeginBefore));
+  TRY_VOID(WriteRecord({.generation = record_->generation, .state = {.changing_commit_id = commit_id}}));
+  AfterStep(Failpoint::kIndexBeginAfter);
+  return {};
 }
 
 Status RocksDbTableIndex::Complete(int64_t snapshot_id) {
   TRY_VOID(CheckChanging());
-  return WriteRecord({.generation = record_->generation, .state = {.snapshot_id = snapshot_id}});
+  TRY_VOID(BeforeStep(Failpoint::kIndexCompleteBefore));
+  TRY_VOID(WriteRecord({.generation = record_->generation, .state = {.snapshot_id = snapshot_id}}));
+  AfterStep(Failpoint::kIndexCompleteAfter);
+  return {};
 }
 
 Result<uint32_t> RocksDbTableIndex::AddFile(const std::string& location) {
@@ -225,6 +234,7 @@ Status RocksDbTableIndex::LookupDuplicates(std::span<const std::string_view> key
 
 Status RocksDbTableIndex::Apply(std::span<const Change> changes) {
   TRY_VOID(CheckChanging());
+  TRY_VOID(BeforeStep(Failpoint::kIndexApplyBefore));
   rocksdb::DB& db = database_.db();
   rocksdb::WriteBatch batch;
   std::string key;
@@ -259,8 +269,9 @@ Status RocksDbTableIndex::Apply(std::span<const Change> changes) {
       batch.Clear();
     }
   }
-  if (batch.Count() == 0) return {};
-  return database_.Check(db.Write({}, &batch));
+  if (batch.Count() > 0) TRY_VOID(database_.Check(db.Write({}, &batch)));
+  AfterStep(Failpoint::kIndexApplyAfter);
+  return {};
 }
 
 Status RocksDbTableIndex::Load(std::vector<Entry> entries) {
@@ -271,6 +282,7 @@ Status RocksDbTableIndex::Load(std::vector<Entry> entries) {
     TRY_VOID(database_.Check(database_.db().SyncWAL()));
     begin_is_on_disk_ = true;
   }
+  TRY_VOID(BeforeStep(Failpoint::kIndexLoadBefore));
   const std::string path = database_.NewRunPath();
   Status loaded = WriteRun(entries, path);
   if (loaded.has_value()) {
@@ -280,6 +292,7 @@ Status RocksDbTableIndex::Load(std::vector<Entry> entries) {
     options.write_global_seqno = false;
     loaded = database_.Check(database_.db().IngestExternalFile({path}, options));
   }
+  if (loaded) AfterStep(Failpoint::kIndexLoadAfter);
   std::remove(path.c_str());  // Moved means linked: the name here is left.
   return loaded;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/failpoint.h"
 #include "base/try.h"
 #include "base/uuid.h"
 #include "observe/log.h"
@@ -16,11 +17,13 @@ using Clock = std::chrono::steady_clock;
 
 Result<FlushOutcome> BatchCommitter::Do(FlushJob& job, std::stop_token stop) {
   if (commit_id_.empty()) commit_id_ = NewUuid();
+  TRY_VOID(BeforeStep(Failpoint::kFlushBefore));
   for (FlushJob::Part& part : job.parts) {
     TRY_VOID(part.writer->Write(commit_id_, part.batch).Context("table {}", part.writer->name()));
     if (std::ranges::find(writers_, part.writer) == writers_.end()) writers_.push_back(part.writer);
     part.batch = {};
   }
+  AfterStep(Failpoint::kFlushAfter);
   FlushOutcome outcome{.bytes = job.bytes};
   if (job.commit_lsn) TRY_VOID(Commit(*job.commit_lsn, stop, outcome));
   return outcome;

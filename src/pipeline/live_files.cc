@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/failpoint.h"
 #include "base/try.h"
 #include "iceberg/deletion_vector.h"
 
@@ -156,6 +157,7 @@ Result<iceberg::RowDelta> LiveFiles::MakeDelta(int32_t format_version,
     }
     if (entry.added) delta.added_data_files.push_back(entry.file);
     if (!entry.has_marks) continue;
+    TRY_VOID(BeforeStep(Failpoint::kDeleteFileWriteBefore));
     if (format_version >= 3) {
       TRY(entry.next_delete_file,
           iceberg::WriteDeletionVector(store_, name("-deletes.puffin"), entry.file, std::move(deleted)));
@@ -163,6 +165,7 @@ Result<iceberg::RowDelta> LiveFiles::MakeDelta(int32_t format_version,
       TRY(entry.next_delete_file,
           iceberg::WritePositionDeletes(store_, name("-deletes.parquet"), entry.file, deleted, compression));
     }
+    AfterStep(Failpoint::kDeleteFileWriteAfter);
     delta.added_delete_files.push_back(*entry.next_delete_file);
   }
   return delta;

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/failpoint.h"
 #include "base/try.h"
 #include "base/uuid.h"
 #include "encode/row_encoder.h"
@@ -152,12 +153,14 @@ Status CopyRun::CopyTask(const Task& task, postgres::TableCopyReader& reader, Pa
   const RowFacts facts{.operation = RowOperation::kCopy, .lsn = options_.lsn, .committed_at_us = options_.taken_at_us};
   auto write_batch = [&]() -> Status {
     if (encoder->rows() == 0) return {};
+    TRY_VOID(BeforeStep(Failpoint::kCopyBatchBefore));
     TRY(const encode::EncodedRows encoded, encoder->Finish());
     ReportReplacedValues(context_.metrics, ToString(target.source.name), encoded.replaced);
     TRY(const auto rows, AddColumns(target.layout, encoded.batch, std::span(&facts, 1)));
     TRY([[maybe_unused]] const auto placed, files.Write(rows));
     progress_[task.table].rows += rows->num_rows();
     context_.metrics.AddCopiedRows(ToString(target.source.name), rows->num_rows());
+    AfterStep(Failpoint::kCopyBatchAfter);
     return {};
   };
 
@@ -202,12 +205,14 @@ Status CopyRun::CommitIfDone(size_t table, std::stop_token stop) {
   const std::string commit_id = NewUuid();
   const catalog::TableChange change =
       MakeCopyChange(context_.store, options_.writer.writer, target, std::move(files), options_.lsn, commit_id);
+  TRY_VOID(BeforeStep(Failpoint::kCopyCommitBefore));
   auto receipt = catalog::CommitChanges(catalog_, std::span(&change, 1), commit_id, options_.lsn, options_.retry, stop,
                                         &context_.metrics);
   context_.metrics.RecordCommit(ToString(target.source.name), receipt.has_value(),
                                 std::chrono::steady_clock::now() - commit_start);
   if (!receipt)
     return std::move(receipt.error()).WithContext(fmt::format("committing the copy of {}", target.source.name));
+  AfterStep(Failpoint::kCopyCommitAfter);
   target.table = receipt->tables().front();
   target.planned = target.table.metadata;
   target.change.reset();

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/failpoint.h"
 #include "base/try.h"
 #include "encode/default_value.h"
 #include "observe/log.h"
@@ -288,7 +289,9 @@ Result<TargetTable> CreateTargetTable(catalog::Catalog& catalog, const SourceTab
       {"write.merge.mode", "merge-on-read"},
   });
   TRY_VOID(catalog.EnsureNamespace(ident.namespace_levels));
+  TRY_VOID(BeforeStep(Failpoint::kTableCreateBefore));
   TRY(auto created, catalog.CreateTable(ident, table).Context("making Iceberg table {}", ToString(ident)));
+  AfterStep(Failpoint::kTableCreateAfter);
   const iceberg::TableMetadataPtr metadata = created.metadata;
   return TargetTable{.source = source,
                      .settings = settings,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/failpoint.h"
 #include "base/try.h"
 
 namespace firn::postgres {
@@ -100,6 +101,7 @@ Status CheckSlotName(const std::string& name) {
 
 Result<CreatedSlot> CreateSlot(Connection& connection, const std::string& name, bool temporary, bool failover) {
   TRY_VOID(CheckSlotName(name));
+  TRY_VOID(BeforeStep(Failpoint::kSlotCreateBefore));
   const bool has_options = connection.server_version() >= 150000;
   const bool has_failover = failover && !temporary && connection.server_version() >= 170000;
   auto created = connection.Query(fmt::format("CREATE_REPLICATION_SLOT {} {}LOGICAL pgoutput {}", QuoteIdentifier(name),
@@ -111,6 +113,7 @@ Result<CreatedSlot> CreateSlot(Connection& connection, const std::string& name, 
     return ExplainCreateFailure(connection, std::move(created.error()))
         .WithContext(fmt::format("creating replication slot {}", name));
   }
+  AfterStep(Failpoint::kSlotCreateAfter);
   // slot_name | consistent_point | snapshot_name | output_plugin
   if (created->rows() != 1 || created->columns() < 3) {
     return MakeError(ErrorKind::kCorrupt, ErrorOrigin::kSource, "creating replication slot {}: {} rows of {} columns",

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/failpoint.h"
 #include "base/try.h"
 #include "postgres/table_version.h"
 
@@ -398,7 +399,9 @@ Status CreatePublication(Connection& connection, const std::string& name, const 
   if (connection.server_version() >= 130000) {
     sql += fmt::format(" WITH (publish_via_partition_root = {})", partitioned == PartitionedTables::kRoot);
   }
+  TRY_VOID(BeforeStep(Failpoint::kPublicationCreateBefore));
   TRY_VOID(ChangePublication(connection, sql, tables).Context("creating publication {}", name));
+  AfterStep(Failpoint::kPublicationCreateAfter);
   TRY_VOID(
       connection.Query(fmt::format("COMMENT ON PUBLICATION {} IS {}", QuoteIdentifier(name), QuoteLiteral(kMadeByFirn)))
           .Context("marking publication {}", name));

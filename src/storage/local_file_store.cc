@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/failpoint.h"
 #include "base/try.h"
 #include "storage/arrow_error.h"
 
@@ -50,6 +51,7 @@ int OpenAgain(const char* path, int flags, mode_t mode = 0) {
 
 /// The errno, or 0.
 int WriteAll(int fd, const char* data, size_t size) {
+  if (const int error = BeforeWrite(Failpoint::kStoreWriteBefore); error != 0) return error;
   while (size > 0) {
     const ssize_t written = ::write(fd, data, size);
     if (written < 0) {
@@ -59,6 +61,7 @@ int WriteAll(int fd, const char* data, size_t size) {
     data += written;
     size -= static_cast<size_t>(written);
   }
+  AfterStep(Failpoint::kStoreWriteAfter);
   return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "base/failpoint.h"
 #include "base/try.h"
 #include "base/unix_time.h"
 #include "catalog/metadata_files.h"
@@ -329,7 +330,10 @@ class SqlCatalog : public Catalog {
                          ToString(from[i].ident));
       }
     }
-    return transaction.Commit();
+    TRY_VOID(BeforeStep(Failpoint::kPointersMoveBefore));
+    TRY_VOID(transaction.Commit());
+    AfterStep(Failpoint::kPointersMoveAfter);
+    return {};
   }
 
   storage::FileStore& store_;

@@ -236,7 +236,7 @@ class PipelineRun {
     options.look_for_changes = [watch](std::span<const postgres::Xid> transactions) {
       return watch->Look(transactions);
     };
-    options.spool.memory_bytes_per_transaction = std::max<size_t>(options_.flush.memory_bytes / 32, 1 << 20);
+    options.spool.memory_bytes = std::max<size_t>(options_.flush.memory_bytes / 16, 64 << 10);
     status_.state = "streaming";
     TRY(auto replicator, Replicator::Make(std::move(options), services_, std::move(targets), status_));
     TRY(auto stream, OpenStream(binary, stop));

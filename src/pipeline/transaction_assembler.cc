@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <variant>
 
+#include "base/failpoint.h"
 #include "base/try.h"
 
 namespace firn::pipeline {
@@ -34,17 +36,33 @@ Status TransactionAssembler::Start() {
   return {};
 }
 
-size_t TransactionAssembler::spooled_bytes_in_memory() const {
-  size_t bytes = 0;
-  for (const auto& [xid, streamed] : streamed_) bytes += streamed.spool->bytes_in_memory();
-  return bytes;
-}
-
 Status TransactionAssembler::Handle(std::string_view payload) {
   TRY(const postgres::Message message, parser_.Parse(payload, open_stream_.has_value()));
   const bool ends_stream = As<postgres::StreamStopMessage>(message) != nullptr;
-  if (open_stream_ && !ends_stream) return streamed_.at(*open_stream_).spool->Append(message.xid, payload);
+  if (open_stream_ && !ends_stream) return Spool(message.xid, payload);
   return HandleMessage(message);
+}
+
+Status TransactionAssembler::Spool(postgres::Xid subtransaction, std::string_view payload) {
+  TransactionSpool& spool = *streamed_.at(*open_stream_).spool;
+  bytes_in_memory_ -= spool.bytes_in_memory();
+  spool.Append(subtransaction, payload);
+  bytes_in_memory_ += spool.bytes_in_memory();
+  while (bytes_in_memory_ > options_.memory_bytes) {
+    // The largest, so that blocks are long and few, however many transactions are open.
+    const auto bytes = [](const auto& entry) { return entry.second.spool->bytes_in_memory(); };
+    TransactionSpool& largest = *std::ranges::max_element(streamed_, {}, bytes)->second.spool;
+    bytes_in_memory_ -= largest.bytes_in_memory();
+    TRY_VOID(largest.Spill());
+  }
+  return {};
+}
+
+void TransactionAssembler::Forget(postgres::Xid xid) {
+  const auto position = streamed_.find(xid);
+  if (position == streamed_.end()) return;
+  bytes_in_memory_ -= position->second.spool->bytes_in_memory();
+  streamed_.erase(position);
 }
 
 Status TransactionAssembler::HandleMessage(const postgres::Message& message) {
@@ -62,8 +80,7 @@ Status TransactionAssembler::HandleMessage(const postgres::Message& message) {
                           Streamed& streamed = streamed_[start.xid];
                           if (!streamed.spool) {
                             streamed.spool =
-                                std::make_unique<TransactionSpool>(fmt::format("{}/{}", options_.directory, start.xid),
-                                                                   options_.memory_bytes_per_transaction);
+                                std::make_unique<TransactionSpool>(fmt::format("{}/{}", options_.directory, start.xid));
                           }
                           return Status{};
                         },
@@ -73,7 +90,7 @@ Status TransactionAssembler::HandleMessage(const postgres::Message& message) {
                         },
                         [&](const postgres::StreamAbortMessage& abort) {
                           if (abort.subtransaction_xid == abort.xid) {
-                            streamed_.erase(abort.xid);
+                            Forget(abort.xid);
                           } else if (auto position = streamed_.find(abort.xid); position != streamed_.end()) {
                             position->second.aborted.insert(abort.subtransaction_xid);
                           }
@@ -92,6 +109,7 @@ Status TransactionAssembler::Replay(const postgres::StreamCommitMessage& commit)
   if (position == streamed_.end()) {
     return MakeError(ErrorKind::kCorrupt, "a Stream Commit of transaction {} that was not streamed", commit.xid);
   }
+  TRY_VOID(BeforeStep(Failpoint::kSpoolReplayBefore));
   const Streamed& streamed = position->second;
   in_transaction_ = true;
   TRY_VOID(sink_.Begin(commit.xid, commit.commit_lsn, commit.committed_at_us));
@@ -105,7 +123,8 @@ Status TransactionAssembler::Replay(const postgres::StreamCommitMessage& commit)
   }));
   in_transaction_ = false;
   TRY_VOID(sink_.End(commit.end_lsn));
-  streamed_.erase(position);
+  AfterStep(Failpoint::kSpoolReplayAfter);
+  Forget(commit.xid);
   return {};
 }
 

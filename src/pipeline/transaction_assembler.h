@@ -29,8 +29,8 @@ class TransactionSink {
 };
 
 struct SpoolOptions {
-  std::string directory;  ///< Made when missing; emptied when the assembler starts.
-  size_t memory_bytes_per_transaction = 16 << 20;
+  std::string directory;           ///< Made when missing; emptied when the assembler starts.
+  size_t memory_bytes = 32 << 20;  ///< Held of all transactions together; the rest is in files.
 };
 
 /// Single-threaded.
@@ -43,7 +43,7 @@ class TransactionAssembler {
 
   /// Between transactions, as the sink sees them: what it got so far ends with a whole one.
   bool between_transactions() const { return !in_transaction_; }
-  size_t spooled_bytes_in_memory() const;
+  size_t spooled_bytes_in_memory() const { return bytes_in_memory_; }
 
  private:
   struct Streamed {
@@ -51,6 +51,8 @@ class TransactionAssembler {
     std::set<postgres::Xid> aborted;  ///< Subtransactions.
   };
   Status HandleMessage(const postgres::Message& message);
+  Status Spool(postgres::Xid subtransaction, std::string_view payload);
+  void Forget(postgres::Xid xid);
   Status Replay(const postgres::StreamCommitMessage& commit);
 
   TransactionSink& sink_;
@@ -59,6 +61,7 @@ class TransactionAssembler {
   postgres::PgoutputParser replay_parser_;
   std::map<postgres::Xid, Streamed> streamed_;
   std::optional<postgres::Xid> open_stream_;
+  size_t bytes_in_memory_ = 0;  ///< Of all spools.
   bool in_transaction_ = false;
 };
 

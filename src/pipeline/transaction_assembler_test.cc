@@ -7,32 +7,28 @@
 #include <string>
 #include <vector>
 
+#include "base/failpoint.h"
+#include "testing/pgoutput_messages.h"
+
 namespace firn::pipeline {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-// pgoutput messages, written as the protocol's documentation lays them out.
-std::string Int(uint64_t value, int bytes) {
-  std::string text;
-  for (int shift = (bytes - 1) * 8; shift >= 0; shift -= 8) text.push_back(static_cast<char>(value >> shift));
-  return text;
-}
-std::string Begin(uint64_t commit_lsn, uint32_t xid) { return "B" + Int(commit_lsn, 8) + Int(0, 8) + Int(xid, 4); }
-std::string Commit(uint64_t commit_lsn, uint64_t end) {
-  return "C" + Int(0, 1) + Int(commit_lsn, 8) + Int(end, 8) + Int(0, 8);
-}
-std::string Tuple(const std::string& value) { return Int(1, 2) + "t" + Int(value.size(), 4) + value; }
+using firn::testing::pgoutput::Begin;
+using firn::testing::pgoutput::Commit;
+using firn::testing::pgoutput::StreamAbort;
+using firn::testing::pgoutput::StreamCommit;
+using firn::testing::pgoutput::StreamStart;
+using firn::testing::pgoutput::StreamStop;
+
+/// Of a table with one column.
 std::string Insert(const std::string& value, uint32_t xid = 0) {
-  return "I" + (xid ? Int(xid, 4) : "") + Int(1, 4) + "N" + Tuple(value);
+  const std::string message = firn::testing::pgoutput::Insert(1, {{'t', value}});
+  return xid == 0 ? message : firn::testing::pgoutput::InStream(message, xid);
 }
-std::string StreamStart(uint32_t xid, bool first) { return "S" + Int(xid, 4) + Int(first, 1); }
-std::string StreamStop() { return "E"; }
-std::string StreamCommit(uint32_t xid, uint64_t commit_lsn, uint64_t end) {
-  return "c" + Int(xid, 4) + Int(0, 1) + Int(commit_lsn, 8) + Int(end, 8) + Int(0, 8);
-}
-std::string StreamAbort(uint32_t xid, uint32_t subtransaction) { return "A" + Int(xid, 4) + Int(subtransaction, 4); }
 
 /// Writes down what it gets.
 class Recorder : public TransactionSink {
@@ -53,7 +49,7 @@ class Recorder : public TransactionSink {
   std::vector<std::string> seen;
 };
 
-class TransactionAssemblerTest : public testing::Test {
+class TransactionAssemblerTest : public ::testing::Test {
  protected:
   TransactionAssemblerTest() { EXPECT_TRUE(assembler_.Start().has_value()); }
   ~TransactionAssemblerTest() override { std::filesystem::remove_all(directory_); }
@@ -66,9 +62,9 @@ class TransactionAssemblerTest : public testing::Test {
   }
 
   const std::string directory_ =
-      testing::TempDir() + "spool-" + testing::UnitTest::GetInstance()->current_test_info()->name();
+      ::testing::TempDir() + "spool-" + ::testing::UnitTest::GetInstance()->current_test_info()->name();
   Recorder sink_;
-  TransactionAssembler assembler_{sink_, {.directory = directory_, .memory_bytes_per_transaction = 64}};
+  TransactionAssembler assembler_{sink_, {.directory = directory_, .memory_bytes = 64}};
 };
 
 TEST_F(TransactionAssemblerTest, PassesOnATransactionAsItComes) {
@@ -113,6 +109,42 @@ TEST_F(TransactionAssemblerTest, KeepsTheOrderThroughTheSpoolFile) {
   expected.push_back("end 40");
   EXPECT_EQ(sink_.seen, expected);
   EXPECT_FALSE(std::filesystem::exists(directory_ + "/5"));
+}
+
+TEST_F(TransactionAssemblerTest, HoldsNoMoreOfManyTransactionsThanOfOne) {
+  constexpr uint32_t kTransactions = 20;
+  for (int round = 0; round < 10; ++round) {
+    for (uint32_t xid = 1; xid <= kTransactions; ++xid) {
+      Feed({StreamStart(xid, round == 0), Insert("row " + std::to_string(round), xid), StreamStop()});
+      EXPECT_LE(assembler_.spooled_bytes_in_memory(), 64u);
+    }
+  }
+  for (uint32_t xid = 1; xid <= kTransactions; ++xid) {
+    sink_.seen.clear();
+    Feed({xid % 2 == 0 ? StreamCommit(xid, 30, 40) : StreamAbort(xid, xid)});
+    EXPECT_EQ(sink_.seen.size(), xid % 2 == 0 ? 12u : 0u);
+  }
+  EXPECT_EQ(assembler_.spooled_bytes_in_memory(), 0u);
+  EXPECT_TRUE(std::filesystem::is_empty(directory_));
+}
+
+TEST_F(TransactionAssemblerTest, SpoolsCompressed) {
+  const std::string value(100'000, 'x');
+  Feed({StreamStart(5, true), Insert(value, 5), Insert(value, 5), StreamStop()});
+  EXPECT_LT(std::filesystem::file_size(directory_ + "/5"), 10'000u);
+  Feed({StreamCommit(5, 30, 40)});
+  EXPECT_THAT(sink_.seen, ElementsAre("begin 30", value, value, "end 40"));
+}
+
+TEST_F(TransactionAssemblerTest, SaysThatTheSpoolsDiskIsFull) {
+  ASSERT_TRUE(ArmFailpoints("spool.write.before=enospc"));
+  Feed({StreamStart(5, true)});
+  const Status status = assembler_.Handle(Insert(std::string(100, 'x'), 5));
+  ASSERT_TRUE(ArmFailpoints(""));
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().kind(), ErrorKind::kTransient);
+  EXPECT_THAT(status.error().message(), HasSubstr("no space left"));
+  EXPECT_THAT(status.error().message(), HasSubstr(directory_ + "/5"));
 }
 
 TEST_F(TransactionAssemblerTest, RefusesACommitOfATransactionThatWasNotStreamed) {

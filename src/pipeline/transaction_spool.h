@@ -1,6 +1,8 @@
-// The changes of an in-progress transaction, in the order they came: in memory up to a limit, then in a file of the
-// spool folder, which goes with the transaction.
+// The changes of an in-progress transaction, in the order they came: in memory until the assembler needs that, then,
+// compressed, in a file of the spool folder, which goes with the transaction.
 //
+//   file:    block*
+//   block:   u64 bytes of its records │ u64 bytes here │ the records, compressed with Zstandard
 //   record:  u32 xid of the (sub)transaction │ u32 length │ pgoutput message
 #pragma once
 
@@ -17,24 +19,29 @@ namespace firn::pipeline {
 /// Single-threaded.
 class TransactionSpool {
  public:
-  /// `file`: where it goes once more than `memory_bytes` are held.
-  TransactionSpool(std::string file, size_t memory_bytes) : file_(std::move(file)), memory_bytes_(memory_bytes) {}
+  /// `file`: where it goes when it is spilled.
+  explicit TransactionSpool(std::string file) : file_(std::move(file)) {}
   ~TransactionSpool();
   TransactionSpool(const TransactionSpool&) = delete;
   TransactionSpool& operator=(const TransactionSpool&) = delete;
 
-  Status Append(postgres::Xid xid, std::string_view message);
+  void Append(postgres::Xid xid, std::string_view message);
+  /// Moves what is in memory into the file. After an error the spool is of no use: parts of it may be there.
+  Status Spill();
   /// Every record, oldest first. Stops at the first error.
   Status Replay(const std::function<Status(postgres::Xid, std::string_view)>& visit);
   size_t bytes_in_memory() const { return buffer_.size(); }
 
  private:
-  Status Spill();
+  using Visitor = std::function<Status(postgres::Xid, std::string_view)>;
+  static Status VisitRecords(std::string_view records, const Visitor& visit);
+  Status Write(std::string_view bytes);
+  Status Read(char* to, uint64_t size, int64_t offset) const;
 
   std::string file_;
-  size_t memory_bytes_;
   std::string buffer_;
   int descriptor_ = -1;
+  int64_t file_bytes_ = 0;
 };
 
 }  // namespace firn::pipeline

@@ -6,28 +6,22 @@
 //        └───────────────────────── FlushOutcome (a CommitReceipt, or the error) ◄─────────────┘
 #pragma once
 
-#include <chrono>
-#include <optional>
 #include <thread>
 
 #include "base/bounded_queue.h"
-#include "pipeline/batch_committer.h"
+#include "pipeline/commit_queue.h"
 
 namespace firn::pipeline {
 
-/// Thread-safety: Submit and TakeOutcome are for one thread, the replicator's.
-class Committer {
+class Committer : public CommitQueue {
  public:
   Committer(catalog::Catalog& catalog, RetryPolicy retry, Metrics& metrics);
   /// Waits for the job at work, drops a queued one.
-  ~Committer();
+  ~Committer() override;
 
-  /// False when the queue is full: try again after TakeOutcome.
-  bool TrySubmit(FlushJob& job);
-  /// A finished job, if there is one. After an error no further job is done.
-  Result<std::optional<FlushOutcome>> TakeOutcome();
-  /// Jobs submitted whose outcome has not been taken.
-  int jobs_in_flight() const { return jobs_in_flight_; }
+  bool TrySubmit(FlushJob& job) override;
+  Result<std::optional<FlushOutcome>> TakeOutcome() override;
+  int jobs_in_flight() const override { return jobs_in_flight_; }
 
  private:
   void Run(std::stop_token stop);

@@ -5,15 +5,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/failpoint.h"
 #include "base/try.h"
 #include "base/unix_time.h"
 #include "observe/log.h"
+#include "pipeline/committer.h"
 #include "pipeline/table_contents.h"
 
 namespace firn::pipeline {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kPollInterval{50};
@@ -22,6 +23,8 @@ constexpr milliseconds kStatusInterval{500};
 constexpr milliseconds kStopGrace{5'000};
 /// Changes between two looks at memory and clock, inside a transaction.
 constexpr int kChangesPerCheck = 1'024;
+/// Changes that would fill the memory are looked at this often, however large each is.
+constexpr size_t kChecksPerMemory = 32;
 /// pgoutput counts from 2000-01-01.
 constexpr int64_t kPostgresEpochUnixMicros = 946'684'800'000'000;
 
@@ -49,10 +52,12 @@ bool DescribesOldRows(const postgres::RelationMessage& relation, const RelationM
 Replicator::Replicator(ReplicatorOptions options, ReplicatorServices services, PipelineStatus status)
     : options_(std::move(options)),
       services_(services),
-      committer_(services.catalog, options_.retry, services.writer.metrics),
       assembler_(*this, options_.spool),
       progress_(Lsn{}),
-      status_(std::move(status)) {}
+      status_(std::move(status)),
+      committer_(options_.commit_queue
+                     ? std::move(options_.commit_queue)
+                     : std::make_unique<Committer>(services.catalog, options_.retry, services.writer.metrics)) {}
 
 Result<std::unique_ptr<Replicator>> Replicator::Make(ReplicatorOptions options, ReplicatorServices services,
                                                      std::vector<TargetTable> targets, PipelineStatus status) {
@@ -77,7 +82,7 @@ Result<std::unique_ptr<Replicator>> Replicator::Make(ReplicatorOptions options, 
 
 Result<StreamEnd> Replicator::Run(postgres::ReplicationStream& stream, std::stop_token stop) {
   stream_ = &stream;
-  next_look_ = Clock::now() + options_.flush.commit_interval;
+  next_look_ = options_.now() + options_.flush.commit_interval;
   const Status streamed = Stream(stop);
   if (!streamed && !end_) {
     // A value or a change that does not fit may come of a new definition.
@@ -95,8 +100,8 @@ Status Replicator::Stream(std::stop_token stop) {
     TRY_VOID(TakeOutcomes());
     if (stop.stop_requested()) return Stop();
     const bool reached_end = options_.until && stream_->received() >= *options_.until;
-    if (reached_end && idle()) break;
-    if (Clock::now() >= next_look_) TRY_VOID(LookForChanges());
+    if (reached_end && idle()) return AcknowledgeIdle();  // Else the next start would ask for all of it again.
+    if (options_.now() >= next_look_) TRY_VOID(LookForChanges());
     if (end_) break;
     TRY_VOID(FlushWhereDue(/*now=*/reached_end));
     TRY_VOID(AcknowledgeIdle());
@@ -117,8 +122,8 @@ Status Replicator::Stream(std::stop_token stop) {
 
 Status Replicator::Stop() {
   status_.state = "stopping";
-  const auto deadline = Clock::now() + kStopGrace;
-  while (!assembler_.between_transactions() && Clock::now() < deadline) {
+  const auto deadline = options_.now() + kStopGrace;
+  while (!assembler_.between_transactions() && options_.now() < deadline) {
     TRY(const auto data, stream_->Next(kPollInterval));
     if (data) TRY_VOID(assembler_.Handle(data->payload));
   }
@@ -131,7 +136,7 @@ Status Replicator::CommitWhole() {
     TRY_VOID(LookForChanges());
     if (MayCommit()) TRY_VOID(Flush(/*commit=*/true));
   }
-  while (committer_.jobs_in_flight() > 0) {
+  while (committer_->jobs_in_flight() > 0) {
     TRY_VOID(stream_->KeepAlive(kPollInterval));
     TRY_VOID(TakeOutcomes());
   }
@@ -142,7 +147,7 @@ Status Replicator::CommitWhole() {
 
 Status Replicator::LookForChanges() {
   TRY(const SourceLook look, options_.look_for_changes(describing_));
-  next_look_ = Clock::now() + options_.flush.commit_interval;
+  next_look_ = options_.now() + options_.flush.commit_interval;
   changed_.insert(look.changed.begin(), look.changed.end());
   saw_all_ = look.saw_all;
   if (!changed_.empty()) {
@@ -190,8 +195,13 @@ Status Replicator::Apply(const postgres::Message& message) {
     return {};
   }
   ++changes_;
-  if (++changes_since_check_ < kChangesPerCheck) return {};
+  bytes_since_check_ += message.bytes;
+  if (++changes_since_check_ < kChangesPerCheck &&
+      bytes_since_check_ < options_.flush.memory_bytes / kChecksPerMemory) {
+    return {};
+  }
   changes_since_check_ = 0;
+  bytes_since_check_ = 0;
   return FlushWhereDue(/*now=*/false);
 }
 
@@ -268,7 +278,7 @@ void Replicator::MarkDirty(Table& table) {
   table.uncommitted = true;
   if (table.dirty) return;
   if (dirty_.empty() && !written_) {
-    oldest_change_ = Clock::now();
+    oldest_change_ = options_.now();
     oldest_change_us_ = transaction_time_us_;
   }
   table.dirty = true;
@@ -287,8 +297,8 @@ Status Replicator::FlushWhereDue(bool now) {
   status_.buffered_bytes = static_cast<int64_t>(state.open_bytes + state.flushing_bytes);
   services_.writer.metrics.SetBufferedBytes(status_.buffered_bytes);
 
-  const bool committer_is_free = committer_.jobs_in_flight() == 0;
-  FlushDecision decision = DecideFlush(options_.flush, state, Clock::now());
+  const bool committer_is_free = committer_->jobs_in_flight() == 0;
+  FlushDecision decision = DecideFlush(options_.flush, state, options_.now());
   if (now && state.has_changes && state.between_transactions) decision = FlushDecision::kCommit;
   switch (decision) {
     case FlushDecision::kWait:
@@ -319,7 +329,7 @@ Status Replicator::Flush(bool commit) {
   if (commit) job.commit_lsn = applied_;
   written_ = !commit;
   flushing_bytes_ += job.bytes;
-  while (!committer_.TrySubmit(job)) {
+  while (!committer_->TrySubmit(job)) {
     TRY_VOID(stream_->KeepAlive(kPollInterval));
     TRY_VOID(TakeOutcomes());
   }
@@ -328,12 +338,14 @@ Status Replicator::Flush(bool commit) {
 
 Status Replicator::TakeOutcomes() {
   while (true) {
-    TRY(auto outcome, committer_.TakeOutcome());
+    TRY(auto outcome, committer_->TakeOutcome());
     if (!outcome) return {};
     flushing_bytes_ -= outcome->bytes;
     if (!outcome->receipt) continue;
     progress_.Committed(*outcome->receipt);
+    TRY_VOID(BeforeStep(Failpoint::kAcknowledgeBefore));
     stream_->SetAcknowledged(progress_.committed());
+    AfterStep(Failpoint::kAcknowledgeAfter);
     for (const TableCommit& commit : outcome->tables) {
       TableStatus& row = status_.tables[status_rows_.at(commit.writer)];
       row.snapshot_id = commit.snapshot_id;
@@ -362,7 +374,7 @@ double Replicator::LagSeconds() const {
 }
 
 void Replicator::PublishStatus() {
-  const auto now = Clock::now();
+  const auto now = options_.now();
   if (now < status_due_ && status_.state != "stopping") return;
   status_due_ = now + kStatusInterval;
   Metrics& metrics = services_.writer.metrics;

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "observe/pipeline_status.h"
-#include "pipeline/committer.h"
+#include "pipeline/commit_queue.h"
 #include "pipeline/flush_policy.h"
 #include "pipeline/progress.h"
 #include "pipeline/relation_matcher.h"
@@ -41,6 +41,10 @@ struct ReplicatorOptions {
   /// Whether the tables still are as the targets know them (SourceWatch::Look). Asked once a commit interval, and
   /// before each commit.
   std::function<Result<SourceLook>(std::span<const postgres::Xid> transactions)> look_for_changes;
+  /// The clock that flushes go by.
+  std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
+  /// Does the flushes; nothing: a Committer.
+  std::unique_ptr<CommitQueue> commit_queue;
 };
 
 /// Why a stream ended without an error.
@@ -110,14 +114,13 @@ class Replicator : private TransactionSink {
   /// Commits the transactions that are complete, if rows of no other are among theirs; waits for what is under way.
   Status CommitWhole();
   bool idle() const {
-    return dirty_.empty() && !written_ && committer_.jobs_in_flight() == 0 && assembler_.between_transactions();
+    return dirty_.empty() && !written_ && committer_->jobs_in_flight() == 0 && assembler_.between_transactions();
   }
   void PublishStatus();
   double LagSeconds() const;
 
   ReplicatorOptions options_;
   ReplicatorServices services_;
-  Committer committer_;
   TransactionAssembler assembler_;
   Progress progress_;
   PipelineStatus status_;
@@ -132,6 +135,7 @@ class Replicator : private TransactionSink {
   bool written_ = false;               ///< Handed over without a commit since the last one.
   size_t flushing_bytes_ = 0;
   int changes_since_check_ = 0;
+  size_t bytes_since_check_ = 0;
   int64_t rows_in_transaction_ = 0;        ///< Applied since Begin.
   std::optional<StreamEnd> end_;           ///< Set: the stream is to end.
   std::set<TableOid> changed_;             ///< As of the last look.
@@ -143,6 +147,7 @@ class Replicator : private TransactionSink {
   int64_t changes_ = 0;           ///< Since the last status.
   int64_t bytes_reported_ = 0;
   std::chrono::steady_clock::time_point status_due_;
+  std::unique_ptr<CommitQueue> committer_;  ///< The first to go: it may be at work on the tables.
 };
 
 }  // namespace firn::pipeline

@@ -209,7 +209,7 @@ StreamAbortMessage ReadStreamAbort(ByteReader& reader) {
 Result<Message> PgoutputParser::Parse(std::string_view payload, bool in_stream) {
   ByteReader reader(payload);
   const char letter = reader.Letter();
-  Message message;
+  Message message{.bytes = payload.size()};
   if (in_stream && HasXidInStream(letter)) message.xid = reader.Uint32();
   switch (letter) {
     case 'I':

@@ -102,6 +102,7 @@ using MessageBody = std::variant<BeginMessage, CommitMessage, OriginMessage, Rel
 struct Message {
   /// Inside a stream block (protocol 2+): the (sub)transaction that made the change. Else 0.
   Xid xid = 0;
+  size_t bytes = 0;  ///< Of its payload.
   MessageBody body;
 };
 

@@ -2,6 +2,7 @@
 # make test     everything that this machine can test
 # make conformance  tables of every kind, as Spark and every other engine reads them (some minutes; PYTEST_ARGUMENTS=…)
 # make test-services  replication into every kind of catalog and store, real ones, and what breaks on the way (SERVICES="moto …")
+# make chaos    a mixed load on real servers while everything breaks again and again (MINUTES=10; SEED=… repeats one)
 # make fuzz     the parsers under libFuzzer with sanitizers, one after the other (SECONDS=60 each; NAMES="puffin …")
 # make demo     a small shop in PostgreSQL, replicated live into Iceberg tables below demo/
 # make bench    the end-to-end benchmark, beside the floors that PostgreSQL itself sets
@@ -10,7 +11,7 @@
 #
 # Each installs what it lacks (scripts/install-dependencies).
 .DEFAULT_GOAL := release
-.PHONY: release dev test test-services conformance fuzz demo bench lint clean
+.PHONY: release dev test test-services conformance chaos fuzz demo bench lint clean
 
 release:
 	@scripts/install-dependencies build
@@ -34,6 +35,13 @@ conformance:
 	@scripts/install-dependencies conformance
 	@scripts/build release firn firn_read_table
 	@scripts/conformance $(PYTEST_ARGUMENTS)
+
+MINUTES ?= 10
+chaos:
+	@scripts/install-dependencies test
+	@scripts/build release firn
+	@FIRN_CHAOS_SECONDS=$$(($(MINUTES) * 60)) $(if $(SEED),FIRN_CHAOS_SEED=$(SEED)) \
+	  .venv/bin/python -m pytest -c tests/pytest.ini tests/test_chaos.py -q -s
 
 SECONDS ?= 60
 fuzz:

@@ -84,6 +84,17 @@ class Pipeline:
     def catch_up(self, **options):
         return self.firn.catch_up(**options)
 
+    def current_lsn(self):
+        """Behind all that was written in PostgreSQL so far."""
+        return self.connection.execute("SELECT pg_current_wal_insert_lsn()").fetchone()[0]
+
+    def has_acknowledged(self, lsn):
+        """Whether firn has told PostgreSQL that everything before it is in Iceberg."""
+        found = self.connection.execute(
+            "SELECT confirmed_flush_lsn >= %s FROM pg_replication_slots WHERE slot_name = %s", [lsn, identifier(self.database)]
+        ).fetchone()
+        return bool(found and found[0])
+
     def rows(self, table, engine="pyiceberg"):
         return self.lake.rows(self.lake.table(*split_name(table)), engine)
 

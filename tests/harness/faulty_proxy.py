@@ -243,8 +243,7 @@ class _Proxy:
     """Takes connections, a thread for each."""
 
     def __init__(self, upstream):
-        host, _, port = upstream.rpartition(":")
-        self._upstream = (host, int(port))
+        self.lead_to(upstream)
         self.stopping = threading.Event()
         self._down_until = 0.0
         self._lock = threading.Lock()
@@ -263,6 +262,11 @@ class _Proxy:
         self.stopping.set()
         self._listener.close()
         self.cut()
+
+    def lead_to(self, upstream):
+        """New connections go there: a server that was started again may have another port."""
+        host, _, port = upstream.rpartition(":")
+        self._upstream = (host, int(port))
 
     def down(self, seconds):
         """Cuts every connection, and resets each new one for that long."""

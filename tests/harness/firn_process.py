@@ -69,7 +69,7 @@ class Firn:
         """Everything that is committed in PostgreSQL by now is in Iceberg afterwards."""
         return self.command("run", "--until-caught-up", timeout_s=timeout_s, check=True)
 
-    def start(self):
+    def start(self, environment=None):
         """`firn run` in the background; its output goes to `log`."""
         assert not self.running(), "firn runs already"
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
@@ -79,6 +79,7 @@ class Firn:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=os.environ | (environment or {}),
                 preexec_fn=lambda: end_with_parent(signal.SIGKILL),
             )
         return self
@@ -86,6 +87,11 @@ class Firn:
     @property
     def pid(self):
         return self._process.pid
+
+    @property
+    def exit_code(self):
+        """Of the background run once it has ended; the negative number of the signal that ended it."""
+        return self._process.returncode
 
     def running(self):
         return self._process is not None and self._process.poll() is None

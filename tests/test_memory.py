@@ -115,7 +115,15 @@ def test_changes_in_a_thousand_tables(small):
     # 200 MB in one transaction, then an update in each table.
     small.execute(change.format(first=1, last=300))
     arrive(small)
-    small.execute("DO $$ BEGIN FOR n IN 1..1000 LOOP EXECUTE format('UPDATE t%s SET v = ''short'' WHERE id < 250', n); END LOOP; END $$")
+    small.execute(
+        """
+        DO $$ BEGIN
+          FOR n IN 1..1000 LOOP
+            EXECUTE format('UPDATE t%s SET v = ''short'' WHERE id < 250', n);
+          END LOOP;
+        END $$
+        """
+    )
     arrive(small)
     expect_peak_below(small, LIMIT + BASE)
     small.firn.stop()

@@ -12,10 +12,12 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <random>
+#include <thread>
 
 #include "base/try.h"
 #include "base/uuid.h"
@@ -61,14 +63,14 @@ class World {
   Status Step() {
     if (steps_left_ && (*steps_left_)-- <= 0) off_ = true;
     if (off_) return PowerIsOff();
-    if (Chance(faults_)) return MakeError(ErrorKind::kTransient, "a fault of the simulation");
+    if (Fault()) return MakeError(ErrorKind::kTransient, "a fault of the simulation");
     return {};
   }
   static Error PowerIsOff() { return MakeError(ErrorKind::kCancelled, "the power is off"); }
 
   bool Chance(double probability) { return std::bernoulli_distribution(probability)(random); }
   int64_t Between(int64_t least, int64_t most) { return std::uniform_int_distribution(least, most)(random); }
-  double faults() const { return faults_; }
+  bool Fault() { return faults_ > 0 && Chance(faults_); }
 
   std::mt19937_64 random;
   steady_clock::time_point now{};
@@ -137,8 +139,8 @@ class SimulatedCatalog : public catalog::Catalog {
 
   Result<std::vector<catalog::LoadedTable>> CommitTables(std::span<const iceberg::CommitRequest> requests) override {
     TRY_VOID(world_.Step());
-    if (world_.Chance(world_.faults())) return Error(ErrorKind::kCommitUnknown, "the request was lost");
-    if (world_.Chance(world_.faults())) ChangeAnother(requests[0].table);
+    if (world_.Fault()) return Error(ErrorKind::kCommitUnknown, "the request was lost");
+    if (world_.Fault()) ChangeAnother(requests[0].table);
     auto committed = real_.CommitTables(requests);
     if (!committed) return committed;
     look_(*committed);
@@ -189,11 +191,15 @@ class SteppedQueue : public CommitQueue {
 class SimulatedStream : public postgres::ReplicationStream {
  public:
   SimulatedStream(World& world, std::vector<SimulatedSource::SentMessage> messages, Lsn end,
-                  std::function<void(Lsn)> acknowledged)
-      : world_(world), messages_(std::move(messages)), end_(end), acknowledged_(std::move(acknowledged)) {}
+                  std::function<void(Lsn)> acknowledged, const std::atomic<bool>& is_broken)
+      : world_(world),
+        messages_(std::move(messages)),
+        end_(end),
+        acknowledged_(std::move(acknowledged)),
+        is_broken_(is_broken) {}
 
   Result<std::optional<postgres::XLogData>> Next(milliseconds wait) override {
-    TRY_VOID(world_.Step());
+    TRY_VOID(Step());
     if (wait > milliseconds(0)) world_.now += milliseconds(world_.Between(0, wait.count()));
     if (world_.Chance(0.2)) return std::optional<postgres::XLogData>();
     if (next_ == messages_.size()) {
@@ -205,7 +211,7 @@ class SimulatedStream : public postgres::ReplicationStream {
     return std::optional(postgres::XLogData{.start = message.start, .end = end_, .payload = message.payload});
   }
   Status KeepAlive(milliseconds wait) override {
-    TRY_VOID(world_.Step());
+    TRY_VOID(Step());
     world_.now += wait;
     return {};
   }
@@ -217,10 +223,16 @@ class SimulatedStream : public postgres::ReplicationStream {
   Status Close() override { return {}; }
 
  private:
+  Status Step() {
+    if (is_broken_) return MakeError(ErrorKind::kTransient, "the connection broke");
+    return world_.Step();
+  }
+
   World& world_;
   const std::vector<SimulatedSource::SentMessage> messages_;
   const Lsn end_;
   const std::function<void(Lsn)> acknowledged_;
+  const std::atomic<bool>& is_broken_;
   size_t next_ = 0;
   Lsn received_;
 };
@@ -275,6 +287,24 @@ class Simulation {
     if (!std::filesystem::is_empty(spool_)) throw std::runtime_error("spool files are left");
   }
 
+  /// The stream breaks while the committer's own thread is in the middle of a commit, which goes on while all is
+  /// taken down.
+  void BreakWhileCommitting() {
+    world_.TurnOn(std::nullopt, 0);
+    Copy();
+    has_thread_ = true;
+    real_catalog_.OnCommit([this](std::span<const iceberg::CommitRequest>) {
+      is_broken_ = true;
+      while (!has_ended_) std::this_thread::yield();
+    });
+    const Status broken = Session(std::nullopt);
+    if (broken || broken.error().kind() != ErrorKind::kTransient) throw std::runtime_error("it did not break");
+    real_catalog_.OnCommit(nullptr);
+    is_broken_ = false;
+    Do(Session(std::nullopt));
+    for (size_t table = 0; table < source_.tables().size(); ++table) Compare(table, source_.end());
+  }
+
  private:
   struct Seen {
     Lsn lsn;
@@ -313,7 +343,7 @@ class Simulation {
     std::stop_source stop;
     int64_t looks = 0;
     ReplicatorOptions options{
-        .flush = {.commit_interval = milliseconds(world_.Between(0, 500)),
+        .flush = {.commit_interval = milliseconds(world_.Between(10, 800)),
                   .memory_bytes = static_cast<size_t>(world_.Between(20'000, 200'000)),
                   .write_bytes = static_cast<size_t>(world_.Between(1'000, 100'000))},
         .writer = {.files = {.target_file_size_bytes = world_.Between(1'000, 20'000)}, .writer = identity_},
@@ -326,7 +356,7 @@ class Simulation {
               if (stop_after && ++looks > *stop_after) stop.request_stop();
               return world_.now;
             },
-        .commit_queue = std::make_unique<SteppedQueue>(world_, catalog_, retry_, metrics_)};
+        .commit_queue = has_thread_ ? nullptr : std::make_unique<SteppedQueue>(world_, catalog_, retry_, metrics_)};
     StatusBoard status;
     PipelineStatus rows;
     rows.tables.resize(targets.size());
@@ -335,10 +365,11 @@ class Simulation {
             std::move(options),
             {.catalog = catalog_, .writer = {.store = store_, .index = index_, .metrics = metrics_}, .status = status},
             std::move(targets), rows));
-    SimulatedStream stream(world_, source_.MessagesFrom(acknowledged_), source_.end(),
-                           [this](Lsn lsn) { Acknowledge(lsn); });
-    TRY([[maybe_unused]] const StreamEnd end, replicator->Run(stream, stop.get_token()));
-    return {};
+    SimulatedStream stream(
+        world_, source_.MessagesFrom(acknowledged_), source_.end(), [this](Lsn lsn) { Acknowledge(lsn); }, is_broken_);
+    const auto end = replicator->Run(stream, stop.get_token());
+    has_ended_ = true;
+    return end ? Status() : Status(end.error());
   }
 
   /// acknowledged ≤ committed
@@ -415,6 +446,9 @@ class Simulation {
   TableSettings settings_;
   std::vector<Seen> seen_;  ///< By table: what readers found last.
   Lsn acknowledged_;
+  bool has_thread_ = false;  ///< The committer has one, as in a real process.
+  std::atomic<bool> is_broken_ = false;
+  std::atomic<bool> has_ended_ = false;
 };
 
 int64_t FromEnvironment(const char* name, int64_t otherwise) {
@@ -461,6 +495,11 @@ TEST_F(ReplicationSimulation, KeepsWhatMustAlwaysHold) {
   RecordProperty("runs", runs);
   std::printf("%d runs\n", runs);
   EXPECT_GT(runs, 0);
+}
+
+TEST_F(ReplicationSimulation, EndsTheCommitterBeforeItsTables) {
+  SetUpLogging(LogLevel::kError, LogFormat::kText);
+  Simulation(1, metrics_, spool_).BreakWhileCommitting();
 }
 
 }  // namespace

@@ -103,7 +103,8 @@ class MixedLoad:
     def update_keys(self):
         self.next_id += 100
         return f"""
-        UPDATE items SET id = -id WHERE id % 40 = {self.dice.randrange(40)} AND NOT EXISTS (SELECT FROM items o WHERE o.id = -items.id);
+        UPDATE items SET id = -id WHERE id % 40 = {self.dice.randrange(40)}
+          AND NOT EXISTS (SELECT FROM items other WHERE other.id = -items.id);
         UPDATE notes SET id = {self.next_id} WHERE id = (SELECT min(id) FROM notes)
         """
 

@@ -148,6 +148,8 @@ def test_chaos(binary, server, java, tmp_path):
             retry={"base_delay_ms": 50, "max_delay_ms": 500},
         )
         MixedLoad(pipeline.connection, seed).set_up()
+        pipeline.firn.start()
+        pipeline.firn.wait_streaming(timeout_s=120)
         load = Load(server, database, seed)
         load.start()
         chaos = Chaos(pipeline, server, proxy, seed)

@@ -6,12 +6,13 @@
 # make fuzz     the parsers under libFuzzer with sanitizers, one after the other (SECONDS=60 each; NAMES="puffin …")
 # make demo     a small shop in PostgreSQL, replicated live into Iceberg tables below demo/
 # make bench    the end-to-end benchmark, beside the floors that PostgreSQL itself sets
+# make docs     the documents as a website, build/site/index.html
 # make lint     formatting and clang-tidy, for what differs from main (make lint ALL=1: for all, some ten minutes)
 # make clean    removes build/ and what the demo made
 #
 # Each installs what it lacks (scripts/install-dependencies).
 .DEFAULT_GOAL := release
-.PHONY: release dev test test-services conformance chaos fuzz demo bench lint clean
+.PHONY: release dev test test-services conformance chaos fuzz demo bench docs lint clean
 
 release:
 	@scripts/install-dependencies build
@@ -57,6 +58,9 @@ bench:
 	@scripts/install-dependencies demo
 	@scripts/build release firn
 	@.venv/bin/python bench/run.py $(BENCH_ARGUMENTS)
+
+docs:
+	@scripts/docs-site
 
 lint:
 	@scripts/install-dependencies lint

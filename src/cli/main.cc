@@ -17,6 +17,7 @@
 #include "base/failpoint.h"
 #include "base/try.h"
 #include "cli/commands.h"
+#include "cli/completion.h"
 #include "config/config.h"
 #include "observe/log.h"
 
@@ -70,6 +71,7 @@ struct Arguments {
   std::string source_url;
   std::string warehouse;
   std::vector<std::string> tables;
+  std::string shell;
   RunCommand run;
   StatusCommand status;
   VerifyCommand verify;
@@ -112,21 +114,45 @@ int Main(int argc, char** argv) {
   }
   CLI::App app{"firn replicates PostgreSQL into Apache Iceberg tables."};
   app.require_subcommand(1);
+  app.footer(
+      "Start with:\n"
+      "  firn run --source postgresql://firn@localhost/shop --warehouse ./lake --until-caught-up\n"
+      "      copies every table of the database shop into ./lake, and ends\n"
+      "  firn config example > firn.yaml\n"
+      "      makes a configuration file, with comments; then: firn check --config firn.yaml\n"
+      "\n"
+      "firn COMMAND --help tells of a command. Exit codes: 0 done, 1 failed at run time, 2 wrong usage or "
+      "configuration.");
   app.set_version_flag("--version", FIRN_VERSION);
   Arguments arguments;
   int exit_code = kDone;
 
   auto add_config = [&](CLI::App* command) {
-    command->add_option("--config", arguments.config_path, "Configuration file (YAML; firn config example shows one)");
+    command->add_option("--config", arguments.config_path, "Configuration file (YAML; firn config example shows one)")
+        ->type_name("FILE");
   };
 
   CLI::App* run = app.add_subcommand("run", "Copy what is not copied yet, then stream changes");
   add_config(run);
-  run->add_option("--source", arguments.source_url, "PostgreSQL to read, as postgresql://user@host:port/database");
-  run->add_option("--warehouse", arguments.warehouse, "Folder or URI for the tables; the catalog is catalog.db in it");
-  run->add_option("--tables", arguments.tables, "Tables, as patterns: 'public.*,!public.audit_*'")->delimiter(',');
+  run->add_option("--source", arguments.source_url, "PostgreSQL to read, as postgresql://user@host:port/database")
+      ->type_name("URL");
+  run->add_option("--warehouse", arguments.warehouse, "Folder or URI for the tables; the catalog is catalog.db in it")
+      ->type_name("DIR");
+  run->add_option("--tables", arguments.tables, "Tables, as patterns: 'public.*,!public.audit_*'")
+      ->delimiter(',')
+      ->type_name("LIST");
   run->add_flag("--until-caught-up", arguments.run.until_caught_up,
                 "End once all that was committed before the start is in Iceberg");
+  run->footer(
+      "Examples:\n"
+      "  firn run --config firn.yaml\n"
+      "      until SIGTERM or Ctrl-C, which commits what is buffered\n"
+      "  firn run --config firn.yaml --until-caught-up\n"
+      "      for a job that runs every hour\n"
+      "  firn run --source postgresql://firn@db/shop --warehouse ./lake --tables 'public.*,!public.audit_*'\n"
+      "      without a file; PGPASSWORD and PGPASSFILE hold the password\n"
+      "\n"
+      "Started again, it goes on where it was. http.listen in the file serves a status page and metrics.");
   run->callback([&] {
     const SignalWatch signals;
     exit_code = WithConfiguration(
@@ -136,6 +162,12 @@ int Main(int argc, char** argv) {
   CLI::App* status = app.add_subcommand("status", "Show tables, states, rows, lag and slot");
   add_config(status);
   status->add_flag("--json", arguments.status.json, "As JSON");
+  status->footer(
+      "Asks PostgreSQL and the catalog, so it works whether firn runs or not.\n"
+      "\n"
+      "Examples:\n"
+      "  firn status --config firn.yaml\n"
+      "  firn status --config firn.yaml --json | jq '.tables[] | select(.state != \"streaming\")'");
   status->callback([&] {
     exit_code = WithConfiguration(arguments,
                                   [&](const config::Config& config) { return ShowStatus(config, arguments.status); });
@@ -151,6 +183,11 @@ int Main(int argc, char** argv) {
                    "Seconds to wait for the running firn to commit what PostgreSQL has")
       ->capture_default_str()
       ->check(CLI::Range(0, 86'400));
+  verify->footer(
+      "The exit code is 1 where a table differs; the differing keys are printed.\n"
+      "\n"
+      "Example:\n"
+      "  firn verify --config firn.yaml --table public.orders");
   verify->callback([&] {
     const SignalWatch signals;
     exit_code = WithConfiguration(arguments, [&](const config::Config& config) {
@@ -160,10 +197,20 @@ int Main(int argc, char** argv) {
 
   CLI::App* check = app.add_subcommand("check", "Look at both sides and name every problem with its remedy");
   add_config(check);
+  check->footer(
+      "Changes nothing on either side; the exit code is 1 where there is a problem.\n"
+      "\n"
+      "Example:\n"
+      "  firn check --config firn.yaml && firn run --config firn.yaml");
   check->callback([&] { exit_code = WithConfiguration(arguments, Check); });
 
   CLI::App* cleanup = app.add_subcommand("cleanup", "Drop slot and publication; the Iceberg tables stay");
   add_config(cleanup);
+  cleanup->footer(
+      "For a pipeline that you are done with: its slot keeps WAL in PostgreSQL for as long as it is there.\n"
+      "\n"
+      "Example:\n"
+      "  firn cleanup --config firn.yaml");
   cleanup->callback([&] { exit_code = WithConfiguration(arguments, Cleanup); });
 
   CLI::App* config = app.add_subcommand("config", "About configuration files");
@@ -173,6 +220,19 @@ int Main(int argc, char** argv) {
   });
   config->add_subcommand("example", "Print a commented example")->callback([] {
     fmt::print("{}\n", config::ConfigExample());
+  });
+
+  CLI::App* completion = app.add_subcommand("completion", "Print a script that completes commands and options");
+  completion->add_option("shell", arguments.shell, "bash, zsh or fish")->required()->type_name("SHELL");
+  completion->footer(
+      "Examples:\n"
+      "  source <(firn completion bash)                                        in ~/.bashrc\n"
+      "  source <(firn completion zsh)                                         in ~/.zshrc, after compinit\n"
+      "  firn completion fish > ~/.config/fish/completions/firn.fish");
+  completion->callback([&] {
+    const auto script = CompletionScript(app, arguments.shell);
+    if (script) fmt::print("{}", *script);
+    exit_code = Finish(script ? Status() : Status(std::unexpected(script.error())));
   });
 
   try {

@@ -1,8 +1,10 @@
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/try.h"
+#include "base/unix_time.h"
 #include "cli/commands.h"
 #include "cli/human_numbers.h"
 #include "cli/pipeline_services.h"
@@ -125,22 +127,56 @@ std::string ToJson(const Report& report) {
       .dump(2);
 }
 
-void PrintText(const Report& report) {
-  if (report.slot_exists) {
-    fmt::print("slot {}: {}, confirmed {}, server at {}, {} bytes behind\n\n", report.slot,
-               report.slot_active ? "in use by a running firn" : "not in use", report.confirmed_lsn, report.server_lsn,
-               report.lag_bytes);
-    if (!report.slot_warning.empty()) fmt::print("warning: {}\n\n", report.slot_warning);
-  } else {
-    fmt::print("slot {}: not made yet (firn run makes it)\n\n", report.slot);
+Ink InkOf(const std::string& state) {
+  if (state == "streaming") return Ink::kGood;
+  if (state == "pending") return Ink::kBusy;
+  return Ink::kBad;
+}
+
+std::string Ago(int64_t unix_ms) {
+  if (unix_ms == 0) return "";
+  return FormatSeconds(static_cast<double>(std::max<int64_t>(0, UnixMillisNow() - unix_ms)) / 1000) + " ago";
+}
+
+void PrintSlot(const Report& report, bool colours) {
+  const std::string slot = Inked(report.slot, Ink::kBold, colours);
+  if (!report.slot_exists) {
+    fmt::print("slot {}: not made yet (firn run makes it)\n\n", slot);
+    return;
   }
-  TextTable table({{"table"}, {"iceberg table"}, {"state"}, {"rows", Align::kRight}, {"lsn", Align::kRight}});
+  fmt::print("slot {}: {}, confirmed {}, server at {}, {} behind\n\n", slot,
+             report.slot_active ? Inked("in use by a running firn", Ink::kGood, colours)
+                                : Inked("not in use", Ink::kBusy, colours),
+             report.confirmed_lsn, report.server_lsn, FormatBytes(report.lag_bytes));
+  if (!report.slot_warning.empty()) fmt::print("{}\n\n", Inked("warning: " + report.slot_warning, Ink::kBad, colours));
+}
+
+void PrintText(const Report& report, bool colours) {
+  PrintSlot(report, colours);
+  TextTable table({{"table"},
+                   {"iceberg table"},
+                   {"state"},
+                   {"rows", Align::kRight},
+                   {"files", Align::kRight},
+                   {"deleted", Align::kRight},
+                   {"size", Align::kRight},
+                   {"lsn", Align::kRight},
+                   {"last commit", Align::kRight}},
+                  colours);
   for (const TableRow& row : report.tables) {
-    table.AddRow({row.source, row.target, row.state, FormatCount(row.contents.rows), row.lsn});
+    table.AddRow({{row.source, Ink::kBold},
+                  row.target,
+                  {row.state, InkOf(row.state)},
+                  FormatCount(row.contents.rows),
+                  FormatCount(row.contents.data_files),
+                  FormatCount(row.contents.deleted_rows),
+                  FormatBytes(row.contents.bytes),
+                  row.lsn,
+                  Ago(row.last_commit_ms)});
   }
   fmt::print("{}", table.Render());
   for (const TableRow& row : report.tables) {
-    if (!row.problem.empty()) fmt::print("\n{}: {}\n", row.source, row.problem);
+    if (!row.problem.empty()) fmt::print("\n{}: {}\n", row.source, Inked(row.problem, Ink::kBad, colours));
   }
 }
 
@@ -151,7 +187,7 @@ Status ShowStatus(const config::Config& config, const StatusCommand& command) {
   if (command.json) {
     fmt::print("{}\n", ToJson(report));
   } else {
-    PrintText(report);
+    PrintText(report, StdoutHasColours());
   }
   return {};
 }

@@ -1,15 +1,49 @@
 #include "cli/text_table.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdlib>
+#include <utility>
 
 namespace firn::cli {
 namespace {
 
 constexpr size_t kGap = 2;
 
+std::string_view CodeOf(Ink ink) {
+  switch (ink) {
+    case Ink::kPlain:
+      return "";
+    case Ink::kBold:
+      return "\x1b[1m";
+    case Ink::kQuiet:
+      return "\x1b[2m";
+    case Ink::kGood:
+      return "\x1b[32m";
+    case Ink::kBusy:
+      return "\x1b[36m";
+    case Ink::kBad:
+      return "\x1b[31m";
+  }
+  return "";
+}
+
 bool StartsCodePoint(char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }
 
 }  // namespace
+
+bool StdoutHasColours() {
+  const char* term = std::getenv("TERM");
+  const char* no_color = std::getenv("NO_COLOR");  // no-color.org: set and not empty
+  return term != nullptr && std::string_view(term) != "dumb" && (no_color == nullptr || *no_color == '\0') &&
+         isatty(STDOUT_FILENO) == 1;
+}
+
+std::string Inked(std::string_view text, Ink ink, bool colours) {
+  if (!colours || ink == Ink::kPlain || text.empty()) return std::string(text);
+  return std::string(CodeOf(ink)) + std::string(text) + "\x1b[0m";
+}
 
 size_t DisplayWidth(std::string_view utf8) { return static_cast<size_t>(std::ranges::count_if(utf8, StartsCodePoint)); }
 
@@ -29,33 +63,40 @@ std::string Shortened(std::string_view text, size_t width) {
   return std::string(text.substr(0, end)) + "…";
 }
 
-void TextTable::AddRow(std::vector<std::string> cells) {
+void TextTable::AddRow(std::vector<Cell> cells) {
   cells.resize(columns_.size());
-  for (std::string& cell : cells) cell = Printable(cell);
+  for (Cell& cell : cells) cell.text = Printable(cell.text);
   rows_.push_back(std::move(cells));
 }
 
 std::string TextTable::Render() const {
+  std::vector<Cell> titles;
+  for (const Column& column : columns_) titles.emplace_back(column.title, Ink::kQuiet);
   std::vector<size_t> widths;
   for (size_t i = 0; i < columns_.size(); ++i) {
-    size_t width = DisplayWidth(columns_[i].title);
-    for (const auto& row : rows_) width = std::max(width, DisplayWidth(row[i]));
+    size_t width = DisplayWidth(titles[i].text);
+    for (const auto& row : rows_) width = std::max(width, DisplayWidth(row[i].text));
     widths.push_back(width);
   }
   std::string out;
-  const auto add_line = [&](const auto& cell_of) {
+  const auto add_line = [&](const std::vector<Cell>& cells) {
     std::string line;
+    size_t pending = 0;  // Spaces, which only come before something.
     for (size_t i = 0; i < columns_.size(); ++i) {
-      const std::string& cell = cell_of(i);
-      const std::string padding(widths[i] - DisplayWidth(cell), ' ');
-      if (i > 0) line.append(kGap, ' ');
-      line += columns_[i].align == Align::kRight ? padding + cell : cell + padding;
+      const size_t padding = widths[i] - DisplayWidth(cells[i].text);
+      const bool right = columns_[i].align == Align::kRight;
+      if (i > 0) pending += kGap;
+      if (right) pending += padding;
+      if (!cells[i].text.empty()) {
+        line.append(std::exchange(pending, 0), ' ');
+        line += Inked(cells[i].text, cells[i].ink, colours_);
+      }
+      if (!right) pending += padding;
     }
-    line.erase(line.find_last_not_of(' ') + 1);
     out += line + "\n";
   };
-  add_line([&](size_t i) -> const std::string& { return columns_[i].title; });
-  for (const auto& row : rows_) add_line([&](size_t i) -> const std::string& { return row[i]; });
+  add_line(titles);
+  for (const auto& row : rows_) add_line(row);
   return out;
 }
 

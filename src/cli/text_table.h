@@ -12,6 +12,12 @@
 namespace firn::cli {
 
 enum class Align : uint8_t { kLeft, kRight };
+enum class Ink : uint8_t { kPlain, kBold, kQuiet, kGood, kBusy, kBad };
+
+/// Whether stdout is a terminal that shows colours, and NO_COLOR does not forbid them.
+bool StdoutHasColours();
+/// `text` between the ANSI codes of `ink`, or as it is.
+std::string Inked(std::string_view text, Ink ink, bool colours);
 
 class TextTable {
  public:
@@ -19,10 +25,19 @@ class TextTable {
     std::string title;
     Align align = Align::kLeft;
   };
-  explicit TextTable(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  struct Cell {
+    std::string text;
+    Ink ink = Ink::kPlain;
+    Cell() = default;
+    Cell(std::string t, Ink i = Ink::kPlain) : text(std::move(t)), ink(i) {}
+    Cell(const char* t) : text(t) {}
+  };
+  /// `colours`: titles and cells in their ink.
+  explicit TextTable(std::vector<Column> columns, bool colours = false)
+      : columns_(std::move(columns)), colours_(colours) {}
 
   /// Missing cells are empty; cells past the last column are left out.
-  void AddRow(std::vector<std::string> cells);
+  void AddRow(std::vector<Cell> cells);
   bool empty() const { return rows_.empty(); }
 
   /// The titles and the rows, one a line, without spaces at the ends of lines.
@@ -30,7 +45,8 @@ class TextTable {
 
  private:
   std::vector<Column> columns_;
-  std::vector<std::vector<std::string>> rows_;
+  bool colours_;
+  std::vector<std::vector<Cell>> rows_;
 };
 
 /// The columns that `utf8` takes on a terminal, each code point counted as one.

@@ -15,6 +15,16 @@ TEST(TextTable, AlignsColumns) {
             "public.items   copying            7\n");
 }
 
+TEST(TextTable, ColoursCellsWithoutMovingThem) {
+  TextTable table({{"A"}, {"B", Align::kRight}}, /*colours=*/true);
+  table.AddRow({{"ok", Ink::kGood}, "1"});
+  table.AddRow({"longer", {"22", Ink::kBad}});
+  EXPECT_EQ(table.Render(),
+            "\x1b[2mA\x1b[0m        \x1b[2mB\x1b[0m\n"
+            "\x1b[32mok\x1b[0m       1\n"
+            "longer  \x1b[31m22\x1b[0m\n");
+}
+
 TEST(TextTable, CountsCodePointsAndNotBytes) {
   TextTable table({{"A"}, {"B"}});
   table.AddRow({"Größe", "x"});

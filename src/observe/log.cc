@@ -8,7 +8,10 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <vector>
 
+#include "observe/log_limiter.h"
 #include "observe/log_line.h"
 
 namespace firn {
@@ -24,6 +27,9 @@ struct Output {
   // Only on a terminal: what ShowLiveText was given last, and the order of what is written around it.
   std::mutex live_mutex;
   std::string live;
+
+  std::mutex limiter_mutex;
+  LogLimiter limiter;  ///< Under limiter_mutex.
 };
 
 bool IsTerminal() {
@@ -63,6 +69,13 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
       return spdlog::level::err;
   }
   return spdlog::level::info;
+}
+
+/// Errors are always written.
+std::optional<int64_t> MayWrite(Output& output, LogLevel level, std::string_view message) {
+  if (level == LogLevel::kError) return 0;
+  std::lock_guard lock(output.limiter_mutex);
+  return output.limiter.Admit(message, std::chrono::steady_clock::now());
 }
 
 }  // namespace
@@ -105,8 +118,11 @@ void Log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
     Output& output = CurrentOutput();
     const spdlog::level::level_enum spdlog_level = ToSpdlog(level);
     if (!output.logger->should_log(spdlog_level)) return;
+    const auto left_out = MayWrite(output, level, message);
+    if (!left_out) return;
     const auto now = std::chrono::system_clock::now();
-    const std::span<const LogField> all(fields.begin(), fields.size());
+    std::vector<LogField> all(fields);
+    if (*left_out > 0) all.emplace_back("lines_left_out", *left_out);
     const std::string line = output.format == LogFormat::kJson
                                  ? FormatJsonLine(now, level, message, all)
                                  : FormatTextLine(now, level, message, all, output.colour);

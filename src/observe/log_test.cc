@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+
+#include "observe/log_limiter.h"
 
 namespace firn {
 namespace {
@@ -46,6 +49,14 @@ TEST_F(LogTest, WritesJsonWhenAsked) {
   EXPECT_EQ(line["level"], "debug");
   EXPECT_EQ(line["message"], "started {}");
   EXPECT_EQ(line["port"], 9090);
+}
+
+TEST_F(LogTest, LeavesOutLinesOfAMessageThatComesTooOften) {
+  const std::string out = Captured([] {
+    for (int64_t i = 0; i < 2 * LogLimiter::kLinesPerInterval; ++i) LogInfo("over and over");
+    for (int64_t i = 0; i < 2 * LogLimiter::kLinesPerInterval; ++i) LogError("an error, over and over");
+  });
+  EXPECT_EQ(std::ranges::count(out, '\n'), 3 * LogLimiter::kLinesPerInterval);
 }
 
 TEST_F(LogTest, ShowsNoLiveTextWhereStderrIsNoTerminal) {

@@ -104,6 +104,7 @@ Status Check(const config::Config& config) {
     report(source.error().message());
   } else {
     for (const Error& problem : source->problems) report(problem.message());
+    for (const auto& [oid, problem] : source->table_problems) report(problem.message());
     for (const std::string& warning : source->warnings) fmt::print("warning: {}\n", warning);
     for (const SourceTable& table : source->tables) {
       if (Status usable = CheckTable(config, table); !usable)

@@ -34,6 +34,13 @@ Status VerifyTables(const config::Config& config, const VerifyCommand& command, 
 /// Looks at both sides and prints every problem; kInvalidConfig never, kWriteFailed where there is one.
 Status Check(const config::Config& config);
 
+struct ResyncCommand {
+  std::vector<std::string> tables;  ///< "public.orders"; a name alone is in schema public.
+};
+/// Asks the pipeline to copy tables again, whether it is running or not. kInvalidConfig for a table that it doesn't
+/// replicate; then nothing is asked for.
+Status Resync(const config::Config& config, const ResyncCommand& command);
+
 /// Drops the slot and the publication; the Iceberg tables stay.
 Status Cleanup(const config::Config& config);
 

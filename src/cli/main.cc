@@ -75,6 +75,7 @@ struct Arguments {
   RunCommand run;
   StatusCommand status;
   VerifyCommand verify;
+  ResyncCommand resync;
 };
 
 Result<config::Config> LoadConfiguration(const Arguments& arguments) {
@@ -203,6 +204,15 @@ int Main(int argc, char** argv) {
       "Example:\n"
       "  firn check --config firn.yaml && firn run --config firn.yaml");
   check->callback([&] { exit_code = WithConfiguration(arguments, Check); });
+
+  CLI::App* resync = app.add_subcommand("resync", "Copy tables again while the others stream");
+  add_config(resync);
+  resync->add_option("--table", arguments.resync.tables, "A table, as public.orders; may be given more than once")
+      ->required();
+  resync->callback([&] {
+    exit_code =
+        WithConfiguration(arguments, [&](const config::Config& config) { return Resync(config, arguments.resync); });
+  });
 
   CLI::App* cleanup = app.add_subcommand("cleanup", "Drop slot and publication; the Iceberg tables stay");
   add_config(cleanup);

@@ -56,7 +56,13 @@ TableRow DescribeTable(const config::Config& config, const SourceTable& table,
     row.problem = target.error().message();
     return row;
   }
-  if (!*target || !(*target)->progress) return row;
+  if (!*target) return row;
+  if ((*target)->mark) {
+    row.state = "parked";
+    row.problem = *(*target)->mark;
+    return row;
+  }
+  if (!(*target)->progress) return row;
   const iceberg::Snapshot& snapshot = *(*target)->table.metadata->CurrentSnapshot();
   row.state = "streaming";
   row.contents = pipeline::ContentsOf(*(*target)->table.metadata).value_or(TableContents{});

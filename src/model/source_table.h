@@ -83,6 +83,8 @@ struct TableVersion {
   std::vector<TypePart> type_parts;          ///< Of the columns' types, by OID.
   /// Equal as long as nothing that firn follows has changed: names, columns, key, replica identity, partitions.
   std::string fingerprint;
+  /// What makes it part of the publication (postgres::ReadMemberships): others where it was taken out meanwhile.
+  std::string membership;
   /// Every change of the table that is in a transaction whose commit record lies at or after it was made under this
   /// definition, or a later one: those under earlier definitions had to end before it could come to be.
   Lsn read_at;

@@ -78,7 +78,9 @@ struct Metrics::State {
       GaugeFamily("firn_slot_safe_wal_bytes", "WAL that may be written before the replication slot may be lost.");
   Family<Counter>& retries =
       CounterFamily("firn_retries_total", "Calls of the catalog and the store that failed and were tried again.");
-  Family<Counter>& rows_copied = CounterFamily("firn_rows_copied_total", "Rows read by initial copies.");
+  Family<Gauge>& table_parked = GaugeFamily("firn_table_parked", "1 while a table can't go on, 0 when it can.");
+  Family<Counter>& rows_copied =
+      CounterFamily("firn_rows_copied_total", "Rows read by copies, initial and later ones.");
   Family<Counter>& unrepresentable_values =
       CounterFamily("firn_unrepresentable_values_total",
                     "Values that a column's Iceberg type can't hold, replaced as the column's policy says.");
@@ -130,6 +132,10 @@ void Metrics::SetSlotSafeWal(std::optional<int64_t> bytes) {
 }
 
 void Metrics::AddRetry(std::string_view what) { state_->retries.Add({{"what", std::string(what)}}).Increment(); }
+
+void Metrics::SetTableParked(const std::string& table, bool is_parked) {
+  state_->table_parked.Add({{"table", table}}).Set(is_parked ? 1 : 0);
+}
 
 void Metrics::AddCopiedRows(const std::string& table, int64_t rows) {
   Add(state_->rows_copied.Add({{"table", table}}), rows);

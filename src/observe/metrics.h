@@ -31,6 +31,8 @@ class Metrics {
   void SetSlotSafeWal(std::optional<int64_t> bytes);
   /// A call of a catalog or a store failed and is tried again; `what` as of Retrier.
   void AddRetry(std::string_view what);
+  /// Whether the table can't go on (TableState::kParked).
+  void SetTableParked(const std::string& table, bool is_parked);
   void AddCopiedRows(const std::string& table, int64_t rows);
   /// Values that a column's Iceberg type can't hold, and that `policy` ("clamp", "null") replaced. Whether these are
   /// the column's first ones.

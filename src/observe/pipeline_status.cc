@@ -68,6 +68,8 @@ std::string_view ToString(TableState state) {
       return "streaming";
     case TableState::kParked:
       return "parked";
+    case TableState::kStopped:
+      return "stopped";
   }
   return "unknown";
 }

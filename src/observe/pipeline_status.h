@@ -15,6 +15,7 @@ enum class TableState : uint8_t {
   kCopying,    ///< Its initial copy runs. Set by pipeline/table_copy.
   kStreaming,  ///< Copied; changes are applied. Set after the copy's commit, or at start from the table itself.
   kParked,     ///< Can't go on; `reason` says why.
+  kStopped,    ///< No longer in the source or its publication; its Iceberg table stays.
 };
 std::string_view ToString(TableState state);
 

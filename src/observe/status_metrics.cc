@@ -17,7 +17,7 @@ using Labels = std::vector<std::pair<std::string, std::string>>;
 
 constexpr const char* kPipelineStates[] = {"starting", "copying", "streaming", "retrying", "stopping"};
 constexpr TableState kTableStates[] = {TableState::kPending, TableState::kCopying, TableState::kStreaming,
-                                       TableState::kParked};
+                                       TableState::kParked, TableState::kStopped};
 
 MetricFamily Gauge(const char* name, const char* help) {
   return {.name = name, .help = help, .type = MetricType::Gauge, .metric = {}};

@@ -19,7 +19,7 @@ Result<FlushOutcome> BatchCommitter::Do(FlushJob& job, std::stop_token stop) {
   if (commit_id_.empty()) commit_id_ = NewUuid();
   TRY_VOID(BeforeStep(Failpoint::kFlushBefore));
   for (FlushJob::Part& part : job.parts) {
-    TRY_VOID(part.writer->Write(commit_id_, part.batch).Context("table {}", part.writer->name()));
+    TRY_VOID(Watch(*part.writer, part.writer->Write(commit_id_, part.batch)).Context("table {}", part.writer->name()));
     if (std::ranges::find(writers_, part.writer) == writers_.end()) writers_.push_back(part.writer);
     part.batch = {};
   }
@@ -34,7 +34,10 @@ Status BatchCommitter::Commit(Lsn lsn, std::stop_token stop, FlushOutcome& outco
   std::vector<catalog::TableChange> changes;
   for (TableWriter* writer : writers_) {
     outcome.tables.push_back({.writer = writer, .rows = writer->pending_rows()});
-    TRY(auto change, writer->Prepare(lsn).Context("table {}", writer->name()));
+    TRY(auto change, Watch(*writer, writer->Prepare(lsn)).Context("table {}", writer->name()));
+    change.build = [this, writer, build = std::move(change.build)](const catalog::LoadedTable& fresh) {
+      return Watch(*writer, build(fresh));
+    };
     changes.push_back(std::move(change));
   }
   auto receipt = catalog::CommitChanges(catalog_, changes, commit_id_, lsn, retry_, stop, &metrics_);

@@ -51,7 +51,16 @@ class BatchCommitter {
 
   Result<FlushOutcome> Do(FlushJob& job, std::stop_token stop);
 
+  /// After an error: the table that it came up with; null where it was none alone.
+  const TableWriter* failed_writer() const { return failed_writer_; }
+
  private:
+  /// Remembers whose failure it is.
+  template <typename T>
+  Result<T> Watch(const TableWriter& writer, Result<T> result) {
+    if (!result) failed_writer_ = &writer;
+    return result;
+  }
   Status Commit(Lsn lsn, std::stop_token stop, FlushOutcome& outcome);
 
   catalog::Catalog& catalog_;
@@ -59,6 +68,7 @@ class BatchCommitter {
   Metrics& metrics_;
   std::string commit_id_;              ///< Of the commit in the making; empty between commits.
   std::vector<TableWriter*> writers_;  ///< With something pending, in the order they came.
+  const TableWriter* failed_writer_ = nullptr;
 };
 
 }  // namespace firn::pipeline

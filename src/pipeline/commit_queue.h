@@ -16,6 +16,8 @@ class CommitQueue {
   virtual bool TrySubmit(FlushJob& job) = 0;
   /// A finished job, if there is one. After an error no further job is done.
   virtual Result<std::optional<FlushOutcome>> TakeOutcome() = 0;
+  /// After an error: the table that it came up with; null where it was none alone.
+  virtual const TableWriter* failed_writer() const { return nullptr; }
   /// Jobs submitted whose outcome has not been taken.
   virtual int jobs_in_flight() const = 0;
 };

@@ -22,6 +22,7 @@ class Committer : public CommitQueue {
   bool TrySubmit(FlushJob& job) override;
   Result<std::optional<FlushOutcome>> TakeOutcome() override;
   int jobs_in_flight() const override { return jobs_in_flight_; }
+  const TableWriter* failed_writer() const override { return batches_.failed_writer(); }
 
  private:
   void Run(std::stop_token stop);

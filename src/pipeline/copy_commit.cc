@@ -5,9 +5,15 @@
 #include "base/try.h"
 #include "base/unix_time.h"
 #include "iceberg/row_delta.h"
+#include "pipeline/parked_tables.h"
 
 namespace firn::pipeline {
 namespace {
+
+/// With the copied rows nothing is missing any more.
+void TakeMarkAway(const iceberg::TableMetadata& table, iceberg::CommitRequest& request) {
+  if (ReadMark(table)) request.updates.emplace_back(iceberg::RemoveProperties{{kParkedProperty}});
+}
 
 Result<iceberg::CommitRequest> BuildCopy(storage::FileStore& store, const TargetTable& target,
                                          const catalog::LoadedTable& fresh, iceberg::RowDelta delta) {
@@ -17,7 +23,9 @@ Result<iceberg::CommitRequest> BuildCopy(storage::FileStore& store, const Target
   // A log of changes goes on with what the rows are now.
   delta.truncate = fresh.metadata->CurrentSnapshot() != nullptr && target.settings.mode != ChangeMode::kAppend;
   if (!target.change) {
-    return iceberg::BuildRowDelta(store, target.table.ident, *fresh.metadata, delta, manifests, now_ms);
+    TRY(auto rows, iceberg::BuildRowDelta(store, target.table.ident, *fresh.metadata, delta, manifests, now_ms));
+    TakeMarkAway(*fresh.metadata, rows);
+    return rows;
   }
   TRY_VOID(CheckPlannedOn(*target.table.metadata, *fresh.metadata));
   iceberg::CommitRequest request = SchemaChangeRequest(*target.change, target.table.ident, *fresh.metadata);
@@ -25,6 +33,7 @@ Result<iceberg::CommitRequest> BuildCopy(storage::FileStore& store, const Target
   TRY(auto rows, iceberg::BuildRowDelta(store, target.table.ident, changed, delta, manifests, now_ms));
   std::ranges::move(rows.requirements, std::back_inserter(request.requirements));
   std::ranges::move(rows.updates, std::back_inserter(request.updates));
+  TakeMarkAway(*fresh.metadata, request);
   return request;
 }
 

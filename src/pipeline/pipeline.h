@@ -1,10 +1,15 @@
-// A pipeline from start to end: source checked, tables found or made, missing ones copied, then streamed; again from
-// there after a failure that passes.
+// A pipeline from start to end: source checked, tables found, then streamed; those that have to be copied are copied
+// beside the stream. Again from there when other tables can be streamed, and after a failure that passes.
 //
-//   InspectSource ──► targets ──► publication, slot ──► CopyTables (those without progress) ──► Replicator::Run
-//        ▲            (schemas follow)                                                              │
-//        ├──────────────── a table of the source was altered ◄──────────────────────────────────────┤
-//        └──────────────── transient error, conflict: wait by the retry policy ◄────────────────────┘
+//   InspectSource ──► targets ──► publication ──► each table: streamed, queued for a copy, or waiting (parked)
+//        ▲            (schemas follow)                   │
+//        │                                               ├──► CopyRound, on its own threads
+//        │                                               └──► Replicator::Run
+//        ├────── a round of copies is over, a parked table is due, one failed, a resync was asked for ◄──┤
+//        ├────── a table of the source was altered, made or dropped ◄────────────────────────────────────┤
+//        └────── transient error, conflict: wait by the retry policy ◄───────────────────────────────────┘
+//
+// The first start has no slot to stream from: its copy runs alone, under the snapshot that comes with the slot.
 #pragma once
 
 #include <stop_token>
@@ -12,7 +17,6 @@
 
 #include "pipeline/replicator.h"
 #include "pipeline/source_setup.h"
-#include "pipeline/table_copy.h"
 #include "pipeline/table_settings.h"
 #include "pipeline/target_table.h"
 

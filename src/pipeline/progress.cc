@@ -42,9 +42,16 @@ Status CheckOnlyWriter(const iceberg::TableMetadata& base, const iceberg::TableM
   TRY(const auto theirs, ReadProgress(fresh));
   const std::string our_commit = ours ? ours->commit_id : "";
   if (base.table_uuid != fresh.table_uuid) {
-    return MakeError(ErrorKind::kSourceLost, "the Iceberg table was dropped and made again by somebody else");
+    return MakeError(ErrorKind::kAlreadyExists, "the Iceberg table was dropped and made again by somebody else");
   }
   if ((theirs ? theirs->commit_id : "") == our_commit) return {};
+  if (ours && theirs && theirs->writer.pipeline != ours->writer.pipeline) {
+    return MakeError(
+        ErrorKind::kAlreadyExists,
+        "pipeline '{}' has begun to write this table; give one of the two another destination.namespace or "
+        "destination.table_prefix",
+        theirs->writer.pipeline);
+  }
   return MakeError(
       ErrorKind::kSourceLost,
       "another process committed to this table at {} as pipeline '{}'; only one firn may write a table: stop "

@@ -359,7 +359,7 @@ class Simulation {
         .commit_queue = has_thread_ ? nullptr : std::make_unique<SteppedQueue>(world_, catalog_, retry_, metrics_)};
     StatusBoard status;
     PipelineStatus rows;
-    rows.tables.resize(targets.size());
+    for (const TargetTable& target : targets) rows.tables.push_back({.source = ToString(target.source.name)});
     TRY(const auto replicator,
         Replicator::Make(
             std::move(options),

@@ -10,7 +10,9 @@
 #include "base/unix_time.h"
 #include "observe/log.h"
 #include "pipeline/committer.h"
+#include "pipeline/parked_tables.h"
 #include "pipeline/table_contents.h"
+#include "pipeline/table_request.h"
 
 namespace firn::pipeline {
 namespace {
@@ -63,18 +65,19 @@ Result<std::unique_ptr<Replicator>> Replicator::Make(ReplicatorOptions options, 
                                                      std::vector<TargetTable> targets, PipelineStatus status) {
   std::unique_ptr<Replicator> replicator(new Replicator(std::move(options), services, std::move(status)));
   TRY_VOID(replicator->assembler_.Start());
-  for (size_t i = 0; i < targets.size(); ++i) {
-    TargetTable& target = targets[i];
+  for (TargetTable& target : targets) {
     Table table{.source = target.source};
     TRY(const StoredDefinition stored, ReadStoredDefinition(*target.table.metadata));
     table.known = KnownAttributes(stored, target.source);
     table.known_since = stored.read_at;
-    DescribeCopied(target, replicator->status_.tables[i]);
+    const auto row = std::ranges::find(replicator->status_.tables, ToString(target.source.name), &TableStatus::source);
+    DescribeCopied(target, *row);
     TRY(table.lane,
         TableLane::Make(std::move(target.mapping), target.layout.identity, target.layout.mode, target.progress->lsn));
     table.writer = std::make_unique<TableWriter>(services.writer, replicator->options_.writer, std::move(target.table),
                                                  std::move(target.layout), ToString(target.source.name));
-    replicator->status_rows_.emplace(table.writer.get(), i);
+    replicator->status_rows_.emplace(table.writer.get(), row - replicator->status_.tables.begin());
+    replicator->oids_.emplace(table.writer.get(), target.source.oid);
     replicator->tables_.emplace(target.source.oid.value, std::move(table));
   }
   return replicator;
@@ -87,9 +90,14 @@ Result<StreamEnd> Replicator::Run(postgres::ReplicationStream& stream, std::stop
   if (!streamed && !end_) {
     // A value or a change that does not fit may come of a new definition.
     if (!RetryPolicy::IsRetryable(streamed.error())) TRY_VOID(LookForChanges());
+    if (!end_ && failure_) end_.emplace(StreamEnd{.failure = std::move(failure_)});
     if (!end_) return streamed.error();
   }
-  if (end_) TRY_VOID(CommitWhole());
+  if (end_ && !batches_lost_) {
+    const Status committed = CommitWhole();
+    if (!committed && !failure_) return committed.error();
+    if (!committed) end_->failure = std::move(failure_);
+  }
   PublishStatus();
   TRY_VOID(stream.Close());
   return end_.value_or(StreamEnd{});
@@ -99,12 +107,17 @@ Status Replicator::Stream(std::stop_token stop) {
   while (!end_) {
     TRY_VOID(TakeOutcomes());
     if (stop.stop_requested()) return Stop();
-    const bool reached_end = options_.until && stream_->received() >= *options_.until;
+    const bool reached_end = options_.until && stream_->received() >= *options_.until &&
+                             !(options_.beside && options_.beside->HasCopiesToCome());
     if (reached_end && idle()) return AcknowledgeIdle();  // Else the next start would ask for all of it again.
     if (options_.now() >= next_look_) TRY_VOID(LookForChanges());
+    if (!end_ && options_.beside && assembler_.between_transactions() && options_.beside->WantsStart()) {
+      end_.emplace(StreamEnd{.again = true});
+    }
     if (end_) break;
     TRY_VOID(FlushWhereDue(/*now=*/reached_end));
     TRY_VOID(AcknowledgeIdle());
+    Acknowledge();  // What was held back may be free by now.
     PublishStatus();
 
     // As many messages as are there, then back to the clock.
@@ -150,7 +163,7 @@ Status Replicator::LookForChanges() {
   next_look_ = options_.now() + options_.flush.commit_interval;
   changed_.insert(look.changed.begin(), look.changed.end());
   saw_all_ = look.saw_all;
-  if (!changed_.empty()) {
+  if (!changed_.empty() || look.tables_changed) {
     if (!end_) end_.emplace(StreamEnd{.source_changed = true});
   } else if (saw_all_) {
     for (auto& [oid, table] : tables_) table.described = false;
@@ -191,6 +204,8 @@ Status Replicator::Apply(const postgres::Message& message) {
   } else if (const auto* relation = std::get_if<postgres::RelationMessage>(&message.body)) {
     KeepRelation(*relation);
     return {};
+  } else if (const auto* request = std::get_if<postgres::LogicalMessage>(&message.body)) {
+    return HearRequest(*request);
   } else {
     return {};
   }
@@ -271,7 +286,23 @@ Status Replicator::ApplyToTable(TableOid oid, const postgres::Message& message) 
   } else {
     status = lane.Truncate();
   }
-  return std::move(status).Context("table {}", lane.name());
+  return Watch(table, std::move(status).Context("table {}", lane.name()));
+}
+
+Status Replicator::Watch(const Table& table, Status status) {
+  if (!status && IsTableError(status.error())) failure_ = {table.source.oid, status.error()};
+  return status;
+}
+
+/// Ends the stream before the request can be acknowledged: it has to be on record first.
+Status Replicator::HearRequest(const postgres::LogicalMessage& message) {
+  const auto table = ParseCopyRequest(message, options_.slot);
+  if (!table || transaction_commit_lsn_ <= options_.requests_heard) return {};
+  const auto streamed = tables_.find(table->value);
+  if (streamed != tables_.end() && transaction_commit_lsn_ < streamed->second.lane->start()) return {};
+  if (!end_) end_.emplace();
+  end_->request = {*table, transaction_commit_lsn_};
+  return MakeError(ErrorKind::kConflict, "a table is to be copied again by request");
 }
 
 void Replicator::MarkDirty(Table& table) {
@@ -322,7 +353,10 @@ Status Replicator::Flush(bool commit) {
   }
   for (Table* table : std::exchange(dirty_, {})) {
     table->dirty = false;
-    TRY(TableBatch batch, table->lane->Seal().Context("table {}", table->lane->name()));
+    auto sealed = table->lane->Seal().Context("table {}", table->lane->name());
+    batches_lost_ = !sealed;
+    if (batches_lost_) return Watch(*table, std::unexpected(std::move(sealed).error()));
+    TableBatch batch = std::move(*sealed);
     job.bytes += batch.bytes;
     job.parts.push_back({.writer = table->writer.get(), .batch = std::move(batch)});
   }
@@ -338,13 +372,21 @@ Status Replicator::Flush(bool commit) {
 
 Status Replicator::TakeOutcomes() {
   while (true) {
-    TRY(auto outcome, committer_->TakeOutcome());
+    auto taken = committer_->TakeOutcome();
+    if (!taken) {
+      batches_lost_ = true;
+      const TableWriter* writer = committer_->failed_writer();
+      const bool is_one_table = writer != nullptr && IsTableError(taken.error());
+      if (is_one_table) failure_ = {oids_.at(writer), taken.error()};
+      return std::move(taken).error();
+    }
+    const auto outcome = std::move(*taken);
     if (!outcome) return {};
     flushing_bytes_ -= outcome->bytes;
     if (!outcome->receipt) continue;
     progress_.Committed(*outcome->receipt);
     TRY_VOID(BeforeStep(Failpoint::kAcknowledgeBefore));
-    stream_->SetAcknowledged(progress_.committed());
+    Acknowledge();
     AfterStep(Failpoint::kAcknowledgeAfter);
     for (const TableCommit& commit : outcome->tables) {
       TableStatus& row = status_.tables[status_rows_.at(commit.writer)];
@@ -362,8 +404,14 @@ Status Replicator::AcknowledgeIdle() {
   if (!idle() || stream_->received() <= progress_.committed()) return {};
   TRY(const auto receipt, catalog::CommitChanges(services_.catalog, {}, "", stream_->received(), options_.retry, {}));
   progress_.Committed(receipt);
-  stream_->SetAcknowledged(progress_.committed());
+  Acknowledge();
   return {};
+}
+
+void Replicator::Acknowledge() {
+  const std::optional<Lsn> hold = options_.beside ? options_.beside->Hold() : std::nullopt;
+  acknowledged_ = std::max(acknowledged_, hold ? std::min(*hold, progress_.committed()) : progress_.committed());
+  stream_->SetAcknowledged(acknowledged_);
 }
 
 // --- Status ---
@@ -385,12 +433,13 @@ void Replicator::PublishStatus() {
   status_.received_lsn = ToString(stream_->received());
   status_.applied_lsn = ToString(idle() ? stream_->received() : std::max(applied_, progress_.committed()));
   if (progress_.committed().valid()) status_.committed_lsn = ToString(progress_.committed());
-  status_.acknowledged_lsn = status_.committed_lsn;
+  if (acknowledged_.valid()) status_.acknowledged_lsn = ToString(acknowledged_);
   const Lsn end = std::max(stream_->server_end(), stream_->received());
   status_.server_lsn = ToString(end);
   status_.lag_bytes = progress_.committed().valid() ? static_cast<int64_t>(end.value - progress_.committed().value) : 0;
   status_.lag_seconds = LagSeconds();
   metrics.SetLag(status_.lag_bytes, status_.lag_seconds);
+  if (options_.beside) options_.beside->Describe(status_);
   services_.status.Set(status_);
 }
 

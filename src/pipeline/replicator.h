@@ -31,9 +31,24 @@
 
 namespace firn::pipeline {
 
+/// What goes on beside the stream, as the replicator asks it: on its own thread, often.
+class BesideStream {
+ public:
+  virtual ~BesideStream() = default;
+  /// Nothing at or after it may be acknowledged; nothing: no limit.
+  virtual std::optional<Lsn> Hold() const = 0;
+  /// The set of streamed tables is to be made anew.
+  virtual bool WantsStart() const = 0;
+  /// Copies are under way or about to be: `until` is not reached before they are over.
+  virtual bool HasCopiesToCome() const = 0;
+  /// Fills in what is known of the tables that are not streamed.
+  virtual void Describe(PipelineStatus& status) const = 0;
+};
+
 struct ReplicatorOptions {
   FlushLimits flush;
   TableWriterOptions writer;
+  std::string slot;
   SpoolOptions spool;
   RetryPolicy retry;
   /// End once everything before it is committed; nothing: go on until a stop is requested.
@@ -45,16 +60,34 @@ struct ReplicatorOptions {
   std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
   /// Does the flushes; nothing: a Committer.
   std::unique_ptr<CommitQueue> commit_queue;
+  /// What goes on beside the stream: copies of other tables, and tables that wait for one.
+  BesideStream* beside = nullptr;
+  /// Requests up to there in the stream have been heard before.
+  Lsn requests_heard;
 };
 
 /// Why a stream ended without an error.
 struct StreamEnd {
   /// Tables have changed: the targets have to be made anew from the source as it is now.
   bool source_changed = false;
+  /// BesideStream::WantsStart.
+  bool again = false;
   /// Nothing explains a message of this table: the stream is ahead of what the catalogs show, which passes.
   std::string unexplained;
   /// Tables whose rows can't be told from the stream with certainty: to be copied again.
   std::set<TableOid> copy_again;
+  /// The table that can't go on, and why. What it has not committed yet is lost to it: it is to be copied again.
+  struct Failure {
+    TableOid table;
+    Error error;
+  };
+  std::optional<Failure> failure;
+  /// The table that is to be copied again by request (table_request.h), and where in the stream that stands.
+  struct Request {
+    TableOid table;
+    Lsn lsn;
+  };
+  std::optional<Request> request;
 };
 
 struct ReplicatorServices {
@@ -70,8 +103,8 @@ class Replicator : private TransactionSink {
   static Result<std::unique_ptr<Replicator>> Make(ReplicatorOptions options, ReplicatorServices services,
                                                   std::vector<TargetTable> targets, PipelineStatus status);
 
-  /// Streams until `until`, a stop, an error, or a change of a table's definition. On a stop or such a change it
-  /// commits the transactions that are complete.
+  /// Streams until `until`, a stop, an error, or a change of a table's definition or of the tables. On a stop or such a
+  /// change it commits the transactions that are complete.
   Result<StreamEnd> Run(postgres::ReplicationStream& stream, std::stop_token stop);
 
  private:
@@ -107,6 +140,10 @@ class Replicator : private TransactionSink {
   Status Flush(bool commit);
   Status TakeOutcomes();
   Status AcknowledgeIdle();
+  void Acknowledge();
+  /// The same status; where the others can go on without the table, its failure ends the stream.
+  Status Watch(const Table& table, Status status);
+  Status HearRequest(const postgres::LogicalMessage& message);
   Status Stream(std::stop_token stop);
   Status Stop();
   Status LookForChanges();
@@ -127,6 +164,8 @@ class Replicator : private TransactionSink {
   postgres::ReplicationStream* stream_ = nullptr;               ///< During Run.
   std::unordered_map<uint32_t, Table> tables_;                  ///< By OID.
   std::unordered_map<const TableWriter*, size_t> status_rows_;  ///< Indexes into status_.tables.
+  std::unordered_map<const TableWriter*, TableOid> oids_;
+  Lsn acknowledged_;  ///< To the slot, by this stream.
   std::vector<Table*> dirty_;
   postgres::Xid transaction_xid_ = 0;  ///< As Begin named it.
   Lsn transaction_commit_lsn_;         ///< Of that transaction.
@@ -136,11 +175,13 @@ class Replicator : private TransactionSink {
   size_t flushing_bytes_ = 0;
   int changes_since_check_ = 0;
   size_t bytes_since_check_ = 0;
-  int64_t rows_in_transaction_ = 0;        ///< Applied since Begin.
-  std::optional<StreamEnd> end_;           ///< Set: the stream is to end.
-  std::set<TableOid> changed_;             ///< As of the last look.
-  bool saw_all_ = true;                    ///< The last look did, and `describing_` held.
-  std::vector<postgres::Xid> describing_;  ///< Transactions with Relation messages since a look that saw all.
+  int64_t rows_in_transaction_ = 0;            ///< Applied since Begin.
+  std::optional<StreamEnd> end_;               ///< Set: the stream is to end.
+  std::optional<StreamEnd::Failure> failure_;  ///< What ended it, where that is of one table.
+  bool batches_lost_ = false;                  ///< Some are neither in their lanes nor with the committer: no commit.
+  std::set<TableOid> changed_;                 ///< As of the last look.
+  bool saw_all_ = true;                        ///< The last look did, and `describing_` held.
+  std::vector<postgres::Xid> describing_;      ///< Transactions with Relation messages since a look that saw all.
   std::chrono::steady_clock::time_point next_look_;
   std::chrono::steady_clock::time_point oldest_change_;
   int64_t oldest_change_us_ = 0;  ///< Commit time (as above) of the oldest transaction not handed to the committer.

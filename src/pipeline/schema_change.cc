@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "postgres/table_version.h"
 
 namespace firn::pipeline {
 namespace {
@@ -263,6 +264,9 @@ class Planner {
 
   /// Whether values may have changed without a word in the stream.
   void LookForRewrites() {
+    if (!stored_.membership.empty() && !postgres::ShareEntry(stored_.membership, source_.version.membership)) {
+      CopyAgain("it was taken out of the publication for a time");
+    }
     for (const TypePart& part : source_.version.type_parts) {
       const auto known = std::ranges::find(stored_.type_parts, part.oid, &std::pair<uint32_t, uint32_t>::first);
       if (known == stored_.type_parts.end() || known->second == part.hash) continue;
@@ -312,7 +316,7 @@ class Planner {
       const auto found = table_.properties.find(key);
       if (found != table_.properties.end() && found->second == value) continue;
       change_.properties_differ = true;
-      only_files = only_files && key == kSourceFilesProperty;
+      only_files = only_files && (key == kSourceFilesProperty || key == kSourcePublicationProperty);
     }
     // Unless what the stream describes has changed, its messages are known to be of now from an earlier place on.
     if (only_files && stored_.read_at.valid()) {

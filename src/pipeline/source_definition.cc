@@ -62,6 +62,7 @@ Result<StoredDefinition> ReadStoredDefinition(const iceberg::TableMetadata& meta
   TRY_VOID(ParsePairs(metadata, kSourceAttributesProperty, stored.attributes));
   TRY_VOID(ParsePairs(metadata, kSourceFilesProperty, stored.files));
   TRY_VOID(ParsePairs(metadata, kSourceTypesProperty, stored.type_parts));
+  stored.membership = PropertyOf(metadata, kSourcePublicationProperty);
   TRY(stored.read_at, ParseLsn(metadata, kSourceLsnProperty));
   TRY_VOID(ParsePairs(metadata, kSourceBeforeAttributesProperty, stored.before_attributes));
   TRY(stored.before_read_at, ParseLsn(metadata, kSourceBeforeLsnProperty));
@@ -82,7 +83,7 @@ iceberg::Properties DefinitionProperties(const SourceTable& source, const Attnum
   for (const int column : source.key_columns) {
     key += fmt::format("{}{}", key.size() == 1 ? ":" : ",", source.columns.at(static_cast<size_t>(column)).attnum);
   }
-  return {
+  iceberg::Properties properties{
       {kSourceTableProperty, ToString(source.name)},
       {kSourceOidProperty, fmt::to_string(source.oid.value)},
       {kSourceColumnsProperty, FormatPairs(columns)},
@@ -93,6 +94,8 @@ iceberg::Properties DefinitionProperties(const SourceTable& source, const Attnum
       {kSourceTypesProperty, FormatPairs(type_parts)},
       {kSourceLsnProperty, ToString(source.version.read_at)},
   };
+  if (!source.version.membership.empty()) properties.emplace(kSourcePublicationProperty, source.version.membership);
+  return properties;
 }
 
 iceberg::Properties BeforeProperties(const AttnumToXmin& attributes, Lsn read_at) {

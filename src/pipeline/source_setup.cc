@@ -1,12 +1,13 @@
 #include "pipeline/source_setup.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "base/try.h"
+#include "base/uuid.h"
+#include "postgres/cancel_on_stop.h"
 #include "postgres/table_version.h"
 
 namespace firn::pipeline {
@@ -72,8 +73,7 @@ Result<std::vector<TableName>> ChooseTables(Connection& connection, const Source
                                             const std::optional<postgres::Publication>& publication) {
   const bool publication_chooses = publication && !publication->all_tables && !publication->made_by_firn;
   if (options.tables.empty() && publication_chooses) return publication->tables;
-  TRY(auto names, postgres::ListTables(connection, options.tables, options.partitioned_tables));
-  return names;
+  return postgres::ListTables(connection, options.tables, options.partitioned_tables);
 }
 
 /// A publication that sends the changes of a partitioned table under other names than its own (or its leaves') would
@@ -146,19 +146,6 @@ void CheckIdentities(SourceState& state) {
   }
 }
 
-/// After the tables were read: what the publication had before may be a table that was dropped and made again since,
-/// and the new one of that name is not in it.
-Status FindUnpublished(Connection& connection, const SourceOptions& options, SourceState& state) {
-  TRY(const auto publication, postgres::ReadPublication(connection, options.publication));
-  if (!publication || publication->all_tables) return {};
-  for (const SourceTable& table : state.tables) {
-    if (std::ranges::find(publication->tables, table.name) == publication->tables.end()) {
-      state.unpublished.push_back(table.name);
-    }
-  }
-  return {};
-}
-
 /// Policies hide rows from the copy alone, while the stream brings the changes of all.
 Status CheckRowSecurity(Connection& connection, SourceState& state) {
   TRY(const auto secured,
@@ -188,19 +175,65 @@ Status CheckReadable(Connection& connection, SourceState& state) {
     if (table == state.tables.end()) continue;
     const std::string schema = postgres::QuoteIdentifier(table->name.schema);
     const std::string user = postgres::QuoteIdentifier(state.facts.user);
-    AddProblem(state, ErrorKind::kPermission,
-               "role '{}' may not read table {}: run GRANT USAGE ON SCHEMA {} TO {}; GRANT SELECT ON {}.{} TO {}",
-               state.facts.user, ToString(table->name), schema, user, schema,
-               postgres::QuoteIdentifier(table->name.name), user);
+    state.table_problems.emplace(
+        table->oid,
+        MakeError(ErrorKind::kPermission, ErrorOrigin::kSource,
+                  "role '{}' may not read table {}: run GRANT USAGE ON SCHEMA {} TO {}; GRANT SELECT ON {}.{} TO {}",
+                  state.facts.user, ToString(table->name), schema, user, schema,
+                  postgres::QuoteIdentifier(table->name.name), user));
   }
   return {};
 }
+
+TableSet TableSetOf(const std::vector<TableName>& names, const std::map<TableName, TableOid>& oids,
+                    const std::map<TableOid, std::string>& memberships) {
+  TableSet set;
+  for (const TableName& name : names) {
+    const auto oid = oids.find(name);
+    if (oid == oids.end()) continue;
+    const auto membership = memberships.find(oid->second);
+    set.emplace(name,
+                fmt::format("{}:{}", oid->second.value, membership == memberships.end() ? "" : membership->second));
+  }
+  return set;
+}
+
+Result<TableSet> ReadTableSet(Connection& connection, const SourceOptions& options, const std::vector<TableName>& names,
+                              std::map<TableOid, std::string>& memberships) {
+  TRY(const auto oids, postgres::FindTables(connection, names));
+  std::vector<TableOid> list;
+  for (const auto& [name, oid] : oids) list.push_back(oid);
+  TRY(memberships, postgres::ReadMemberships(connection, options.publication, list));
+  return TableSetOf(names, oids, memberships);
+}
+
+/// A publication that is not firn's is its owner's to change.
+Error NotPublished(const SourceOptions& options, const TableName& table) {
+  return MakeError(
+      ErrorKind::kPermission, ErrorOrigin::kSource,
+      "publication '{0}' does not have table {1}, so its changes don't arrive: run ALTER PUBLICATION {2} ADD "
+      "TABLE {3}.{4}, or take the table out of source.tables",
+      options.publication, table, postgres::QuoteIdentifier(options.publication),
+      postgres::QuoteIdentifier(table.schema), postgres::QuoteIdentifier(table.name));
+}
+
+const SourceTable* FindTable(const SourceState& state, const TableName& name) {
+  const auto table = std::ranges::find(state.tables, name, &SourceTable::name);
+  return table == state.tables.end() ? nullptr : &*table;
+}
+
+}  // namespace
 
 postgres::GeneratedColumns GeneratedColumnsOf(const SourceState& state) {
   return state.publication ? state.publication->generated_columns : postgres::GeneratedColumns::kSkipped;
 }
 
-}  // namespace
+Result<TableSet> ReadTableSet(Connection& connection, const SourceOptions& options) {
+  TRY(const auto publication, postgres::ReadPublication(connection, options.publication));
+  TRY(const std::vector<TableName> names, ChooseTables(connection, options, publication));
+  std::map<TableOid, std::string> memberships;
+  return ReadTableSet(connection, options, names, memberships);
+}
 
 Result<SourceState> InspectSource(const SourceOptions& options) {
   TRY(Connection connection, Connection::Open(options.connection));
@@ -219,8 +252,13 @@ Result<SourceState> InspectSource(const SourceOptions& options) {
     TRY(SourceTable table, postgres::ReadTable(connection, name, GeneratedColumnsOf(state)));
     state.tables.push_back(std::move(table));
   }
+  std::map<TableOid, std::string> memberships;
+  TRY(state.table_set, ReadTableSet(connection, options, names, memberships));
+  for (SourceTable& table : state.tables) {
+    table.version.membership = memberships[table.oid];
+    if (state.publication && table.version.membership.empty()) state.unpublished.push_back(table.name);
+  }
   TRY_VOID(connection.Query("COMMIT"));
-  TRY_VOID(FindUnpublished(connection, options, state));
   TRY(const Lsn read_at, postgres::ReadDefinitionLsn(connection));
   for (SourceTable& table : state.tables) table.version.read_at = read_at;
   CheckTableChoice(options, state);
@@ -239,44 +277,57 @@ Result<SourceState> InspectSource(const SourceOptions& options) {
   return state;
 }
 
-Status PreparePublication(const SourceOptions& options, const SourceState& state) {
+Result<bool> PreparePublication(const SourceOptions& options, SourceState& state) {
+  if (state.publication && state.unpublished.empty()) return false;
   TRY(Connection connection, Connection::Open(options.connection));
   if (!state.publication) {
     std::vector<TableName> names;
     for (const SourceTable& table : state.tables) names.push_back(table.name);
-    return postgres::CreatePublication(connection, options.publication, names, options.partitioned_tables);
+    TRY_VOID(postgres::CreatePublication(connection, options.publication, names, options.partitioned_tables));
+    return true;
   }
-  if (state.unpublished.empty()) return {};
-  return postgres::AddTablesToPublication(connection, options.publication, state.unpublished);
+  bool added = false;
+  for (const TableName& name : state.unpublished) {
+    Status done = NotPublished(options, name);
+    if (state.publication->made_by_firn)
+      done = postgres::AddTablesToPublication(connection, options.publication, {name});
+    if (!done && done.error().kind() != ErrorKind::kPermission) return std::move(done).error();
+    if (!done) state.table_problems.emplace(FindTable(state, name)->oid, std::move(done).error());
+    added = added || done.has_value();
+  }
+  return added;
 }
 
-Result<SourceSnapshot> OpenSnapshot(const SourceOptions& options, bool slot_exists) {
+Result<SourceSnapshot> OpenSnapshot(const SourceOptions& options, bool slot_exists, std::stop_token stop) {
   postgres::ConnectionOptions replication = options.connection;
   replication.replication = true;
   TRY(Connection connection, Connection::Open(replication));
   SourceSnapshot snapshot{.connection = std::make_unique<Connection>(std::move(connection))};
   TRY(snapshot.taken_at_us, postgres::ReadClock(*snapshot.connection));
-  const std::string name = slot_exists ? fmt::format("firn_copy_{}", ::getpid()) : options.slot;
+  // Not by the process alone: PostgreSQL may not have noticed yet that one before it with the same id is gone.
+  const std::string name = slot_exists ? fmt::format("firn_copy_{}", NewUuid().substr(0, 8)) : options.slot;
+  const postgres::CancelOnStop cancel(*snapshot.connection, std::move(stop));
   TRY(snapshot.slot,
       postgres::CreateSlot(*snapshot.connection, name, /*temporary=*/slot_exists, options.failover_slot));
   return snapshot;
 }
 
-Status ReadAtSnapshot(const SourceOptions& options, const SourceState& state, const SourceSnapshot& snapshot,
-                      std::span<SourceTable* const> tables) {
-  TRY(Connection connection, postgres::OpenAtSnapshot(options.connection, snapshot.slot.snapshot_name));
-  for (SourceTable* table : tables) {
-    const TableOid oid = table->oid;
-    auto seen = postgres::ReadTable(connection, table->name, GeneratedColumnsOf(state));
-    const bool is_gone = seen ? seen->oid != oid : seen.error().kind() == ErrorKind::kTableNotFound;
-    if (is_gone) {
-      return MakeError(ErrorKind::kConflict, ErrorOrigin::kSource, "table {} was renamed or dropped just now",
-                       table->name);
-    }
-    TRY(*table, std::move(seen));
-    table->version.read_at = snapshot.slot.consistent_point;
+Result<SourceTable> ReadAtSnapshot(Connection& connection, const SourceOptions& options,
+                                   postgres::GeneratedColumns generated, Lsn consistent_point,
+                                   const SourceTable& known) {
+  auto seen = postgres::ReadTable(connection, known.name, generated);
+  const bool is_gone = seen ? seen->oid != known.oid : seen.error().kind() == ErrorKind::kTableNotFound;
+  if (is_gone) {
+    return MakeError(ErrorKind::kConflict, ErrorOrigin::kSource, "table {} was renamed or dropped just now",
+                     known.name);
   }
-  return {};
+  TRY(SourceTable table, std::move(seen));
+  table.version.read_at = consistent_point;
+  TRY(auto memberships, postgres::ReadMemberships(connection, options.publication, {table.oid}));
+  table.version.membership = memberships[table.oid];
+  if (!table.version.membership.empty()) return table;
+  return MakeError(ErrorKind::kConflict, ErrorOrigin::kSource, "table {} was taken out of publication {} just now",
+                   known.name, options.publication);
 }
 
 }  // namespace firn::pipeline

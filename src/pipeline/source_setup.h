@@ -1,9 +1,10 @@
 // Makes the source ready: what must hold is checked before anything is made, then the publication and the slot.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
-#include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,11 @@ struct SourceOptions {
   bool failover_slot = true;
 };
 
+/// Which tables are to be replicated, by name; with what makes each the one that it is: its OID and its membership in
+/// the publication.
+using TableSet = std::map<TableName, std::string>;
+Result<TableSet> ReadTableSet(postgres::Connection& connection, const SourceOptions& options);
+
 /// What was found; nothing has been made yet.
 struct SourceState {
   postgres::ServerFacts facts;
@@ -33,18 +39,22 @@ struct SourceState {
   std::optional<postgres::SlotInfo> slot;
   std::vector<SourceTable> tables;     ///< Chosen ones.
   std::vector<TableName> unpublished;  ///< Chosen ones that the publication lacks.
+  TableSet table_set;                  ///< As of the same moment.
   std::vector<Error> problems;         ///< What keeps a pipeline from running, each with its remedy.
+  /// What keeps a table from being copied, with its remedy.
+  std::map<TableOid, Error> table_problems;
   std::vector<std::string> warnings;   ///< One line each, with a remedy.
 };
 
-/// Connects and looks, and makes nothing. Problems: wal_level, a role that can't replicate or read, no tables, a
+/// Connects and looks, and makes nothing. Problems: wal_level, a role that can't replicate, no tables, a
 /// publication that is missing with no right to make it, that publishes rows in part, or partitioned tables in another
 /// form than they are to be replicated in, a slot of another database or plugin, or lost. An error only where it can't
 /// look on.
 Result<SourceState> InspectSource(const SourceOptions& options);
 
-/// Makes the publication, or adds the tables that it lacks.
-Status PreparePublication(const SourceOptions& options, const SourceState& state);
+/// Makes the publication, or adds the tables that it lacks, where it is firn's. Whether something was made: then the
+/// source is another one. Tables that can't be added get a problem in `state`.
+Result<bool> PreparePublication(const SourceOptions& options, SourceState& state);
 
 /// A consistent view of the source, alive as long as this object.
 struct SourceSnapshot {
@@ -54,12 +64,16 @@ struct SourceSnapshot {
   /// transaction that it doesn't see.
   int64_t taken_at_us = 0;
 };
-/// Makes the pipeline's slot where it is missing, with its snapshot; else a temporary slot for a snapshot of now.
-Result<SourceSnapshot> OpenSnapshot(const SourceOptions& options, bool slot_exists);
+/// Makes the pipeline's slot where it is missing, with its snapshot; else a temporary slot for a snapshot of now. Waits
+/// until every transaction that is open now has ended, or a stop is requested.
+Result<SourceSnapshot> OpenSnapshot(const SourceOptions& options, bool slot_exists, std::stop_token stop);
 
-/// The definitions of the tables as the snapshot sees them, in place of those known. kConflict when a table is not
-/// there under its name.
-Status ReadAtSnapshot(const SourceOptions& options, const SourceState& state, const SourceSnapshot& snapshot,
-                      std::span<SourceTable* const> tables);
+/// The table as a connection at the snapshot (postgres::OpenAtSnapshot) sees it. kConflict when it is not there under
+/// its name, or not in the publication.
+Result<SourceTable> ReadAtSnapshot(postgres::Connection& connection, const SourceOptions& options,
+                                   postgres::GeneratedColumns generated, Lsn consistent_point,
+                                   const SourceTable& known);
+/// What the publication sends of generated columns.
+postgres::GeneratedColumns GeneratedColumnsOf(const SourceState& state);
 
 }  // namespace firn::pipeline

@@ -7,9 +7,14 @@
 
 namespace firn::pipeline {
 
-SourceWatch::SourceWatch(postgres::ConnectionOptions connection, const std::vector<SourceTable>& tables,
-                         std::set<TableName>& awaited)
-    : options_(std::move(connection)), awaited_(awaited) {
+namespace {
+
+constexpr std::chrono::seconds kSetInterval{1};
+
+}  // namespace
+
+SourceWatch::SourceWatch(SourceOptions options, const std::vector<SourceTable>& tables, TableSet table_set)
+    : options_(std::move(options)), table_set_(std::move(table_set)) {
   for (const SourceTable& table : tables) {
     oids_.push_back(table.oid);
     fingerprints_.emplace(table.oid, table.version.fingerprint);
@@ -18,7 +23,7 @@ SourceWatch::SourceWatch(postgres::ConnectionOptions connection, const std::vect
 
 Result<SourceLook> SourceWatch::Look(std::span<const postgres::Xid> transactions) {
   if (!connection_) {
-    TRY(connection_, postgres::Connection::Open(options_));
+    TRY(connection_, postgres::Connection::Open(options_.connection));
   }
   auto look = Look(*connection_, transactions);
   if (!look) connection_.reset();
@@ -36,12 +41,11 @@ Result<SourceLook> SourceWatch::Look(postgres::Connection& connection, std::span
     const auto position = now.find(oid);
     if (position == now.end() || position->second != fingerprint) look.changed.push_back(oid);
   }
-  if (awaited_.empty()) return look;
-  TRY(const auto made, postgres::FindTables(connection, std::vector(awaited_.begin(), awaited_.end())));
-  for (const auto& [name, oid] : made) {
-    awaited_.erase(name);
-    look.changed.push_back(oid);
-  }
+  const auto time = std::chrono::steady_clock::now();
+  if (time < next_set_look_) return look;
+  TRY(const TableSet set, ReadTableSet(connection, options_));
+  look.tables_changed = set != table_set_;
+  next_set_look_ = time + kSetInterval;
   return look;
 }
 

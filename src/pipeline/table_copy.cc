@@ -16,6 +16,7 @@
 #include "observe/log.h"
 #include "pipeline/added_columns.h"
 #include "pipeline/copy_commit.h"
+#include "pipeline/parked_tables.h"
 #include "pipeline/replaced_values.h"
 #include "postgres/table_version.h"
 
@@ -33,11 +34,17 @@ struct Task {
 /// Rows of a partitioned table are gathered into larger batches: each is divided into many small ones.
 constexpr int64_t kPartitionedBatchRows = 64 << 10;
 
+/// Whether the others can still be copied. Also what the server says of one COPY alone.
+bool IsErrorOfOneTable(const Error& error) {
+  if (error.kind() == ErrorKind::kTransient || error.kind() == ErrorKind::kCancelled) return false;
+  return IsTableError(error) || error.kind() == ErrorKind::kConflict || error.origin() == ErrorOrigin::kSource;
+}
+
 /// One copy run: the tasks, and what the workers have made of them.
 class CopyRun {
  public:
   CopyRun(const CopyOptions& options, catalog::Catalog& catalog, WriterContext context, std::span<TargetTable> targets,
-          std::span<CopyProgress> progress)
+          std::span<CopyProgress* const> progress)
       : options_(options),
         catalog_(catalog),
         context_(context),
@@ -64,6 +71,7 @@ class CopyRun {
       }
     }
     std::lock_guard lock(mutex_);
+    for (size_t table = 0; table < tables_.size(); ++table) progress_[table]->error = std::move(tables_[table].error);
     if (error_) return *error_;
     return {};
   }
@@ -72,7 +80,9 @@ class CopyRun {
   struct TableState {
     int tasks_left = 0;
     int writers_open = 0;
+    bool is_ending = false;  ///< Its commit has begun.
     std::vector<iceberg::DataFile> files;
+    std::optional<Error> error;  ///< Its remaining tasks are left out.
     std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   };
 
@@ -82,7 +92,20 @@ class CopyRun {
     failed_ = true;
   }
 
+  /// OK for an error of that table alone, which is kept.
+  Status Settle(size_t table, Status status) {
+    if (status || !IsErrorOfOneTable(status.error())) return status;
+    std::lock_guard lock(mutex_);
+    if (!tables_[table].error) tables_[table].error = std::move(status).error();
+    return {};
+  }
+  bool HasFailed(size_t table) {
+    std::lock_guard lock(mutex_);
+    return tables_[table].error.has_value();
+  }
+
   Status Work(std::stop_token stop, int workers);
+  Status FinishTable(size_t table, PartitionedWriter& files, std::stop_token stop);
   Status CopyTask(const Task& task, postgres::TableCopyReader& reader, PartitionedWriter& files,
                   int64_t batch_bytes_max, std::stop_token stop);
   Result<std::unique_ptr<PartitionedWriter>> OpenFiles(size_t table, int workers);
@@ -94,7 +117,7 @@ class CopyRun {
   catalog::Catalog& catalog_;
   WriterContext context_;
   std::span<TargetTable> targets_;
-  std::span<CopyProgress> progress_;
+  std::span<CopyProgress* const> progress_;
   const std::string commit_id_;
   std::vector<Task> tasks_;
   std::atomic<size_t> next_task_ = 0;
@@ -106,7 +129,7 @@ class CopyRun {
 };
 
 Status CopyRun::Work(std::stop_token stop, int workers) {
-  TRY(auto reader, postgres::TableCopyReader::Open(options_.connection, options_.snapshot_name));
+  std::unique_ptr<postgres::TableCopyReader> reader;
   const int64_t batch_bytes_max = static_cast<int64_t>(options_.memory_bytes) / (4 * workers);
   std::unique_ptr<PartitionedWriter> files;
   size_t table = 0;
@@ -115,21 +138,36 @@ Status CopyRun::Work(std::stop_token stop, int workers) {
     // A data file holds rows of one table: it is closed when the next task is of another, or there is none.
     const bool same_table = next < tasks_.size() && tasks_[next].table == table;
     if (!same_table && files) {
-      TRY_VOID(CloseFiles(table, *files));
+      TRY_VOID(Settle(table, FinishTable(table, *files, stop)));
       files.reset();
-      TRY_VOID(CommitIfDone(table, stop));
     }
     if (next >= tasks_.size()) return {};
     table = tasks_[next].table;
-    const std::string doing = fmt::format("copying table {}", targets_[table].source.name);
-    if (!files) {
-      TRY(files, OpenFiles(table, workers).Context("{}", doing));
+    if (HasFailed(table)) continue;
+    if (!reader) {
+      TRY(reader, postgres::TableCopyReader::Open(options_.connection, options_.snapshot_name, stop));
     }
-    TRY_VOID(CopyTask(tasks_[next], *reader, *files, batch_bytes_max, stop).Context("{}", doing));
+    Status copied;
+    if (!files) {
+      auto opened = OpenFiles(table, workers);
+      if (opened) files = std::move(*opened);
+      if (!opened) copied = std::unexpected(std::move(opened).error());
+    }
+    if (copied) copied = CopyTask(tasks_[next], *reader, *files, batch_bytes_max, stop);
+    if (!copied) {
+      reader.reset();  // A COPY that broke off leaves its connection in the middle of it.
+      files.reset();
+    }
+    TRY_VOID(Settle(table, std::move(copied).Context("copying table {}", targets_[table].source.name)));
     std::lock_guard lock(mutex_);
     --tables_[table].tasks_left;
   }
   return {};
+}
+
+Status CopyRun::FinishTable(size_t table, PartitionedWriter& files, std::stop_token stop) {
+  TRY_VOID(CloseFiles(table, files));
+  return CommitIfDone(table, std::move(stop));
 }
 
 Result<std::unique_ptr<PartitionedWriter>> CopyRun::OpenFiles(size_t table, int workers) {
@@ -148,7 +186,7 @@ Result<std::unique_ptr<PartitionedWriter>> CopyRun::OpenFiles(size_t table, int 
 Status CopyRun::CopyTask(const Task& task, postgres::TableCopyReader& reader, PartitionedWriter& files,
                          int64_t batch_bytes_max, std::stop_token stop) {
   const TargetTable& target = targets_[task.table];
-  progress_[task.table].started = true;
+  progress_[task.table]->started = true;
   TRY(auto encoder, encode::RowEncoder::Make(target.mapping));
   const RowFacts facts{.operation = RowOperation::kCopy, .lsn = options_.lsn, .committed_at_us = options_.taken_at_us};
   auto write_batch = [&]() -> Status {
@@ -158,7 +196,7 @@ Status CopyRun::CopyTask(const Task& task, postgres::TableCopyReader& reader, Pa
     ReportReplacedValues(context_.metrics, ToString(target.source.name), encoded.replaced);
     TRY(const auto rows, AddColumns(target.layout, encoded.batch, std::span(&facts, 1)));
     TRY([[maybe_unused]] const auto placed, files.Write(rows));
-    progress_[task.table].rows += rows->num_rows();
+    progress_[task.table]->rows += rows->num_rows();
     context_.metrics.AddCopiedRows(ToString(target.source.name), rows->num_rows());
     AfterStep(Failpoint::kCopyBatchAfter);
     return {};
@@ -195,7 +233,8 @@ Status CopyRun::CommitIfDone(size_t table, std::stop_token stop) {
   {
     std::lock_guard lock(mutex_);
     TableState& state = tables_[table];
-    if (state.tasks_left > 0 || state.writers_open > 0 || progress_[table].done.exchange(true)) return {};
+    if (state.error || state.tasks_left > 0 || state.writers_open > 0 || std::exchange(state.is_ending, true))
+      return {};
     files = std::move(state.files);
     started = state.started;
   }
@@ -217,10 +256,11 @@ Status CopyRun::CommitIfDone(size_t table, std::stop_token stop) {
   target.planned = target.table.metadata;
   target.change.reset();
   TRY(target.progress, ReadProgress(*target.table.metadata));
+  progress_[table]->done = true;
   LogInfo(
       "copied table",
       {{"table", ToString(target.source.name)},
-       {"rows", progress_[table].rows.load()},
+       {"rows", progress_[table]->rows.load()},
        {"lsn", ToString(options_.lsn)},
        {"snapshot_id", target.table.metadata->current_snapshot_id.value_or(0)},
        {"duration_ms",
@@ -268,7 +308,7 @@ std::vector<postgres::CopyRequest> PlanCopy(const TargetTable& target, int64_t b
 }
 
 Status CopyTables(const CopyOptions& options, catalog::Catalog& catalog, WriterContext context,
-                  std::span<TargetTable> targets, std::span<CopyProgress> progress, std::stop_token stop) {
+                  std::span<TargetTable> targets, std::span<CopyProgress* const> progress, std::stop_token stop) {
   return CopyRun(options, catalog, context, targets, progress).Run(stop);
 }
 

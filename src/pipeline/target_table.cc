@@ -15,6 +15,7 @@
 #include "pipeline/delete_form.h"
 #include "pipeline/followed_settings.h"
 #include "pipeline/own_columns.h"
+#include "pipeline/parked_tables.h"
 
 namespace firn::pipeline {
 namespace {
@@ -232,6 +233,8 @@ Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, co
                      .settings = std::move(followed.settings),
                      .table = std::move(table),
                      .progress = std::move(progress)};
+  target.mark = ReadMark(*target.table.metadata);
+  if (target.mark) target.progress.reset();
   const Lsn applied = target.progress ? std::max(target.progress->lsn, acknowledged) : Lsn{};
   TRY_VOID(PlanFor(target, stored, applied).Context("{}", where));
   return std::optional<TargetTable>(std::move(target));

@@ -30,6 +30,7 @@ struct TargetTable {
   TableLayout layout;
   catalog::LoadedTable table;
   std::optional<TableProgress> progress;  ///< Nothing: not copied yet, or to be copied again.
+  std::optional<std::string> mark;        ///< Why it misses changes since it was copied (kParkedProperty).
   /// How schema, partitions and properties have to change, where they do. `mapping` and `layout` are those after it.
   std::optional<SchemaChange> change;
   /// The table as it is after the change; table.metadata where there is none.
@@ -39,7 +40,7 @@ struct TargetTable {
 RowIdentity IdentityOf(const SourceTable& source);
 
 /// The table that `source` replicates into, if it is there already, with the change that it needs to follow the source
-/// as it is now, and its settings; nothing is changed yet. `acknowledged`: the stream's changes before it are in all
+/// as it is now, and its settings; nothing is changed yet. One that is marked has no progress. `acknowledged`: the stream's changes before it are in all
 /// tables. Errors: kAlreadyExists for a table that firn did not make or
 /// that another pipeline writes; kSourceLost for one that was copied from another PostgreSQL cluster; kSchemaMismatch
 /// for a column that can't have its name there; kInvalidConfig when the table has been written in another change mode,

@@ -98,7 +98,9 @@ Status TransactionAssembler::HandleMessage(const postgres::Message& message) {
                         },
                         [&](const postgres::StreamCommitMessage& commit) { return Replay(commit); },
                         [&](const postgres::OriginMessage&) { return Status{}; },
-                        [&](const postgres::LogicalMessage&) { return Status{}; },
+                        [&](const postgres::LogicalMessage& logical) {
+                          return logical.transactional ? sink_.Apply(message) : Status{};
+                        },
                         [&](const auto&) { return sink_.Apply(message); },
                     },
                     message.body);
@@ -117,7 +119,7 @@ Status TransactionAssembler::Replay(const postgres::StreamCommitMessage& commit)
     TRY(const postgres::Message message, replay_parser_.Parse(payload, /*in_stream=*/true));
     // The server sends a relation's description once a transaction, even if the subtransaction that it came in aborts.
     const bool describes = As<postgres::RelationMessage>(message) || As<postgres::TypeMessage>(message);
-    if (As<postgres::LogicalMessage>(message) || As<postgres::OriginMessage>(message)) return {};
+    if (As<postgres::OriginMessage>(message)) return {};
     if (!describes && streamed.aborted.contains(xid)) return {};
     return sink_.Apply(message);
   }));

@@ -18,7 +18,8 @@
 
 namespace firn::pipeline {
 
-/// Takes transactions. Begin, then Relation, Type, Insert, Update, Delete, Truncate messages, then End.
+/// Takes transactions. Begin, then Relation, Type, Insert, Update, Delete, Truncate messages and those of
+/// applications, then End.
 class TransactionSink {
  public:
   virtual ~TransactionSink() = default;

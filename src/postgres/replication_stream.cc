@@ -44,6 +44,7 @@ std::string StartSql(const StreamOptions& options, int server_version) {
   std::string sql = fmt::format("START_REPLICATION SLOT {} LOGICAL {} (proto_version '{}', publication_names {}",
                                 QuoteIdentifier(options.slot), options.start, protocol, QuoteLiteral(publications));
   if (options.binary && server_version >= 140000) sql += ", binary 'true'";
+  if (options.messages && server_version >= 140000) sql += ", messages 'true'";
   if (options.streaming && protocol >= 2) sql += protocol >= 4 ? ", streaming 'parallel'" : ", streaming 'on'";
   return sql + ")";
 }

@@ -30,6 +30,7 @@ struct StreamOptions {
   int protocol_version = 2;  ///< 1 to 4; lowered to what the server's version knows.
   bool streaming = true;     ///< Large in-progress transactions arrive before their commit (protocol 2; from 14).
   bool binary = true;        ///< From PostgreSQL 14; an older one sends text.
+  bool messages = false;     ///< Those of pg_logical_emit_message, too; from PostgreSQL 14.
 };
 
 /// Single-threaded. Errors: kTransient when the connection broke (open a new one), kSourceLost when the slot is gone or

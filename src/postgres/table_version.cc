@@ -153,12 +153,49 @@ Result<std::map<TableName, TableOid>> FindTables(Connection& connection, const s
                                                "ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND "
                                                "(n.nspname, c.relname) IN ({})",
                                                list))
-                            .Context("looking for tables that were made again"));
+                            .Context("looking for tables by their names"));
   for (int row = 0; row < found.rows(); ++row) {
     tables.emplace(TableName{std::string(found.Get(row, 0)), std::string(found.Get(row, 1))},
                    TableOid{ToNumber<uint32_t>(found.Get(row, 2))});
   }
   return tables;
+}
+
+Result<std::map<TableOid, std::string>> ReadMemberships(Connection& connection, const std::string& publication,
+                                                        const std::vector<TableOid>& oids) {
+  constexpr std::string_view kSchemas = R"(
+      UNION ALL SELECT 'n' || s.oid FROM pg_publication_namespace s JOIN pg_class f ON f.relnamespace = s.pnnspid
+                 WHERE s.pnpubid = p.oid AND f.oid IN (SELECT relid FROM family))";
+  std::map<TableOid, std::string> memberships;
+  if (oids.empty()) return memberships;
+  std::string list;
+  for (const TableOid oid : oids) list += fmt::format("{}{}", list.empty() ? "" : ",", oid.value);
+  TRY(const auto found,
+      connection
+          .Query(fmt::format(R"(
+    SELECT c.oid, string_agg(entry, ',' ORDER BY entry)
+      FROM pg_publication p, pg_class c, LATERAL (
+             WITH family(relid) AS (SELECT c.oid UNION SELECT t.relid FROM pg_partition_ancestors(c.oid) t)
+      SELECT 'p' || p.oid AS entry WHERE p.puballtables
+      UNION ALL SELECT 'r' || r.oid FROM pg_publication_rel r
+                 WHERE r.prpubid = p.oid AND r.prrelid IN (SELECT relid FROM family) {}) entries
+     WHERE p.pubname = {} AND c.oid = ANY ('{{{}}}'::oid[]) GROUP BY c.oid)",
+                             connection.server_version() >= 150000 ? kSchemas : "", QuoteLiteral(publication), list))
+          .Context("reading which tables publication {} has", publication));
+  for (int row = 0; row < found.rows(); ++row) {
+    memberships.emplace(TableOid{ToNumber<uint32_t>(found.Get(row, 0))}, found.Get(row, 1));
+  }
+  return memberships;
+}
+
+bool ShareEntry(std::string_view before, std::string_view now) {
+  while (!before.empty()) {
+    const std::string_view entry = before.substr(0, before.find(','));
+    before.remove_prefix(std::min(before.size(), entry.size() + 1));
+    const size_t place = fmt::format(",{},", now).find(fmt::format(",{},", entry));
+    if (place != std::string::npos) return true;
+  }
+  return false;
 }
 
 Result<bool> HaveEnded(Connection& connection, std::span<const Xid> transactions) {

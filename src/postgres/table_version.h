@@ -4,6 +4,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/source_table.h"
@@ -31,6 +32,14 @@ Result<std::vector<TableFingerprint>> ReadFingerprints(Connection& connection, c
 
 /// The OIDs of those of the tables that there are.
 Result<std::map<TableName, TableOid>> FindTables(Connection& connection, const std::vector<TableName>& names);
+
+/// By OID, what makes a table part of a publication: the entries of the publication's catalogs, its own and those of its
+/// ancestors and its schema, as "r16400,n16402". A table that is taken out and added again has another entry. Tables
+/// that are not in it are left out.
+Result<std::map<TableOid, std::string>> ReadMemberships(Connection& connection, const std::string& publication,
+                                                        const std::vector<TableOid>& oids);
+/// Whether two of those have an entry in common: then the table was in the publication all along.
+bool ShareEntry(std::string_view before, std::string_view now);
 
 /// Whether what these transactions, whose commit was read from the WAL, have done is visible: they hold their locks
 /// until then.

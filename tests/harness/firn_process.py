@@ -147,13 +147,21 @@ class Firn:
             self.expect_running()
             return None
 
+    def status(self):
+        """What the background run tells of itself; {} while it doesn't answer."""
+        text = self.get("/status")
+        return json.loads(text) if text else {}
+
+    def table_status(self, table):
+        """Of a table named as "public.orders"; None while it isn't known."""
+        return next((row for row in self.status().get("tables", []) if row["source"] == table), None)
+
     def wait_streaming(self, timeout_s=60):
         """Until every table is copied and the background run follows changes."""
 
         def streaming():
             self.expect_running()
-            text = self.get("/status")
-            status = json.loads(text) if text else {}
-            return status.get("tables") and all(table["state"] == "streaming" for table in status["tables"])
+            tables = [table for table in self.status().get("tables", []) if table["state"] != "stopped"]
+            return tables and all(table["state"] == "streaming" for table in tables)
 
         wait_until(streaming, "every table streams", timeout_s)

@@ -379,7 +379,7 @@ function drawKeeps() {
 const inContents = (name) => (table) => table.contents ? table.contents[name] : null;
 const COLUMNS = [
   {id: 'table', name: 'Table', kind: 'table', key: (table) => table.source},
-  {id: 'state', name: 'State', kind: 'state', key: (table) => ['parked', 'copying', 'pending', 'streaming'].indexOf(table.state)},
+  {id: 'state', name: 'State', kind: 'state', key: (table) => ['parked', 'copying', 'pending', 'streaming', 'stopped'].indexOf(table.state)},
   {id: 'rows', name: 'Rows', kind: 'number', key: inContents('rows'), text: count},
   {id: 'files', name: 'Data files', kind: 'number', key: inContents('data_files'), text: count},
   {id: 'deletes', name: 'Deletes', kind: 'number', key: inContents('deleted_rows'), text: count, title: (table) => table.contents && `${count(table.contents.deleted_rows)} deleted rows, marked by ${count(table.contents.delete_files)} delete files`},
@@ -387,7 +387,7 @@ const COLUMNS = [
   {id: 'written', name: 'Written', kind: 'number', key: (table) => table.rows_written, text: count, title: () => 'Rows written since firn started'},
   {id: 'commit', name: 'Last commit', kind: 'when', key: (table) => table.last_commit && Date.parse(table.last_commit), text: ago, title: (table) => table.last_commit && new Date(table.last_commit).toLocaleString()},
 ];
-const STATES = ['all', 'parked', 'copying', 'pending', 'streaming'];
+const STATES = ['all', 'parked', 'copying', 'pending', 'streaming', 'stopped'];
 const rowsBySource = new Map();
 
 function ago(time) {

@@ -1,0 +1,76 @@
+#include "pipeline/copy_queue.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "observe/log.h"
+
+namespace firn::pipeline {
+
+using Clock = std::chrono::steady_clock;
+
+std::optional<Lsn> CopyQueue::Hold() const { return round_ ? std::optional(round_->hold()) : std::nullopt; }
+
+bool CopyQueue::WantsStart() const {
+  if (round_) return round_->ended();
+  const auto due = parked_.NextDue();
+  return due && Clock::now() >= *due;
+}
+
+void CopyQueue::Describe(PipelineStatus& status) const {
+  if (!round_) return;
+  for (size_t i = 0; i < round_->tables().size(); ++i) {
+    const std::string name = ToString(round_->tables()[i].source.name);
+    const auto row = std::ranges::find(status.tables, name, &TableStatus::source);
+    if (row == status.tables.end()) continue;
+    const CopyProgress& progress = round_->progress()[i];
+    row->rows_copied = progress.rows;
+    row->state = progress.started ? TableState::kCopying : TableState::kPending;
+    // With nothing in the stream yet, it waits for nothing but the others' copies.
+    if (progress.done && status.state == "copying") row->state = TableState::kStreaming;
+  }
+}
+
+void CopyQueue::Start(std::unique_ptr<CopyRound> round) {
+  round_ = std::move(round);
+  for (const CopiedTable& table : round_->tables()) parked_.Begin(table.source.oid, Clock::now());
+  round_->Start();
+}
+
+std::optional<Error> CopyQueue::Collect() {
+  if (!round_ || !round_->ended()) return std::nullopt;
+  const std::unique_ptr<CopyRound> round = std::move(round_);
+  for (size_t i = 0; i < round->tables().size(); ++i) {
+    if (const auto error = round->ErrorOf(i)) Failed(round->tables()[i].source, *error);
+  }
+  return round->error();
+}
+
+void CopyQueue::Failed(const SourceTable& table, const Error& error) {
+  parked_.Failed(table, error, Clock::now());
+  const std::string name = ToString(table.name);
+  const ParkedTables::Entry* entry = Waiting(table);
+  const bool is_parked = entry != nullptr && entry->is_parked;
+  metrics_.SetTableParked(name, is_parked);
+  const auto pause_ms =
+      entry == nullptr ? 0 : std::chrono::duration_cast<std::chrono::milliseconds>(entry->due - Clock::now()).count();
+  if (is_parked) {
+    LogError("a table can't go on and is parked; the others go on",
+             {{"table", name}, {"reason", error.message()}, {"tried_again_in_ms", pause_ms}});
+  } else {
+    LogWarn("a table's copy failed and is tried again",
+            {{"table", name}, {"reason", error.message()}, {"delay_ms", pause_ms}});
+  }
+}
+
+const ParkedTables::Entry* CopyQueue::Waiting(const SourceTable& table) const {
+  return parked_.Waiting(table, Clock::now());
+}
+
+void CopyQueue::Streams(const SourceTable& table) {
+  parked_.Streams(table.oid, Clock::now());
+  metrics_.SetTableParked(ToString(table.name), false);
+}
+
+}  // namespace firn::pipeline

@@ -1,0 +1,52 @@
+// The tables that are not streamed: those being copied while the others stream, and those that wait for a copy, parked
+// or not. Outlives the runs of the stream.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "observe/metrics.h"
+#include "pipeline/copy_round.h"
+#include "pipeline/parked_tables.h"
+#include "pipeline/replicator.h"
+
+namespace firn::pipeline {
+
+/// Single-threaded but for the round's own threads.
+class CopyQueue final : public BesideStream {
+ public:
+  CopyQueue(const RetryPolicy& retry, Metrics& metrics) : metrics_(metrics), parked_(retry) {}
+
+  // BesideStream
+  std::optional<Lsn> Hold() const override;
+  bool WantsStart() const override;
+  bool HasCopiesToCome() const override { return round_ || parked_.HasPassing(); }
+  void Describe(PipelineStatus& status) const override;
+
+  /// One round at a time: others wait for its end.
+  void Start(std::unique_ptr<CopyRound> round);
+  const CopyRound* round() const { return round_.get(); }
+  void RequestStop() { round_->RequestStop(); }
+  bool Copies(TableOid table) const { return round_ && round_->Copies(table); }
+  /// Takes in what became of a round that has ended: its failed tables wait. What ended it before its end, where
+  /// something did.
+  std::optional<Error> Collect();
+
+  /// The table can't go on.
+  void Failed(const SourceTable& table, const Error& error);
+  const ParkedTables::Entry* Waiting(const SourceTable& table) const;
+  void Streams(const SourceTable& table);
+  /// The table is to be copied as soon as can be.
+  void Hurry(TableOid table) { parked_.Forget(table); }
+  /// Forgets tables that are gone.
+  void Keep(const std::vector<SourceTable>& tables) { parked_.Keep(tables); }
+
+ private:
+  Metrics& metrics_;
+  ParkedTables parked_;
+  std::unique_ptr<CopyRound> round_;
+};
+
+}  // namespace firn::pipeline

@@ -125,9 +125,11 @@ class Verification {
     const std::string slot = fmt::format("firn_verify_{}_{}", ::getpid(), NewUuid().substr(0, 8));
     TRY(snapshot.slot, postgres::CreateSlot(*snapshot.connection, slot, /*temporary=*/true));
 
-    std::vector<SourceTable*> sources;
-    for (Candidate* table : tables) sources.push_back(&table->source);
-    TRY_VOID(ReadAtSnapshot(options_.source, state_, snapshot, sources));
+    TRY(Connection at_snapshot, postgres::OpenAtSnapshot(options_.source.connection, snapshot.slot.snapshot_name));
+    for (Candidate* table : tables) {
+      TRY(table->source, ReadAtSnapshot(at_snapshot, options_.source, GeneratedColumnsOf(state_),
+                                        snapshot.slot.consistent_point, table->source));
+    }
     TRY(auto reader, postgres::TableCopyReader::Open(options_.source.connection, snapshot.slot.snapshot_name, stop_));
     TRY_VOID(WaitForTables(tables, snapshot.slot.consistent_point));
     std::erase_if(tables, [](const Candidate* table) { return table->settled; });

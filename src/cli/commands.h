@@ -41,6 +41,15 @@ struct ResyncCommand {
 /// replicate; then nothing is asked for.
 Status Resync(const config::Config& config, const ResyncCommand& command);
 
+struct MaintainCommand {
+  std::string task = "all";         ///< compact, expire, orphans or all
+  std::vector<std::string> tables;  ///< "schema.table" as PostgreSQL has them; none: every one.
+  bool delete_orphans = false;      ///< Else they are only shown.
+};
+/// The upkeep of the tables, now; `firn run` may go on beside it. Goes on with the next table after an error, and fails
+/// at the end.
+Status Maintain(const config::Config& config, const MaintainCommand& command, std::stop_token stop);
+
 /// Drops the slot and the publication; the Iceberg tables stay.
 Status Cleanup(const config::Config& config);
 

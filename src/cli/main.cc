@@ -76,6 +76,7 @@ struct Arguments {
   StatusCommand status;
   VerifyCommand verify;
   ResyncCommand resync;
+  MaintainCommand maintain;
 };
 
 Result<config::Config> LoadConfiguration(const Arguments& arguments) {
@@ -209,9 +210,36 @@ int Main(int argc, char** argv) {
   add_config(resync);
   resync->add_option("--table", arguments.resync.tables, "A table, as public.orders; may be given more than once")
       ->required();
+  resync->footer(
+      "Readers see the old rows until the new ones are whole. A parked table comes back by this, too.\n"
+      "\n"
+      "Example:\n"
+      "  firn resync --config firn.yaml --table public.orders");
   resync->callback([&] {
     exit_code =
         WithConfiguration(arguments, [&](const config::Config& config) { return Resync(config, arguments.resync); });
+  });
+
+  CLI::App* maintain = app.add_subcommand("maintain", "Compact tables, expire snapshots, find orphaned files, now");
+  add_config(maintain);
+  maintain
+      ->add_option("task", arguments.maintain.task,
+                   "compact: small files and deletes into large files; expire: snapshots older than "
+                   "maintenance.snapshot_retention; orphans: files that no metadata names; all (the default)")
+      ->check(CLI::IsMember({"compact", "expire", "orphans", "all"}));
+  maintain->add_option("--table", arguments.maintain.tables, "Only this table, as schema.table; may be repeated");
+  maintain->add_flag("--delete", arguments.maintain.delete_orphans, "Delete the orphans instead of listing them");
+  maintain->footer(
+      "Works beside a running firn. Each table is looked after by itself: an error of one leaves the others alone.\n"
+      "\n"
+      "Examples:\n"
+      "  firn maintain --config firn.yaml compact --table public.orders\n"
+      "  firn maintain --config firn.yaml orphans          # lists them\n"
+      "  firn maintain --config firn.yaml orphans --delete");
+  maintain->callback([&] {
+    const SignalWatch signals;
+    exit_code = WithConfiguration(
+        arguments, [&](const config::Config& config) { return Maintain(config, arguments.maintain, signals.token()); });
   });
 
   CLI::App* cleanup = app.add_subcommand("cleanup", "Drop slot and publication; the Iceberg tables stay");

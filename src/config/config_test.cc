@@ -380,8 +380,8 @@ TEST(ParseConfig, RefusesWhatThisVersionLacks) {
                     "  public.orders:\n"
                     "    partition_by: [day(created_at)]\n"
                     "    columns: {amount: \"decimal(38,9)\"}\n"
-                    "maintenance: {compact: auto, snapshot_retention: 1d}\n"),
-            "firn.yaml:15: maintenance.snapshot_retention: '1d' is not available in this version");
+                    "maintenance: {compact: \"off\", snapshot_retention: 1d}\n"),
+            "firn.yaml:15: maintenance.compact: 'off' is not available in this version");
 }
 
 TEST(ParseConfig, TakesStoresByTheirLocation) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 
+#include "config/duration.h"
 #include "config/suggestion.h"
 #include "observe/redact.h"
 
@@ -53,13 +54,6 @@ std::optional<int64_t> ParseInteger(std::string_view text) {
   return value;
 }
 
-bool IsDuration(std::string_view text) {
-  if (text.empty() || std::string_view("smhd").find(text.back()) == std::string_view::npos) return false;
-  text.remove_suffix(1);
-  const auto value = ParseInteger(text);
-  return value.has_value() && *value >= 0;
-}
-
 /// What is wrong with a scalar of this key, or nothing.
 std::optional<std::string> CheckScalar(const ConfigKey& key, const std::string& text) {
   switch (key.type) {
@@ -77,7 +71,7 @@ std::optional<std::string> CheckScalar(const ConfigKey& key, const std::string& 
       }
       break;
     case KeyType::kDuration:
-      if (!IsDuration(text)) return fmt::format("expected {}, found {}", ToString(key.type), Shown(key, text));
+      if (!ParseDuration(text)) return fmt::format("expected {}, found {}", ToString(key.type), Shown(key, text));
       break;
     case KeyType::kText:
     case KeyType::kTextList:

@@ -18,8 +18,6 @@ bool IsEmpty(const FlatValue& value) {
 std::span<const UnavailableFeature> UnavailableFeatures() {
   static const std::vector<UnavailableFeature> features = {
       {"maintenance.compact", {"auto"}},
-      {"maintenance.snapshot_retention", {"7d"}},
-      {"maintenance.orphan_grace", {"3d"}},
   };
   return features;
 }

@@ -354,7 +354,7 @@ class Builder {
   Properties Summary() const {
     const Snapshot* current = base_.CurrentSnapshot();
     Properties summary = summary_.Build(current != nullptr ? &current->summary : nullptr);
-    summary["operation"] = summary_.Operation();
+    summary["operation"] = delta_.replace ? "replace" : summary_.Operation();
     summary["manifests-created"] = fmt::format("{}", manifests_created_);
     summary["manifests-kept"] = fmt::format("{}", manifests_kept_);
     summary["manifests-replaced"] = fmt::format("{}", manifests_replaced_);

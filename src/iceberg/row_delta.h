@@ -19,13 +19,15 @@ struct RowDelta {
   std::vector<std::string> removed_data_files;
   /// Every file that was live before goes (PostgreSQL's TRUNCATE). History stays readable.
   bool truncate = false;
+  /// The added files hold the rows of the removed ones, in other files: the operation is replace.
+  bool replace = false;
   /// Added to the snapshot's summary beside the standard counts.
   Properties summary;
 };
 
 /// Writes manifests and the manifest list for `delta` on top of base's current snapshot of "main" and gives the commit:
-/// AssertTableUuid + AssertRefSnapshotId(main), AddSnapshot + SetSnapshotRef(main). The operation is append, delete or
-/// overwrite, as Java names them. Small data manifests are merged once there are 100
+/// AssertTableUuid + AssertRefSnapshotId(main), AddSnapshot + SetSnapshotRef(main). The operation is append, delete,
+/// overwrite or replace, as Java names them. Small data manifests are merged once there are 100
 /// (commit.manifest.min-count-to-merge), delete manifests earlier, so that their sizes grow geometrically and they stay
 /// few. kConflict when a referenced or removed data file is not live in base: another writer rewrote it. One call per
 /// attempt; an attempt that lost leaves orphan manifests which RemoveBuilt deletes.

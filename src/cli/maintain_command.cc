@@ -1,0 +1,159 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/try.h"
+#include "base/unix_time.h"
+#include "cli/commands.h"
+#include "cli/human_numbers.h"
+#include "cli/pipeline_services.h"
+#include "cli/text_table.h"
+#include "config/duration.h"
+#include "maintenance/table_maintenance.h"
+
+namespace firn::cli {
+namespace {
+
+constexpr size_t kOrphansShown = 20;
+
+/// A configured duration, which has been checked.
+int64_t Millis(const std::string& duration) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(config::ParseDuration(duration).value_or({})).count();
+}
+
+/// The Iceberg tables to look after that are there.
+Result<std::vector<catalog::LoadedTable>> LoadTables(const config::Config& config, catalog::Catalog& catalog,
+                                                     const std::vector<SourceTable>& sources) {
+  std::vector<catalog::LoadedTable> tables;
+  for (const SourceTable& source : sources) {
+    auto table = catalog.LoadTable(TargetNamingOf(config).IdentOf(source.name));
+    if (table) {
+      tables.push_back(std::move(*table));
+    } else if (table.error().kind() != ErrorKind::kTableNotFound && table.error().kind() != ErrorKind::kNotFound) {
+      return std::move(table).error();
+    }
+  }
+  return tables;
+}
+
+Status CheckNames(const std::vector<std::string>& wanted, const std::vector<SourceTable>& sources) {
+  for (const std::string& name : wanted) {
+    if (std::ranges::any_of(sources, [&](const SourceTable& source) { return ToString(source.name) == name; }))
+      continue;
+    std::string known;
+    for (const SourceTable& source : sources) known += (known.empty() ? "" : ", ") + ToString(source.name);
+    return MakeError(ErrorKind::kInvalidConfig, "--table {}: the pipeline has no such table; it has {}", name,
+                     known.empty() ? "none" : known);
+  }
+  return {};
+}
+
+class Maintenance {
+ public:
+  Maintenance(const config::Config& config, const MaintainCommand& command, Lake& lake, std::stop_token stop)
+      : config_(config),
+        command_(command),
+        context_{.catalog = lake.catalog(), .store = lake.store(), .metrics = metrics_, .retry = {}},
+        stop_(std::move(stop)) {}
+
+  Status Run(const std::vector<catalog::LoadedTable>& all, const std::vector<iceberg::TableIdent>& wanted) {
+    TRY(options_, PipelineOptionsOf(config_));
+    context_.retry = options_.retry;
+    if (Does("compact")) Each(wanted, [&](const auto& ident) { return Compact(ident); });
+    if (Does("expire")) Each(wanted, [&](const auto& ident) { return Expire(ident); });
+    if (Does("orphans")) Each(wanted, [&](const auto& ident) { return Orphans(ident, all); });
+    for (const TextTable* table : {&compacted_, &expired_, &orphans_}) {
+      if (!table->empty()) fmt::print("{}\n", table->Render());
+    }
+    if (!command_.delete_orphans && orphans_found_ > 0) {
+      fmt::print("Nothing was deleted: --delete deletes the orphans.\n");
+    }
+    if (problems_ == 0) return {};
+    return MakeError(ErrorKind::kWriteFailed, "{} of {} tables could not be looked after (above)", problems_,
+                     wanted.size());
+  }
+
+ private:
+  bool Does(std::string_view task) const { return command_.task == task || command_.task == "all"; }
+
+  template <typename Work>
+  void Each(const std::vector<iceberg::TableIdent>& tables, Work work) {
+    for (const iceberg::TableIdent& ident : tables) {
+      if (stop_.stop_requested()) return;
+      if (const Status done = work(ident); !done) {
+        fmt::print(stderr, "firn: {}\n", done.error().message());
+        ++problems_;
+      }
+    }
+  }
+
+  Status Compact(const iceberg::TableIdent& ident) {
+    const maintenance::RewriteLimits limits{.target_file_size_bytes = options_.writer.files.target_file_size_bytes};
+    TRY(const auto report, maintenance::CompactTable(context_, ident, limits, options_.writer.files, stop_));
+    const auto change = [](int64_t before, int64_t after) {
+      return fmt::format("{} → {}", FormatCount(before), FormatCount(after));
+    };
+    compacted_.AddRow({ToString(ident), change(report.before.data_files, report.after.data_files),
+                       change(report.before.delete_files, report.after.delete_files),
+                       fmt::format("{} → {}", FormatBytes(report.before.bytes), FormatBytes(report.after.bytes)),
+                       FormatBytes(report.bytes_written)});
+    return {};
+  }
+
+  Status Expire(const iceberg::TableIdent& ident) {
+    const maintenance::Retention retention{.max_age_ms = Millis(config_.maintenance.snapshot_retention)};
+    TRY(const auto report, maintenance::ExpireSnapshots(context_, ident, retention, UnixMillisNow(), stop_));
+    expired_.AddRow({ToString(ident), FormatCount(report.snapshots), FormatCount(report.files)});
+    return {};
+  }
+
+  Status Orphans(const iceberg::TableIdent& ident, const std::vector<catalog::LoadedTable>& all) {
+    const maintenance::OrphanOptions options{.grace_ms = Millis(config_.maintenance.orphan_grace),
+                                             .now_ms = UnixMillisNow()};
+    TRY(const auto files, maintenance::FindOrphans(context_.catalog, context_.store, ident, all, options));
+    int64_t bytes = 0;
+    for (const storage::FileInfo& file : files) bytes += file.size;
+    orphans_.AddRow({ToString(ident), FormatCount(static_cast<int64_t>(files.size())), FormatBytes(bytes)});
+    orphans_found_ += files.size();
+    if (command_.delete_orphans) return maintenance::DeleteFiles(context_.store, files, stop_);
+    for (size_t i = 0; i < std::min(files.size(), kOrphansShown); ++i) fmt::print("{}\n", files[i].location);
+    if (files.size() > kOrphansShown) fmt::print("… and {} more\n", files.size() - kOrphansShown);
+    return {};
+  }
+
+  const config::Config& config_;
+  const MaintainCommand& command_;
+  Metrics metrics_;
+  maintenance::MaintenanceContext context_;
+  const std::stop_token stop_;
+  pipeline::PipelineOptions options_;
+  TextTable compacted_{{{"compacted"}, {"data files"}, {"delete files"}, {"size"}, {"written", Align::kRight}}};
+  TextTable expired_{{{"expired"}, {"snapshots", Align::kRight}, {"files deleted", Align::kRight}}};
+  TextTable orphans_{{{"orphans"}, {"files", Align::kRight}, {"size", Align::kRight}}};
+  size_t orphans_found_ = 0;
+  int problems_ = 0;
+};
+
+}  // namespace
+
+Status Maintain(const config::Config& config, const MaintainCommand& command, std::stop_token stop) {
+  TRY(const pipeline::SourceState source, pipeline::InspectSource(SourceOptionsOf(config)));
+  TRY_VOID(CheckNames(command.tables, source.tables));
+  TRY(const bool catalog_exists, CatalogExists(config));
+  if (!catalog_exists) {
+    return MakeError(ErrorKind::kNotFound, "there is no catalog at {} yet: firn run makes it", config.catalog.uri);
+  }
+  TRY(Lake lake, OpenLake(config, LakeUse::kWrite));
+  TRY(const auto all, LoadTables(config, lake.catalog(), source.tables));
+  std::vector<iceberg::TableIdent> wanted;
+  for (const SourceTable& table : source.tables) {
+    const iceberg::TableIdent ident = TargetNamingOf(config).IdentOf(table.name);
+    const bool is_there = std::ranges::find(all, ident, &catalog::LoadedTable::ident) != all.end();
+    const bool is_wanted =
+        command.tables.empty() || std::ranges::find(command.tables, ToString(table.name)) != command.tables.end();
+    if (is_there && is_wanted) wanted.push_back(ident);
+  }
+  return Maintenance(config, command, lake, std::move(stop)).Run(all, wanted);
+}
+
+}  // namespace firn::cli

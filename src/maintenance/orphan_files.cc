@@ -1,0 +1,77 @@
+#include "maintenance/orphan_files.h"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <string>
+
+#include "base/try.h"
+#include "maintenance/reachable_files.h"
+
+namespace firn::maintenance {
+namespace {
+
+bool IsBelow(std::string_view path, std::string_view folder) {
+  return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
+}
+
+std::string WithoutSlash(std::string location) {
+  while (location.ends_with('/')) location.pop_back();
+  return location;
+}
+
+/// The table's folder, and those that its properties name instead of the usual ones below it.
+std::set<std::string> FoldersOf(const iceberg::TableMetadata& metadata) {
+  const std::string own = WithoutSlash(metadata.location);
+  std::set<std::string> folders{own};
+  for (const char* key : {"write.data.path", "write.metadata.path"}) {
+    const auto found = metadata.properties.find(key);
+    if (found == metadata.properties.end()) continue;
+    const std::string folder = WithoutSlash(found->second);
+    if (!IsBelow(PathOf(folder), PathOf(own))) folders.insert(folder);
+  }
+  return folders;
+}
+
+Status CheckAlone(const iceberg::TableIdent& ident, const std::set<std::string>& folders,
+                  const std::vector<catalog::LoadedTable>& tables) {
+  for (const catalog::LoadedTable& other : tables) {
+    if (other.ident == ident) continue;
+    for (const std::string& theirs : FoldersOf(*other.metadata)) {
+      for (const std::string& folder : folders) {
+        if (PathOf(theirs) != PathOf(folder) && !IsBelow(PathOf(theirs), PathOf(folder))) continue;
+        return MakeError(ErrorKind::kUnsupported,
+                         "table {} has its files in {}, which lies within {}, the folder of table {}: orphans of one "
+                         "can't be told from files of the other",
+                         ToString(other.ident), theirs, folder, ToString(ident));
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<storage::FileInfo>> FindOrphans(catalog::Catalog& catalog, storage::FileStore& store,
+                                                   const iceberg::TableIdent& ident,
+                                                   const std::vector<catalog::LoadedTable>& tables,
+                                                   const OrphanOptions& options) {
+  TRY(const catalog::LoadedTable before, catalog.LoadTable(ident));
+  const std::set<std::string> folders = FoldersOf(*before.metadata);
+  TRY_VOID(CheckAlone(ident, folders, tables));
+  std::vector<storage::FileInfo> files;
+  for (const std::string& folder : folders) {
+    TRY(auto listed, store.List(folder + "/"));
+    std::ranges::move(listed, std::back_inserter(files));
+  }
+  TRY(const catalog::LoadedTable table, catalog.LoadTable(ident));
+  TRY(const auto reachable, ReachablePaths(store, table));
+  std::erase_if(files, [&](const storage::FileInfo& file) {
+    const bool is_young = file.modified_ms > options.now_ms - options.grace_ms;
+    return is_young || reachable.contains(std::string(PathOf(file.location))) ||
+           file.location.ends_with("/version-hint.text");
+  });
+  return files;
+}
+
+}  // namespace firn::maintenance

@@ -1,0 +1,93 @@
+#include "maintenance/rewrite_plan.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
+namespace firn::maintenance {
+namespace {
+
+using iceberg::LiveDataFile;
+
+/// Opening a file costs a reader about as much as reading this much of one (Spark: read.split.open-file-cost).
+constexpr double kOpenCostBytes = 4 << 20;
+
+/// What is known of a file without reading its deletes.
+struct FileCost {
+  double live_part = 1;
+  int64_t delete_files = 0;
+};
+
+FileCost CostOf(const LiveDataFile& file) {
+  FileCost cost{.delete_files = static_cast<int64_t>(file.position_deletes.size() + file.equality_deletes.size())};
+  const auto rows = static_cast<double>(std::max<int64_t>(1, file.entry.file.record_count));
+  double deleted = 0;
+  for (const auto& deletes : file.position_deletes) {
+    // Those of several data files may hold few of this one's rows: they count as none.
+    if (iceberg::ReferencedDataFile(deletes->file)) deleted += static_cast<double>(deletes->file.record_count);
+  }
+  cost.live_part = std::max(0.0, 1 - deleted / rows);
+  return cost;
+}
+
+int64_t LiveBytes(const LiveDataFile& file) {
+  return static_cast<int64_t>(static_cast<double>(file.entry.file.file_size_in_bytes) * CostOf(file).live_part);
+}
+
+bool IsCandidate(const LiveDataFile& file, const RewriteLimits& limits) {
+  const double small = limits.small_file_ratio * static_cast<double>(limits.target_file_size_bytes);
+  return static_cast<double>(LiveBytes(file)) < small || 1 - CostOf(file).live_part >= limits.deleted_ratio ||
+         !file.equality_deletes.empty();
+}
+
+/// Bytes that a full scan no longer reads or pays for by opening files, once the group is one file.
+double SavedBytes(const RewriteGroup& group) {
+  double opened = -1;
+  double deleted_bytes = 0;
+  for (const LiveDataFile& file : group.files) {
+    opened += 1 + static_cast<double>(CostOf(file).delete_files);
+    deleted_bytes += static_cast<double>(file.entry.file.file_size_in_bytes - LiveBytes(file));
+  }
+  return opened * kOpenCostBytes + deleted_bytes;
+}
+
+double Worth(const RewriteGroup& group) {
+  return SavedBytes(group) / static_cast<double>(std::max<int64_t>(1, group.bytes));
+}
+
+bool IsWorthIt(const RewriteGroup& group, const RewriteLimits& limits) {
+  return SavedBytes(group) > 0 && Worth(group) >= limits.saved_ratio;
+}
+
+}  // namespace
+
+std::vector<RewriteGroup> PlanRewrites(std::vector<LiveDataFile> files, const RewriteLimits& limits) {
+  std::map<std::string, std::vector<LiveDataFile>> partitions;
+  for (LiveDataFile& file : files) {
+    if (!IsCandidate(file, limits)) continue;
+    std::string key = iceberg::PartitionKey(file.entry.file.partition_spec_id, file.entry.file.partition);
+    partitions[std::move(key)].push_back(std::move(file));
+  }
+  std::vector<RewriteGroup> groups;
+  auto close = [&](RewriteGroup& group) {
+    if (IsWorthIt(group, limits)) groups.push_back(std::move(group));
+    group = {};
+  };
+  for (auto& [key, members] : partitions) {
+    // Rows that came together stay together: columns that follow time keep narrow bounds.
+    std::ranges::stable_sort(members, {}, [](const LiveDataFile& file) { return file.entry.sequence_number; });
+    RewriteGroup group;
+    for (LiveDataFile& file : members) {
+      const int64_t bytes = LiveBytes(file);
+      if (!group.files.empty() && group.bytes + bytes > limits.target_file_size_bytes) close(group);
+      group.bytes += bytes;
+      group.files.push_back(std::move(file));
+    }
+    close(group);
+  }
+  std::ranges::stable_sort(groups, std::greater<>(), Worth);
+  return groups;
+}
+
+}  // namespace firn::maintenance

@@ -1,0 +1,85 @@
+#include "maintenance/rewrite_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace firn::maintenance {
+namespace {
+
+using iceberg::LiveDataFile;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr int64_t kMiB = 1 << 20;
+
+struct FileOf {
+  std::string path;
+  int64_t bytes = 0;
+  int64_t deleted_of_100_rows = 0;
+  int64_t partition = 0;
+  bool has_equality_deletes = false;
+};
+
+LiveDataFile Live(const FileOf& of) {
+  LiveDataFile file;
+  file.entry.file = {
+      .file_path = of.path, .partition = {of.partition}, .record_count = 100, .file_size_in_bytes = of.bytes};
+  if (of.deleted_of_100_rows > 0) {
+    iceberg::ManifestEntry deletes;
+    deletes.file = {.content = iceberg::FileContent::kPositionDeletes,
+                    .record_count = of.deleted_of_100_rows,
+                    .referenced_data_file = of.path};
+    file.position_deletes.push_back(std::make_shared<const iceberg::ManifestEntry>(deletes));
+  }
+  if (of.has_equality_deletes) {
+    iceberg::ManifestEntry deletes;
+    deletes.file = {.content = iceberg::FileContent::kEqualityDeletes, .record_count = 1};
+    file.equality_deletes.push_back(std::make_shared<const iceberg::ManifestEntry>(deletes));
+  }
+  return file;
+}
+
+/// The paths of each group.
+std::vector<std::vector<std::string>> Plan(const std::vector<FileOf>& files, RewriteLimits limits = {}) {
+  std::vector<LiveDataFile> live;
+  for (const FileOf& file : files) live.push_back(Live(file));
+  limits.target_file_size_bytes = 100 * kMiB;
+  std::vector<std::vector<std::string>> plan;
+  for (const RewriteGroup& group : PlanRewrites(std::move(live), limits)) {
+    plan.emplace_back();
+    for (const LiveDataFile& file : group.files) plan.back().push_back(file.entry.file.file_path);
+  }
+  return plan;
+}
+
+TEST(RewritePlan, GathersSmallFilesUpToTheTarget) {
+  EXPECT_THAT(Plan({{"a", 60 * kMiB}, {"b", 30 * kMiB}, {"c", 30 * kMiB}, {"d", 20 * kMiB}, {"e", 10 * kMiB}}),
+              ElementsAre(ElementsAre("c", "d", "e"), ElementsAre("a", "b")));
+}
+
+TEST(RewritePlan, LeavesAloneWhatIsWell) {
+  EXPECT_THAT(Plan({}), IsEmpty());
+  EXPECT_THAT(Plan({{"small, and nothing to join", kMiB}}), IsEmpty());
+  EXPECT_THAT(Plan({{"a", 90 * kMiB}, {"b", 100 * kMiB}, {"few deletes", 100 * kMiB, 9}}), IsEmpty());
+}
+
+TEST(RewritePlan, RewritesFilesWithManyDeletesEvenAlone) {
+  EXPECT_THAT(Plan({{"a", 100 * kMiB, 10}}), ElementsAre(ElementsAre("a")));
+  EXPECT_THAT(Plan({{"a", 100 * kMiB, 0, 0, true}}), ElementsAre(ElementsAre("a")));
+  EXPECT_THAT(Plan({{"small", kMiB, 1}}), ElementsAre(ElementsAre("small")));
+}
+
+TEST(RewritePlan, JoinsFilesOfOnePartitionOnly) {
+  EXPECT_THAT(Plan({{"a", kMiB, 0, 1}, {"b", kMiB, 0, 2}}), IsEmpty());
+  EXPECT_THAT(Plan({{"a", kMiB, 0, 1}, {"b", kMiB, 0, 2}, {"c", kMiB, 0, 1}}), ElementsAre(ElementsAre("a", "c")));
+}
+
+TEST(RewritePlan, WeighsWhatReadersSaveAgainstWhatIsWritten) {
+  const RewriteLimits wary{.saved_ratio = 0.5};
+  EXPECT_THAT(Plan({{"a", 40 * kMiB}, {"b", 40 * kMiB}}, wary), IsEmpty());
+  EXPECT_THAT(Plan({{"a", kMiB}, {"b", kMiB}, {"c", 40 * kMiB, 50, 1}}, wary),
+              ElementsAre(ElementsAre("a", "b"), ElementsAre("c")));
+}
+
+}  // namespace
+}  // namespace firn::maintenance

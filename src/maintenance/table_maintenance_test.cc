@@ -1,0 +1,303 @@
+#include "maintenance/table_maintenance.h"
+
+#include <arrow/api.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/uuid.h"
+#include "catalog/commit_loop.h"
+#include "iceberg/deletion_vector.h"
+#include "iceberg/position_deletes.h"
+#include "iceberg/reserved_fields.h"
+#include "iceberg/row_delta.h"
+#include "iceberg/table_scan.h"
+#include "pipeline/progress.h"
+#include "testing/memory_catalog.h"
+#include "testing/memory_file_store.h"
+#include "testing/results.h"
+
+namespace firn::maintenance {
+namespace {
+
+using iceberg::RowPositions;
+using testing::Do;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using testing::Value;
+
+const iceberg::TableIdent kIdent{{"shop"}, "orders"};
+const iceberg::Schema kSchema{
+    .fields = {{.id = 1, .name = "id", .required = true, .type = iceberg::Type::Primitive(iceberg::TypeId::kLong)},
+               {.id = 2, .name = "part", .type = iceberg::Type::Primitive(iceberg::TypeId::kLong)}}};
+constexpr int64_t kDayMs = 24LL * 3600 * 1000;
+
+/// A table whose rows are numbers, by format version, with partitions (number % 3) or without.
+class TableMaintenanceTest : public ::testing::TestWithParam<std::tuple<int, bool>> {
+ protected:
+  void SetUp() override {
+    const auto [version, partitioned] = GetParam();
+    iceberg::NewTable table{.schema = kSchema, .format_version = version};
+    if (partitioned) table.spec.fields = {{.source_id = 2, .field_id = 1000, .name = "part"}};
+    Do(catalog_.EnsureNamespace(kIdent.namespace_levels));
+    Value(catalog_.CreateTable(kIdent, table));
+  }
+
+  catalog::LoadedTable Load() { return Value(catalog_.LoadTable(kIdent)); }
+
+  void Commit(iceberg::RowDelta delta) {
+    const std::string commit_id = NewUuid();
+    delta.summary = {{catalog::kCommitIdKey, commit_id}, {pipeline::kLsnKey, "0/1"}};
+    const catalog::LoadedTable base = Load();
+    const auto request =
+        Value(iceberg::BuildRowDelta(store_, kIdent, *base.metadata, delta, manifests_, now_ms_ += 1'000));
+    Value(catalog_.CommitTables(std::span(&request, 1)));
+  }
+
+  void Insert(int64_t first, int64_t count) {
+    arrow::Int64Builder ids;
+    arrow::Int64Builder parts;
+    for (int64_t id = first; id < first + count; ++id) {
+      ASSERT_TRUE(ids.Append(id).ok());
+      ASSERT_TRUE(parts.Append(id % 3).ok());
+    }
+    const auto rows = arrow::RecordBatch::Make(Value(iceberg::ToArrowSchema(kSchema)), count,
+                                               {ids.Finish().ValueOrDie(), parts.Finish().ValueOrDie()});
+    auto writer = Value(pipeline::PartitionedWriter::Make(store_, metrics_, Load().metadata, kSchema, {}, "t",
+                                                          [] { return NewUuid() + ".parquet"; }));
+    Value(writer->Write(rows));
+    Do(writer->CloseAll());
+    Commit({.added_data_files = writer->TakeClosed()});
+  }
+
+  /// Deletes the rows by place, beside those that are deleted already.
+  void Delete(const std::set<int64_t>& ids) {
+    const catalog::LoadedTable table = Load();
+    auto scan =
+        Value(iceberg::TableScan::Plan(store_, table.metadata, table.metadata->CurrentSnapshot(), kSchema, manifests_));
+    iceberg::DeletedRows deleted_rows(store_);
+    iceberg::RowDelta delta;
+    for (const iceberg::LiveDataFile& file : scan.files()) {
+      RowPositions positions = Value(deleted_rows.Of(*table.metadata, file));
+      const uint64_t before = positions.cardinality();
+      auto reader = Value(scan.Open(file));
+      while (const auto live = Value(reader->Next())) {
+        const auto& column = static_cast<const arrow::Int64Array&>(*live->rows->column(0));
+        for (int64_t i = 0; i < column.length(); ++i) {
+          if (ids.contains(column.Value(i))) positions.add(static_cast<uint64_t>(live->positions[i]));
+        }
+      }
+      if (positions.cardinality() == before) continue;
+      const std::string location = iceberg::DataLocation(*table.metadata, NewUuid());
+      delta.added_delete_files.push_back(
+          std::get<0>(GetParam()) >= 3
+              ? Value(iceberg::WriteDeletionVector(store_, location + ".puffin", file.entry.file, positions))
+              : Value(iceberg::WritePositionDeletes(store_, location + ".parquet", file.entry.file, positions,
+                                                    iceberg::Compression::kZstd)));
+    }
+    Commit(std::move(delta));
+  }
+
+  /// Each row's number, with its lineage where the table has it.
+  std::map<int64_t, std::pair<int64_t, int64_t>> Rows() { return RowsAt(Load(), Load().metadata->CurrentSnapshot()); }
+  std::map<int64_t, std::pair<int64_t, int64_t>> RowsAt(const catalog::LoadedTable& table,
+                                                        const iceberg::Snapshot* snapshot) {
+    const bool has_lineage = std::get<0>(GetParam()) >= 3;
+    iceberg::Schema projection = kSchema;
+    if (has_lineage) {
+      projection.fields.push_back(iceberg::RowIdField());
+      projection.fields.push_back(iceberg::LastUpdatedField());
+    }
+    iceberg::ManifestCache manifests;
+    auto scan = Value(iceberg::TableScan::Plan(store_, table.metadata, snapshot, projection, manifests));
+    std::map<int64_t, std::pair<int64_t, int64_t>> rows;
+    for (const iceberg::LiveDataFile& file : scan.files()) {
+      auto reader = Value(scan.Open(file));
+      while (const auto live = Value(reader->Next())) {
+        const auto number = [&](int column, int64_t i) {
+          return static_cast<const arrow::Int64Array&>(*live->rows->column(column)).Value(i);
+        };
+        for (int64_t i = 0; i < live->rows->num_rows(); ++i) {
+          const auto lineage = has_lineage ? std::pair(number(2, i), number(3, i)) : std::pair<int64_t, int64_t>();
+          EXPECT_TRUE(rows.emplace(number(0, i), lineage).second) << "row " << number(0, i) << " is there twice";
+        }
+      }
+    }
+    return rows;
+  }
+
+  std::vector<iceberg::LiveDataFile> Files() {
+    const catalog::LoadedTable table = Load();
+    iceberg::ManifestCache manifests;
+    return Value(iceberg::PlanFiles(store_, *table.metadata, table.metadata->CurrentSnapshot(), manifests));
+  }
+
+  Result<CompactReport> Compact() { return CompactTable(context_, kIdent, {}, {}, {}); }
+
+  size_t FilesPerPartition() const { return std::get<1>(GetParam()) ? 3 : 1; }
+
+  /// Ten commits of rows, of which some are deleted.
+  void Fill() {
+    for (int64_t i = 0; i < 10; ++i) Insert(i * 30, 30);
+    Delete({0, 31, 62, 93, 94, 95, 299});
+    Delete({1, 32, 298});
+  }
+
+  testing::MemoryFileStore store_;
+  testing::MemoryCatalog catalog_;
+  Metrics metrics_;
+  MaintenanceContext context_{
+      .catalog = catalog_, .store = store_, .metrics = metrics_, .retry = {.base_delay = std::chrono::milliseconds(1)}};
+  iceberg::ManifestCache manifests_;
+  int64_t now_ms_ = 1'700'000'000'000;
+};
+
+TEST_P(TableMaintenanceTest, CompactsToOneFileOfTheSameRows) {
+  Fill();
+  const auto before = Rows();
+  ASSERT_THAT(before, SizeIs(290));
+  const CompactReport report = Value(Compact());
+  EXPECT_EQ(Rows(), before);
+  EXPECT_THAT(Files(), SizeIs(FilesPerPartition()));
+  for (const iceberg::LiveDataFile& file : Files()) EXPECT_THAT(file.position_deletes, IsEmpty());
+  EXPECT_EQ(report.before.data_files, static_cast<int64_t>(10 * FilesPerPartition()));
+  EXPECT_GT(report.before.delete_files, 0);
+  EXPECT_EQ(report.after.data_files, static_cast<int64_t>(FilesPerPartition()));
+  EXPECT_EQ(report.after.delete_files, 0);
+  EXPECT_LT(report.after.bytes, report.before.bytes);
+  EXPECT_EQ(Load().metadata->CurrentSnapshot()->summary.at("operation"), "replace");
+
+  const CompactReport again = Value(Compact());
+  EXPECT_EQ(again.groups, 0);
+}
+
+TEST_P(TableMaintenanceTest, CarriesDeletesOverThatCameMeanwhile) {
+  Fill();
+  auto expected = Rows();
+  bool armed = true;
+  catalog_.OnCommit([&](std::span<const iceberg::CommitRequest>) {
+    if (!std::exchange(armed, false)) return;
+    Delete({2, 96, 150, 297});
+    Insert(1'000, 3);
+  });
+  Value(Compact());
+  catalog_.OnCommit({});
+  for (const int64_t id : {2, 96, 150, 297}) expected.erase(id);
+  auto rows = Rows();
+  for (int64_t id = 1'000; id < 1'003; ++id) EXPECT_EQ(rows.erase(id), 1U);
+  EXPECT_EQ(rows, expected);
+}
+
+TEST_P(TableMaintenanceTest, LeavesOutFilesOfWhichEveryRowWentMeanwhile) {
+  Insert(0, 3);
+  Insert(3, 3);
+  bool armed = true;
+  catalog_.OnCommit([&](std::span<const iceberg::CommitRequest>) {
+    if (std::exchange(armed, false)) Delete({0, 1, 2, 3, 4, 5});
+  });
+  Value(Compact());
+  catalog_.OnCommit({});
+  EXPECT_THAT(Rows(), IsEmpty());
+  EXPECT_EQ(Load().metadata->CurrentSnapshot()->summary.at("operation"), "replace");
+}
+
+TEST_P(TableMaintenanceTest, PlansAnewWhenTheFilesAreGone) {
+  Fill();
+  bool armed = true;
+  catalog_.OnCommit([&](std::span<const iceberg::CommitRequest>) {
+    if (!std::exchange(armed, false)) return;
+    Commit({.truncate = true});
+    Insert(5'000, 4);
+    Insert(5'004, 4);
+  });
+  Value(Compact());
+  catalog_.OnCommit({});
+  const auto rows = Rows();
+  EXPECT_THAT(rows, SizeIs(8));
+  EXPECT_EQ(rows.begin()->first, 5'000);
+  EXPECT_THAT(Files(), SizeIs(FilesPerPartition()));
+}
+
+TEST_P(TableMaintenanceTest, WhatAStopLeavesIsOrphansAtMost) {
+  Fill();
+  const auto before = Rows();
+  std::stop_source stop;
+  stop.request_stop();
+  const auto compacted = CompactTable(context_, kIdent, {}, {}, stop.get_token());
+  ASSERT_FALSE(compacted.has_value());
+  EXPECT_EQ(compacted.error().kind(), ErrorKind::kCancelled);
+  EXPECT_EQ(Rows(), before);
+  EXPECT_THAT(Value(FindOrphans(catalog_, store_, kIdent, {}, {.grace_ms = 0, .now_ms = UnixMillisNow() + kDayMs})),
+              IsEmpty());
+}
+
+TEST_P(TableMaintenanceTest, ExpiresSnapshotsAndTheirFilesOnly) {
+  Fill();
+  const catalog::LoadedTable old = Load();
+  Value(Compact());
+  const auto rows = Rows();
+  const size_t files = Value(store_.List(Load().metadata->location)).size();
+  // All but the current one, and the one that holds firn's progress.
+  const int64_t later = UnixMillisNow() + 10 * kDayMs;
+  const ExpireReport report = Value(ExpireSnapshots(context_, kIdent, {.max_age_ms = kDayMs}, later, {}));
+  EXPECT_EQ(report.snapshots, static_cast<int64_t>(old.metadata->snapshots.size()) - 1);
+  EXPECT_GT(report.files, 0);
+  EXPECT_EQ(Value(store_.List(Load().metadata->location)).size(), files - static_cast<size_t>(report.files));
+  EXPECT_EQ(Rows(), rows);
+  for (const iceberg::Snapshot& kept : Load().metadata->snapshots) EXPECT_THAT(RowsAt(Load(), &kept), SizeIs(290));
+  EXPECT_TRUE(Value(pipeline::ReadProgress(*Load().metadata)).has_value());
+  EXPECT_EQ(Value(ExpireSnapshots(context_, kIdent, {.max_age_ms = kDayMs}, later, {})).snapshots, 0);
+}
+
+TEST_P(TableMaintenanceTest, KeepsTheFilesOfTags) {
+  Fill();
+  const auto before = Rows();
+  const catalog::LoadedTable tagged = Load();
+  const iceberg::CommitRequest tag{
+      .table = kIdent,
+      .updates = {iceberg::SetSnapshotRef{"audit",
+                                          {.snapshot_id = *tagged.metadata->current_snapshot_id, .is_branch = false}}}};
+  Value(catalog_.CommitTables(std::span(&tag, 1)));
+  Commit({.truncate = true});
+  Insert(9'000, 1);
+  Value(ExpireSnapshots(context_, kIdent, {.max_age_ms = kDayMs}, UnixMillisNow() + 10 * kDayMs, {}));
+  const catalog::LoadedTable table = Load();
+  const iceberg::Snapshot* audit = table.metadata->FindSnapshot(table.metadata->refs.at("audit").snapshot_id);
+  ASSERT_NE(audit, nullptr);
+  EXPECT_EQ(RowsAt(table, audit), before);
+}
+
+TEST_P(TableMaintenanceTest, FindsOrphansAndNothingThatASnapshotNeeds) {
+  Fill();
+  Value(Compact());
+  const std::string orphan = Load().metadata->location + "/data/left-behind.parquet";
+  Do(store_.Write(orphan, "x"));
+  const int64_t now = UnixMillisNow();
+  EXPECT_THAT(Value(FindOrphans(catalog_, store_, kIdent, {}, {.now_ms = now})), IsEmpty());  // Too young.
+  const auto found = Value(FindOrphans(catalog_, store_, kIdent, {}, {.now_ms = now + 4 * kDayMs}));
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_EQ(found[0].location, orphan);
+  Do(DeleteFiles(store_, found, {}));
+  const catalog::LoadedTable table = Load();
+  for (const iceberg::Snapshot& snapshot : table.metadata->snapshots) RowsAt(table, &snapshot);
+}
+
+TEST_P(TableMaintenanceTest, RefusesToLookForOrphansAroundAnotherTable) {
+  iceberg::NewTable inner{.schema = kSchema, .location = Load().metadata->location + "/data/inner"};
+  const catalog::LoadedTable other = Value(catalog_.CreateTable({{"shop"}, "inner"}, inner));
+  const auto found = FindOrphans(catalog_, store_, kIdent, {Load(), other}, {.now_ms = UnixMillisNow()});
+  ASSERT_FALSE(found.has_value());
+  EXPECT_EQ(found.error().kind(), ErrorKind::kUnsupported);
+}
+
+INSTANTIATE_TEST_SUITE_P(Tables, TableMaintenanceTest, ::testing::Combine(::testing::Values(2, 3), ::testing::Bool()),
+                         [](const auto& tested) {
+                           return "V" + std::to_string(std::get<0>(tested.param)) +
+                                  (std::get<1>(tested.param) ? "Partitioned" : "");
+                         });
+
+}  // namespace
+}  // namespace firn::maintenance

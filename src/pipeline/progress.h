@@ -42,7 +42,8 @@ Result<std::optional<TableProgress>> ReadProgress(const iceberg::TableMetadata& 
 iceberg::Properties ProgressSummary(const PipelineIdentity& writer, Lsn lsn, const std::string& commit_id);
 
 /// Fencing: only the writer that made the table's last firn commit may make the next one. kSourceLost where `fresh`
-/// holds a commit of firn that `base` doesn't, kAlreadyExists where that is of another pipeline or the table is another.
+/// holds a commit of firn that `base` doesn't, kAlreadyExists where that is of another pipeline or the table is
+/// another.
 Status CheckOnlyWriter(const iceberg::TableMetadata& base, const iceberg::TableMetadata& fresh);
 
 /// The only way from a commit to an acknowledgement: it moves by receipts alone.

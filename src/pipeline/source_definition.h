@@ -17,11 +17,11 @@ inline constexpr char kSourceOidProperty[] = "firn.source.oid";          ///< pg
 inline constexpr char kSourceColumnsProperty[] = "firn.source.columns";  ///< attnum to field id: "1:1,2:2,5:3"
 inline constexpr char kSourceDroppedProperty[] = "firn.source.dropped";  ///< The same of columns that are gone.
 inline constexpr char kSourceKeyProperty[] = "firn.source.key";          ///< Replica identity and key attnums: "d:1,3"
-inline constexpr char kSourceAttributesProperty[] = "firn.source.attributes";  ///< attnum:xmin of pg_attribute
-inline constexpr char kSourceFilesProperty[] = "firn.source.files";            ///< oid:relfilenode of each heap
-inline constexpr char kSourceTypesProperty[] = "firn.source.types";            ///< oid:hash of each part of its types
+inline constexpr char kSourceAttributesProperty[] = "firn.source.attributes";    ///< attnum:xmin of pg_attribute
+inline constexpr char kSourceFilesProperty[] = "firn.source.files";              ///< oid:relfilenode of each heap
+inline constexpr char kSourceTypesProperty[] = "firn.source.types";              ///< oid:hash of each part of its types
 inline constexpr char kSourcePublicationProperty[] = "firn.source.publication";  ///< TableVersion::membership
-inline constexpr char kSourceLsnProperty[] = "firn.source.lsn";                ///< Where that was read.
+inline constexpr char kSourceLsnProperty[] = "firn.source.lsn";                  ///< Where that was read.
 // The same of a definition before: changes of the stream that the table doesn't have yet are of that one or later.
 inline constexpr char kSourceBeforeAttributesProperty[] = "firn.source.before.attributes";
 inline constexpr char kSourceBeforeLsnProperty[] = "firn.source.before.lsn";
@@ -40,7 +40,7 @@ struct StoredDefinition {
   AttnumToXmin attributes;                                ///< All rows of pg_attribute.
   std::vector<std::pair<uint32_t, uint32_t>> files;       ///< oid, relfilenode
   std::vector<std::pair<uint32_t, uint32_t>> type_parts;  ///< oid, hash
-  std::string membership;  ///< In the publication; empty where it isn't known.
+  std::string membership;                                 ///< In the publication; empty where it isn't known.
   Lsn read_at;
   AttnumToXmin before_attributes;
   Lsn before_read_at;  ///< Invalid where no definition before is known.

@@ -43,7 +43,7 @@ struct SourceState {
   std::vector<Error> problems;         ///< What keeps a pipeline from running, each with its remedy.
   /// What keeps a table from being copied, with its remedy.
   std::map<TableOid, Error> table_problems;
-  std::vector<std::string> warnings;   ///< One line each, with a remedy.
+  std::vector<std::string> warnings;  ///< One line each, with a remedy.
 };
 
 /// Connects and looks, and makes nothing. Problems: wal_level, a role that can't replicate, no tables, a

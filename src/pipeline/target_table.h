@@ -40,11 +40,11 @@ struct TargetTable {
 RowIdentity IdentityOf(const SourceTable& source);
 
 /// The table that `source` replicates into, if it is there already, with the change that it needs to follow the source
-/// as it is now, and its settings; nothing is changed yet. One that is marked has no progress. `acknowledged`: the stream's changes before it are in all
-/// tables. Errors: kAlreadyExists for a table that firn did not make or
-/// that another pipeline writes; kSourceLost for one that was copied from another PostgreSQL cluster; kSchemaMismatch
-/// for a column that can't have its name there; kInvalidConfig when the table has been written in another change mode,
-/// is of a later format version, or can't be deleted from as the settings say.
+/// as it is now, and its settings; nothing is changed yet. One that is marked has no progress. `acknowledged`: the
+/// stream's changes before it are in all tables. Errors: kAlreadyExists for a table that firn did not make or that
+/// another pipeline writes; kSourceLost for one that was copied from another PostgreSQL cluster; kSchemaMismatch for a
+/// column that can't have its name there; kInvalidConfig when the table has been written in another change mode, is of
+/// a later format version, or can't be deleted from as the settings say.
 Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, const SourceTable& source,
                                                    const TargetNaming& naming, const TableSettings& settings,
                                                    const PipelineIdentity& writer, Lsn acknowledged = {});

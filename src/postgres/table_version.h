@@ -18,8 +18,8 @@ namespace firn::postgres {
 /// fingerprint.
 Status ReadTableVersion(Connection& connection, SourceTable& table);
 
-/// Whether the table has the definition and the files that it had when `table` was read: an ALTER TABLE, a TRUNCATE or a
-/// rewrite takes one of them away. Reads catalogs only.
+/// Whether the table has the definition and the files that it had when `table` was read: an ALTER TABLE, a TRUNCATE or
+/// a rewrite takes one of them away. Reads catalogs only.
 Result<bool> IsUnaltered(Connection& connection, const SourceTable& table);
 
 struct TableFingerprint {
@@ -33,9 +33,9 @@ Result<std::vector<TableFingerprint>> ReadFingerprints(Connection& connection, c
 /// The OIDs of those of the tables that there are.
 Result<std::map<TableName, TableOid>> FindTables(Connection& connection, const std::vector<TableName>& names);
 
-/// By OID, what makes a table part of a publication: the entries of the publication's catalogs, its own and those of its
-/// ancestors and its schema, as "r16400,n16402". A table that is taken out and added again has another entry. Tables
-/// that are not in it are left out.
+/// By OID, what makes a table part of a publication: the entries of the publication's catalogs, its own and those of
+/// its ancestors and its schema, as "r16400,n16402". A table that is taken out and added again has another entry.
+/// Tables that are not in it are left out.
 Result<std::map<TableOid, std::string>> ReadMemberships(Connection& connection, const std::string& publication,
                                                         const std::vector<TableOid>& oids);
 /// Whether two of those have an entry in common: then the table was in the publication all along.

@@ -156,6 +156,7 @@ def test_chaos(binary, server, java, tmp_path):
         chaos.go_on(SECONDS)
         load.stop()
         pipeline.firn.kill()
+        proxy.up()  # What is wrong before anything ran ends firn at once.
         print(f"{load.transactions} transactions, {chaos.starts} starts", flush=True)
         assert load.transactions > SECONDS / 10
         pipeline.connection.close()

@@ -68,7 +68,7 @@ def completions(*words):
 
 
 def test_bash_completes_commands_and_options():
-    assert completions("firn", "r") == ["run"]
+    assert completions("firn", "ru") == ["run"]
     assert set(completions("firn", "")) >= set(COMMANDS)
     assert completions("firn", "run", "--unt") == ["--until-caught-up"]
     assert completions("firn", "config", "e") == ["example"]

@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/try.h"
 #include "base/unix_time.h"
@@ -18,7 +19,9 @@ constexpr size_t kOrphansShown = 20;
 
 /// A configured duration, which has been checked.
 int64_t Millis(const std::string& duration) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(config::ParseDuration(duration).value_or({})).count();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             config::ParseDuration(duration).value_or(std::chrono::seconds(0)))
+      .count();
 }
 
 /// The Iceberg tables to look after that are there.

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from harness.firn_process import BINARY, run_firn
 
-COMMANDS = ["run", "status", "check", "verify", "cleanup", "config", "completion"]
+COMMANDS = ["run", "status", "check", "verify", "resync", "maintain", "cleanup", "config", "completion"]
 
 
 def on_a_terminal(*arguments, environment=None):

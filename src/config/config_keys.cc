@@ -369,7 +369,8 @@ std::vector<ConfigKey> MakeKeys() {
 
       {.path = "maintenance.compact",
        .field = kAt<&Config::maintenance, &MaintenanceConfig::compact>,
-       .doc = "Whether firn merges small files and deletes while it runs.",
+       .doc = "Whether firn merges small files and deletes by itself; in this version `firn maintain compact` does, "
+              "when it is run.",
        .allowed = {"auto", "off"}},
       {.path = "maintenance.snapshot_retention",
        .type = kDuration,

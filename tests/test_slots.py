@@ -228,7 +228,7 @@ def test_heartbeats_move_the_slot_of_an_idle_server(pipeline):
 # --- Failover ---
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def programs18(postgres_directory):
     installed = REPOSITORY / "build/postgres-18"
     assert installed.is_dir(), f"{installed} is missing: run scripts/install-dependencies test"

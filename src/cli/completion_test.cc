@@ -17,7 +17,7 @@ class CompletionTest : public ::testing::Test {
     CLI::App* run = app_.add_subcommand("run", "It's running");
     run->add_option("--config", text_, "A file")->type_name("FILE");
     run->add_option("--tables", text_, "Patterns");
-    run->add_flag("--once", "Once");
+    run->add_flag("--once", std::string("Once"));
     app_.add_subcommand("config", "Files")->add_subcommand("example", "One");
   }
 

@@ -17,7 +17,7 @@ class CompletionTest : public ::testing::Test {
     CLI::App* run = app_.add_subcommand("run", "It's running");
     run->add_option("--config", text_, "A file")->type_name("FILE");
     run->add_option("--tables", text_, "Patterns");
-    run->add_flag("--once", std::string("Once"));
+    run->add_flag("--once", once_, "Once");
     app_.add_subcommand("config", "Files")->add_subcommand("example", "One");
   }
 
@@ -25,6 +25,7 @@ class CompletionTest : public ::testing::Test {
 
   CLI::App app_{"Program"};
   std::string text_;
+  bool once_ = false;
 };
 
 TEST_F(CompletionTest, BashOffersTheWordsOfEachCommand) {

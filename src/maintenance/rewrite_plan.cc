@@ -15,7 +15,7 @@ constexpr double kOpenCostBytes = 4 << 20;
 
 /// What is known of a file without reading its deletes.
 struct FileCost {
-  double live_part = 1;
+  double deleted_part = 0;
   int64_t delete_files = 0;
 };
 
@@ -27,17 +27,18 @@ FileCost CostOf(const LiveDataFile& file) {
     // Those of several data files may hold few of this one's rows: they count as none.
     if (iceberg::ReferencedDataFile(deletes->file)) deleted += static_cast<double>(deletes->file.record_count);
   }
-  cost.live_part = std::max(0.0, 1 - deleted / rows);
+  cost.deleted_part = std::min(1.0, deleted / rows);
   return cost;
 }
 
 int64_t LiveBytes(const LiveDataFile& file) {
-  return static_cast<int64_t>(static_cast<double>(file.entry.file.file_size_in_bytes) * CostOf(file).live_part);
+  return static_cast<int64_t>(static_cast<double>(file.entry.file.file_size_in_bytes) *
+                              (1 - CostOf(file).deleted_part));
 }
 
 bool IsCandidate(const LiveDataFile& file, const RewriteLimits& limits) {
   const double small = limits.small_file_ratio * static_cast<double>(limits.target_file_size_bytes);
-  return static_cast<double>(LiveBytes(file)) < small || 1 - CostOf(file).live_part >= limits.deleted_ratio ||
+  return static_cast<double>(LiveBytes(file)) < small || CostOf(file).deleted_part >= limits.deleted_ratio ||
          !file.equality_deletes.empty();
 }
 

@@ -1,7 +1,6 @@
 #include "iceberg/row_delta.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <memory>
 #include <random>
@@ -14,6 +13,7 @@
 #include "base/uuid.h"
 #include "iceberg/manifest_avro.h"
 #include "iceberg/manifest_list_avro.h"
+#include "iceberg/number_property.h"
 #include "iceberg/snapshot_summary.h"
 
 namespace firn::iceberg {
@@ -22,15 +22,6 @@ namespace {
 constexpr char kMainRef[] = "main";
 constexpr int64_t kManifestBytesDefault = 8 << 20;
 constexpr int64_t kMinCountToMergeDefault = 100;
-
-int64_t NumberProperty(const TableMetadata& metadata, const std::string& key, int64_t otherwise) {
-  auto found = metadata.properties.find(key);
-  if (found == metadata.properties.end()) return otherwise;
-  int64_t value = 0;
-  const std::string& text = found->second;
-  auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && stop == text.data() + text.size() && value > 0 ? value : otherwise;
-}
 
 SnapshotId NewSnapshotId(const TableMetadata& base) {
   std::random_device device;

@@ -7,13 +7,10 @@
 
 #include "base/try.h"
 #include "maintenance/reachable_files.h"
+#include "storage/store_location.h"
 
 namespace firn::maintenance {
 namespace {
-
-bool IsBelow(std::string_view path, std::string_view folder) {
-  return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
-}
 
 std::string WithoutSlash(std::string location) {
   while (location.ends_with('/')) location.pop_back();
@@ -28,7 +25,7 @@ std::set<std::string> FoldersOf(const iceberg::TableMetadata& metadata) {
     const auto found = metadata.properties.find(key);
     if (found == metadata.properties.end()) continue;
     const std::string folder = WithoutSlash(found->second);
-    if (!IsBelow(PathOf(folder), PathOf(own))) folders.insert(folder);
+    if (!storage::IsAtOrBelow(PathOf(folder), PathOf(own))) folders.insert(folder);
   }
   return folders;
 }
@@ -39,7 +36,7 @@ Status CheckAlone(const iceberg::TableIdent& ident, const std::set<std::string>&
     if (other.ident == ident) continue;
     for (const std::string& theirs : FoldersOf(*other.metadata)) {
       for (const std::string& folder : folders) {
-        if (PathOf(theirs) != PathOf(folder) && !IsBelow(PathOf(theirs), PathOf(folder))) continue;
+        if (!storage::IsAtOrBelow(PathOf(theirs), PathOf(folder))) continue;
         return MakeError(ErrorKind::kUnsupported,
                          "table {} has its files in {}, which lies within {}, the folder of table {}: orphans of one "
                          "can't be told from files of the other",

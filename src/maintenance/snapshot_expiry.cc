@@ -1,28 +1,19 @@
 #include "maintenance/snapshot_expiry.h"
 
-#include <charconv>
 #include <set>
 
+#include "iceberg/number_property.h"
 #include "pipeline/progress.h"
 
 namespace firn::maintenance {
 namespace {
 
+using iceberg::NumberProperty;
 using iceberg::Snapshot;
 using iceberg::SnapshotId;
 using iceberg::TableMetadata;
 
 constexpr char kMainRef[] = "main";
-
-template <typename Number>
-Number NumberProperty(const TableMetadata& metadata, const char* key, Number otherwise) {
-  const auto found = metadata.properties.find(key);
-  if (found == metadata.properties.end()) return otherwise;
-  const std::string& text = found->second;
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() && value > 0 ? value : otherwise;
-}
 
 const Snapshot* ParentOf(const TableMetadata& metadata, const Snapshot& snapshot) {
   return snapshot.parent_snapshot_id ? metadata.FindSnapshot(*snapshot.parent_snapshot_id) : nullptr;

@@ -60,8 +60,7 @@ class Compaction {
 
  private:
   Result<std::vector<iceberg::LiveDataFile>> Plan() {
-    iceberg::ManifestCache manifests;
-    return iceberg::PlanFiles(context_.store, *table_.metadata, table_.metadata->CurrentSnapshot(), manifests);
+    return iceberg::PlanFiles(context_.store, *table_.metadata, table_.metadata->CurrentSnapshot(), manifests_);
   }
 
   Status RunPlan() {
@@ -108,6 +107,7 @@ class Compaction {
   const pipeline::DataFileOptions& files_;
   const std::stop_token stop_;
   catalog::LoadedTable table_;
+  iceberg::ManifestCache manifests_;
   CompactReport report_;
   bool counted_ = false;
 };

@@ -12,9 +12,8 @@
 #include "base/unix_time.h"
 #include "base/uuid.h"
 #include "iceberg/deleted_rows.h"
-#include "iceberg/deletion_vector.h"
-#include "iceberg/position_deletes.h"
 #include "iceberg/reserved_fields.h"
+#include "iceberg/row_deletes.h"
 #include "iceberg/row_delta.h"
 #include "iceberg/table_scan.h"
 
@@ -116,6 +115,9 @@ class Exchange {
   Result<iceberg::CommitRequest> Build(const catalog::LoadedTable& fresh) {
     iceberg::RowDelta delta{.replace = true, .summary = {{catalog::kCommitIdKey, commit_id_}}};
     TRY(const auto deleted, DeletedSince(*fresh.metadata));
+    const auto name = [&](std::string_view ending) {
+      return iceberg::DataLocation(*fresh.metadata, NewUuid() + std::string(ending));
+    };
     deletes_written_.clear();
     for (size_t to = 0; to < rewritten_.to.size(); ++to) {
       const DataFile& file = rewritten_.to[to];
@@ -123,7 +125,8 @@ class Exchange {
       if (found != deleted.end() && found->second.cardinality() == static_cast<uint64_t>(file.record_count)) continue;
       delta.added_data_files.push_back(file);
       if (found == deleted.end()) continue;
-      TRY(delta.added_delete_files.emplace_back(), WriteDeletes(*fresh.metadata, file, found->second));
+      TRY(delta.added_delete_files.emplace_back(),
+          iceberg::WriteRowDeletes(store_, fresh.metadata->format_version, name, file, found->second, compression_));
       deletes_written_.push_back(delta.added_delete_files.back().file_path);
     }
     for (const LiveDataFile& file : rewritten_.from) delta.removed_data_files.push_back(file.entry.file.file_path);
@@ -159,15 +162,6 @@ class Exchange {
       rewritten_.moves.Find(from, rows, deleted);
     }
     return deleted;
-  }
-
-  Result<DataFile> WriteDeletes(const iceberg::TableMetadata& metadata, const DataFile& file,
-                                const RowPositions& positions) {
-    const bool as_vector = metadata.format_version >= 3;
-    const std::string location =
-        iceberg::DataLocation(metadata, fmt::format("{}-deletes.{}", NewUuid(), as_vector ? "puffin" : "parquet"));
-    if (as_vector) return iceberg::WriteDeletionVector(store_, location, file, positions);
-    return iceberg::WritePositionDeletes(store_, location, file, positions, compression_);
   }
 
   storage::FileStore& store_;

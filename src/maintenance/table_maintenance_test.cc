@@ -10,9 +10,8 @@
 
 #include "base/uuid.h"
 #include "catalog/commit_loop.h"
-#include "iceberg/deletion_vector.h"
-#include "iceberg/position_deletes.h"
 #include "iceberg/reserved_fields.h"
+#include "iceberg/row_deletes.h"
 #include "iceberg/row_delta.h"
 #include "iceberg/table_scan.h"
 #include "pipeline/progress.h"
@@ -91,12 +90,11 @@ class TableMaintenanceTest : public ::testing::TestWithParam<std::tuple<int, boo
         }
       }
       if (positions.cardinality() == before) continue;
-      const std::string location = iceberg::DataLocation(*table.metadata, NewUuid());
-      delta.added_delete_files.push_back(
-          std::get<0>(GetParam()) >= 3
-              ? Value(iceberg::WriteDeletionVector(store_, location + ".puffin", file.entry.file, positions))
-              : Value(iceberg::WritePositionDeletes(store_, location + ".parquet", file.entry.file, positions,
-                                                    iceberg::Compression::kZstd)));
+      const auto name = [&](std::string_view ending) {
+        return iceberg::DataLocation(*table.metadata, NewUuid() + std::string(ending));
+      };
+      delta.added_delete_files.push_back(Value(iceberg::WriteRowDeletes(
+          store_, std::get<0>(GetParam()), name, file.entry.file, positions, iceberg::Compression::kZstd)));
     }
     Commit(std::move(delta));
   }

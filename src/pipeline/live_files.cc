@@ -5,7 +5,7 @@
 
 #include "base/failpoint.h"
 #include "base/try.h"
-#include "iceberg/deletion_vector.h"
+#include "iceberg/row_deletes.h"
 
 namespace firn::pipeline {
 namespace {
@@ -158,14 +158,8 @@ Result<iceberg::RowDelta> LiveFiles::MakeDelta(int32_t format_version,
     if (entry.added) delta.added_data_files.push_back(entry.file);
     if (!entry.has_marks) continue;
     TRY_VOID(BeforeStep(Failpoint::kDeleteFileWriteBefore));
-    if (format_version >= 3) {
-      TRY(entry.next_delete_file,
-          iceberg::WriteDeletionVector(store_, name("-deletes.puffin"), entry.file, std::move(deleted)));
-    } else {
-      TRY(entry.next_delete_file,
-          iceberg::WritePositionDeletes(store_, name("-deletes.parquet"), entry.file, deleted, compression));
-    }
-    AfterStep(Failpoint::kDeleteFileWriteAfter);
+    TRY(entry.next_delete_file,
+        iceberg::WriteRowDeletes(store_, format_version, name, entry.file, std::move(deleted), compression));
     delta.added_delete_files.push_back(*entry.next_delete_file);
   }
   return delta;

@@ -53,18 +53,18 @@ std::vector<std::string> Candidates(const CommandWords& command) {
   return words;
 }
 
-/// The names of the options of all commands that `wanted` picks, each once.
-template <typename Predicate>
-std::vector<std::string> OptionNames(const std::vector<CommandWords>& commands, Predicate&& wanted) {
+/// The options of all commands that take a path, or another text: a shell's pattern, empty where there are none.
+std::string OptionsThatTake(bool path, const std::vector<CommandWords>& commands) {
   std::vector<std::string> names;
   for (const CommandWords& command : commands) {
     for (const OptionWords& option : command.options) {
-      if (wanted(option)) names.insert(names.end(), option.names.begin(), option.names.end());
+      const bool wanted = path ? option.takes_path : option.takes_value && !option.takes_path;
+      if (wanted) names.insert(names.end(), option.names.begin(), option.names.end());
     }
   }
   std::ranges::sort(names);
   names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
+  return fmt::format("{}", fmt::join(names, "|"));
 }
 
 std::string CommandNames(const std::vector<CommandWords>& commands) {
@@ -94,15 +94,13 @@ std::string Bash(const std::string& program, const std::vector<CommandWords>& co
       "  COMPREPLY=()\n"
       "  case $previous in\n",
       program, CommandNames(commands));
-  const auto takes_path = OptionNames(commands, [](const OptionWords& option) { return option.takes_path; });
-  const auto takes_text =
-      OptionNames(commands, [](const OptionWords& option) { return option.takes_value && !option.takes_path; });
+  const std::string takes_path = OptionsThatTake(/*path=*/true, commands);
+  const std::string takes_text = OptionsThatTake(/*path=*/false, commands);
   if (!takes_path.empty()) {
-    out +=
-        fmt::format("    {}) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$current\"); return ;;\n",
-                    fmt::join(takes_path, "|"));
+    out += fmt::format(
+        "    {}) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$current\"); return ;;\n", takes_path);
   }
-  if (!takes_text.empty()) out += fmt::format("    {}) return ;;\n", fmt::join(takes_text, "|"));
+  if (!takes_text.empty()) out += fmt::format("    {}) return ;;\n", takes_text);
   out += "  esac\n  case $path in\n";
   for (const CommandWords& command : commands) {
     out += fmt::format("    {}) mapfile -t COMPREPLY < <(compgen -W {} -- \"$current\") ;;\n", Quoted(command.path),
@@ -129,11 +127,10 @@ std::string Zsh(const std::string& program, const std::vector<CommandWords>& com
       "  done\n"
       "  case ${{words[CURRENT-1]}} in\n",
       program, CommandNames(commands));
-  const auto takes_path = OptionNames(commands, [](const OptionWords& option) { return option.takes_path; });
-  const auto takes_text =
-      OptionNames(commands, [](const OptionWords& option) { return option.takes_value && !option.takes_path; });
-  if (!takes_path.empty()) out += fmt::format("    {}) _files; return ;;\n", fmt::join(takes_path, "|"));
-  if (!takes_text.empty()) out += fmt::format("    {}) return ;;\n", fmt::join(takes_text, "|"));
+  const std::string takes_path = OptionsThatTake(/*path=*/true, commands);
+  const std::string takes_text = OptionsThatTake(/*path=*/false, commands);
+  if (!takes_path.empty()) out += fmt::format("    {}) _files; return ;;\n", takes_path);
+  if (!takes_text.empty()) out += fmt::format("    {}) return ;;\n", takes_text);
   out += "  esac\n  case $completed in\n";
   for (const CommandWords& command : commands) {
     out += fmt::format("    {}) candidates=(", Quoted(command.path));

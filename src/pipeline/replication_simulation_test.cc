@@ -26,6 +26,7 @@
 #include "pipeline/copy_commit.h"
 #include "pipeline/delete_form.h"
 #include "pipeline/replicator.h"
+#include "testing/forwarding_catalog.h"
 #include "testing/memory_catalog.h"
 #include "testing/memory_file_store.h"
 #include "testing/memory_index.h"
@@ -114,28 +115,16 @@ class SimulatedStore : public storage::FileStore {
 };
 
 /// Loses requests and answers, has another writer come first, and shows each commit to the one who compares.
-class SimulatedCatalog : public catalog::Catalog {
+class SimulatedCatalog : public testing::ForwardingCatalog {
  public:
   using Look = std::function<void(const std::vector<catalog::LoadedTable>&)>;
-  SimulatedCatalog(World& world, MemoryCatalog& real, Look look) : world_(world), real_(real), look_(std::move(look)) {}
+  SimulatedCatalog(World& world, MemoryCatalog& real, Look look)
+      : ForwardingCatalog(real), world_(world), look_(std::move(look)) {}
 
-  Status EnsureNamespace(const std::vector<std::string>& levels) override { return real_.EnsureNamespace(levels); }
-  Result<std::vector<std::vector<std::string>>> ListNamespaces() override { return real_.ListNamespaces(); }
-  Result<std::vector<iceberg::TableIdent>> ListTables(const std::vector<std::string>& levels) override {
-    return real_.ListTables(levels);
-  }
   Result<catalog::LoadedTable> LoadTable(const iceberg::TableIdent& ident) override {
     TRY_VOID(world_.Step());
     return real_.LoadTable(ident);
   }
-  Result<catalog::LoadedTable> CreateTable(const iceberg::TableIdent& ident, const iceberg::NewTable& table) override {
-    return real_.CreateTable(ident, table);
-  }
-  Status RenameTable(const iceberg::TableIdent& from, const iceberg::TableIdent& to) override {
-    return real_.RenameTable(from, to);
-  }
-  Status DropTable(const iceberg::TableIdent& ident) override { return real_.DropTable(ident); }
-  bool CommitsTablesTogether() const override { return real_.CommitsTablesTogether(); }
 
   Result<std::vector<catalog::LoadedTable>> CommitTables(std::span<const iceberg::CommitRequest> requests) override {
     TRY_VOID(world_.Step());
@@ -158,7 +147,6 @@ class SimulatedCatalog : public catalog::Catalog {
   }
 
   World& world_;
-  MemoryCatalog& real_;
   const Look look_;
 };
 

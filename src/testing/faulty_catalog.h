@@ -7,10 +7,11 @@
 #include <vector>
 
 #include "catalog/catalog.h"
+#include "testing/forwarding_catalog.h"
 
 namespace firn::testing {
 
-class FaultyCatalog : public catalog::Catalog {
+class FaultyCatalog : public ForwardingCatalog {
  public:
   enum class Fault {
     kNone,
@@ -20,22 +21,8 @@ class FaultyCatalog : public catalog::Catalog {
   };
 
   /// `fault` says what becomes of call number `call` of CommitTables, counted from 0.
-  FaultyCatalog(catalog::Catalog& real, std::function<Fault(int call)> fault) : real_(real), fault_(std::move(fault)) {}
-
-  Status EnsureNamespace(const std::vector<std::string>& levels) override { return real_.EnsureNamespace(levels); }
-  Result<std::vector<std::vector<std::string>>> ListNamespaces() override { return real_.ListNamespaces(); }
-  Result<std::vector<iceberg::TableIdent>> ListTables(const std::vector<std::string>& levels) override {
-    return real_.ListTables(levels);
-  }
-  Result<catalog::LoadedTable> LoadTable(const iceberg::TableIdent& ident) override { return real_.LoadTable(ident); }
-  Result<catalog::LoadedTable> CreateTable(const iceberg::TableIdent& ident, const iceberg::NewTable& table) override {
-    return real_.CreateTable(ident, table);
-  }
-  Status RenameTable(const iceberg::TableIdent& from, const iceberg::TableIdent& to) override {
-    return real_.RenameTable(from, to);
-  }
-  Status DropTable(const iceberg::TableIdent& ident) override { return real_.DropTable(ident); }
-  bool CommitsTablesTogether() const override { return real_.CommitsTablesTogether(); }
+  FaultyCatalog(catalog::Catalog& real, std::function<Fault(int call)> fault)
+      : ForwardingCatalog(real), fault_(std::move(fault)) {}
 
   Result<std::vector<catalog::LoadedTable>> CommitTables(std::span<const iceberg::CommitRequest> requests) override {
     const Fault fault = fault_(calls_++);
@@ -52,7 +39,6 @@ class FaultyCatalog : public catalog::Catalog {
  private:
   static Error Unknown() { return Error(ErrorKind::kCommitUnknown, "no answer to the commit", ErrorOrigin::kCatalog); }
 
-  catalog::Catalog& real_;
   const std::function<Fault(int call)> fault_;
   std::atomic<int> calls_ = 0;
 };

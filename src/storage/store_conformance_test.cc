@@ -5,9 +5,9 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <mutex>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -191,20 +191,27 @@ TEST_P(StoreConformanceTest, TakesNamesAsTheyAreWritten) {
 
 TEST_P(StoreConformanceTest, MayBeUsedByManyThreadsAndListsMoreThanOnePage) {
   constexpr int kThreads = 8, kFilesEach = 130;  // More than the thousand that a LIST gives.
-  std::atomic<int> failures = 0;
+  std::mutex mutex;
+  std::vector<std::string> failures;  // Under mutex.
+  const auto fail = [&](const std::string& message) {
+    std::lock_guard lock(mutex);
+    failures.push_back(message);
+  };
   {
     std::vector<std::jthread> threads;
     for (int thread = 0; thread < kThreads; ++thread) {
       threads.emplace_back([&, thread] {
         for (int i = 0; i < kFilesEach; ++i) {
           const std::string location = At("many/" + std::to_string(thread) + "/" + std::to_string(i));
-          if (!store().Write(location, location).has_value()) ++failures;
-          if (i % 10 == 0 && store().Read(location).value_or("") != location) ++failures;
+          if (const auto written = store().Write(location, location); !written) fail(written.error().message());
+          if (i % 10 != 0) continue;
+          const auto read = store().Read(location);
+          if (read.value_or("") != location) fail(read ? "another content" : read.error().message());
         }
       });
     }
   }
-  EXPECT_EQ(failures, 0);
+  EXPECT_THAT(failures, IsEmpty());
   EXPECT_EQ(Value(store().List(At("many"))).size(), static_cast<size_t>(kThreads * kFilesEach));
 }
 

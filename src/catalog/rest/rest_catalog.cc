@@ -62,6 +62,18 @@ Result<T> FromCatalog(Result<T> read) {
   return Error(read.error().kind(), "the catalog's answer: " + read.error().message(), ErrorOrigin::kCatalog);
 }
 
+/// Of a commit that the catalog said is done: some lose one of two that come at the same time, and acknowledge both.
+Status CheckIsThere(const CommitRequest& request, const iceberg::TableMetadata& after) {
+  for (const iceberg::Update& update : request.updates) {
+    const auto* added = std::get_if<iceberg::AddSnapshot>(&update);
+    if (added == nullptr || after.FindSnapshot(added->snapshot.snapshot_id) != nullptr) continue;
+    return MakeError(ErrorKind::kCommitUnknown, ErrorOrigin::kCatalog,
+                     "the catalog acknowledged snapshot {} of table {}, which the table does not have",
+                     added->snapshot.snapshot_id, ToString(request.table));
+  }
+  return {};
+}
+
 /// All pages of the list that `call` asks for, each read by `read`. `what`: "tables".
 template <typename T>
 Result<std::vector<T>> ReadPages(rest::RestSession& session, const RestCall& call,
@@ -390,6 +402,7 @@ Result<std::vector<LoadedTable>> RestCatalog::CommitTables(std::span<const Commi
   for (const CommitRequest& request : requests) {
     auto loaded = LoadTable(request.table);
     if (!loaded) return std::move(loaded).error().WithKind(ErrorKind::kCommitUnknown).WithContext("after the commit");
+    TRY_VOID(CheckIsThere(request, *loaded->metadata));
     committed.push_back(std::move(*loaded));
   }
   return committed;

@@ -60,6 +60,24 @@ CommitRequest SetProperty(const LoadedTable& base) {
           .updates = {iceberg::SetProperties{{{"k", "v"}}}}};
 }
 
+/// A first snapshot, number 9, of the commit "one".
+TableChange AppendSnapshot(const LoadedTable& base, int* builds = nullptr) {
+  return {.base = base,
+          .build = [builds](const LoadedTable& fresh) -> Result<CommitRequest> {
+            if (builds != nullptr) ++*builds;
+            const iceberg::Snapshot snapshot{.snapshot_id = 9,
+                                             .sequence_number = fresh.metadata->last_sequence_number + 1,
+                                             .timestamp_ms = fresh.metadata->last_updated_ms + 1,
+                                             .manifest_list = "memory://m",
+                                             .summary = {{"operation", "append"}, {kCommitIdKey, "one"}}};
+            return CommitRequest{
+                .table = fresh.ident,
+                .requirements = {iceberg::AssertRefSnapshotId{"main", std::nullopt}},
+                .updates = {iceberg::AddSnapshot{snapshot}, iceberg::SetSnapshotRef{"main", {.snapshot_id = 9}}}};
+          },
+          .discard = {}};
+}
+
 Error CommitError(Catalog& catalog, const CommitRequest& request) {
   auto committed = catalog.CommitTables(std::span(&request, 1));
   if (committed.has_value()) throw std::runtime_error("it was committed");
@@ -242,21 +260,7 @@ TEST(RestCatalog, ALostAnswerToACommitIsUnknownAndTheLoopFindsIt) {
       return reply;
     });
     int builds = 0;
-    const TableChange change{
-        .base = table,
-        .build = [&](const LoadedTable& fresh) -> Result<CommitRequest> {
-          ++builds;
-          const iceberg::Snapshot snapshot{.snapshot_id = 9,
-                                           .sequence_number = fresh.metadata->last_sequence_number + 1,
-                                           .timestamp_ms = fresh.metadata->last_updated_ms + 1,
-                                           .manifest_list = "memory://m",
-                                           .summary = {{"operation", "append"}, {kCommitIdKey, "one"}}};
-          return CommitRequest{
-              .table = fresh.ident,
-              .requirements = {iceberg::AssertRefSnapshotId{"main", std::nullopt}},
-              .updates = {iceberg::AddSnapshot{snapshot}, iceberg::SetSnapshotRef{"main", {.snapshot_id = 9}}}};
-        },
-        .discard = {}};
+    const TableChange change = AppendSnapshot(table, &builds);
     const auto receipt =
         CommitChanges(*catalog, std::span(&change, 1), "one", Lsn{1}, {.base_delay = milliseconds(1)}, {});
     ASSERT_TRUE(receipt.has_value()) << receipt.error().message();
@@ -292,6 +296,24 @@ TEST(RestCatalog, AfterACommitOfSeveralTheirLoadIsPartOfIt) {
   ASSERT_FALSE(committed.has_value());
   EXPECT_EQ(committed.error().kind(), ErrorKind::kCommitUnknown);
   EXPECT_EQ(server.Count("POST", "/transactions/commit"), 1);
+}
+
+TEST(RestCatalog, ACommitOfSeveralThatWasAcknowledgedAndLostIsMadeAgain) {
+  RestCatalogServer server;
+  auto catalog = Open(OptionsFor(server.url()));
+  std::vector<TableChange> changes;
+  for (const std::string name : {"a", "b"}) {
+    changes.push_back(AppendSnapshot(MakeTable(*catalog, name)));
+  }
+  std::atomic<bool> is_first = true;
+  server.OnRequest([&](const ScriptedRequest& request) -> std::optional<ScriptedReply> {
+    if (!request.path.ends_with("/transactions/commit") || !is_first.exchange(false)) return std::nullopt;
+    return ScriptedReply{.status = 204, .body = "", .headers = {}};
+  });
+  const auto receipt = CommitChanges(*catalog, changes, "one", Lsn{1}, {.base_delay = milliseconds(1)}, {});
+  ASSERT_TRUE(receipt.has_value()) << receipt.error().message();
+  EXPECT_EQ(server.Count("POST", "/transactions/commit"), 2);
+  for (const LoadedTable& table : receipt->tables()) EXPECT_EQ(table.metadata->current_snapshot_id, 9);
 }
 
 TEST(RestCatalog, AReadThatBreaksIsMadeAgain) {

@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "cli/pipeline_services.h"
 #include "cli/table_settings.h"
+#include "pipeline/start_over.h"
 #include "pipeline/target_table.h"
 
 namespace firn::cli {
@@ -103,7 +104,13 @@ Status Check(const config::Config& config) {
   if (!source) {
     report(source.error().message());
   } else {
-    for (const Error& problem : source->problems) report(problem.message());
+    for (const Error& problem : source->problems) {
+      if (pipeline::StartsOver(SourceOptionsOf(config), problem)) {
+        fmt::print("warning: {}; `firn run` copies them by itself (source.on_lost_slot)\n", problem.message());
+      } else {
+        report(problem.message());
+      }
+    }
     for (const auto& [oid, problem] : source->table_problems) report(problem.message());
     for (const std::string& warning : source->warnings) fmt::print("warning: {}\n", warning);
     for (const SourceTable& table : source->tables) {

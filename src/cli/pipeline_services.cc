@@ -41,7 +41,8 @@ pipeline::SourceOptions SourceOptionsOf(const config::Config& config) {
           .tables = config.source.tables,
           .partitioned_tables = config.source.partitioned_tables == "leaves" ? postgres::PartitionedTables::kLeaves
                                                                              : postgres::PartitionedTables::kRoot,
-          .failover_slot = config.source.failover_slot};
+          .failover_slot = config.source.failover_slot,
+          .copies_after_loss = config.source.on_lost_slot == "copy"};
 }
 
 pipeline::TargetNaming TargetNamingOf(const config::Config& config) {

@@ -10,6 +10,7 @@
 #include "cli/surroundings_watch.h"
 #include "observe/log.h"
 #include "pipeline/slot_watch.h"
+#include "pipeline/start_over.h"
 #include "serve/http_server.h"
 
 namespace firn::cli {
@@ -24,7 +25,8 @@ Status Run(const config::Config& config, const RunCommand& command, std::stop_to
   options.until_caught_up = command.until_caught_up;
 
   // The source first: as long as it has a problem, nothing is made on either side.
-  TRY(const pipeline::SourceState source, pipeline::InspectSource(options.source));
+  TRY(pipeline::SourceState source, pipeline::InspectSource(options.source));
+  std::erase_if(source.problems, [&](const Error& problem) { return pipeline::StartsOver(options.source, problem); });
   for (size_t i = 1; i < source.problems.size(); ++i) LogError(source.problems[i].message());
   if (!source.problems.empty()) return source.problems.front();
 

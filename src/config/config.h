@@ -21,6 +21,7 @@ struct SourceConfig {
   std::string partitioned_tables = "root";
   int copy_workers = 4;
   bool failover_slot = true;
+  std::string on_lost_slot = "fail";
   int64_t heartbeat_interval_ms = 0;
 };
 struct CatalogConfig {

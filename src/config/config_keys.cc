@@ -59,6 +59,13 @@ std::vector<ConfigKey> MakeKeys() {
        .doc =
            "Makes the slot with `failover`, from PostgreSQL 17 on: a standby that synchronizes slots has it when it is "
            "promoted (docs/slots.md)."},
+      {.path = "source.on_lost_slot",
+       .field = kAt<&Config::source, &SourceConfig::on_lost_slot>,
+       .doc =
+           "What to do where changes are missing between the tables and the slot: it was lost, dropped or made again, "
+           "the server is another cluster or a restored backup. `fail` says so and ends; `copy` makes a new slot and "
+           "copies all tables again (docs/slots.md).",
+       .allowed = {"fail", "copy"}},
       {.path = "source.heartbeat_interval_ms",
        .type = kInteger,
        .field = kAt<&Config::source, &SourceConfig::heartbeat_interval_ms>,

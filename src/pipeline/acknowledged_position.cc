@@ -104,6 +104,12 @@ Result<std::optional<Lsn>> ReadAcknowledged(const std::string& state_dir) {
   return lsn;
 }
 
+Status ForgetAcknowledged(const std::string& state_dir) {
+  const std::string path = AcknowledgedFile(state_dir);
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return FileError("removing " + path).WithContext("state_dir");
+  return {};
+}
+
 Result<std::unique_ptr<postgres::ReplicationStream>> RecordAcknowledged(
     std::unique_ptr<postgres::ReplicationStream> stream, std::string state_dir, Lsn known) {
   TRY(const auto written, ReadAcknowledged(state_dir));

@@ -160,6 +160,7 @@ Result<iceberg::RowDelta> LiveFiles::MakeDelta(int32_t format_version,
     TRY_VOID(BeforeStep(Failpoint::kDeleteFileWriteBefore));
     TRY(entry.next_delete_file,
         iceberg::WriteRowDeletes(store_, format_version, name, entry.file, std::move(deleted), compression));
+    AfterStep(Failpoint::kDeleteFileWriteAfter);
     delta.added_delete_files.push_back(*entry.next_delete_file);
   }
   return delta;

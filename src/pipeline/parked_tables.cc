@@ -80,7 +80,8 @@ Status MarkTable(catalog::Catalog& catalog, const iceberg::TableIdent& ident, co
   const std::string text = Shortened(RedactSecrets(reason));
   const auto build = [&](const catalog::LoadedTable& fresh) -> Result<std::optional<iceberg::CommitRequest>> {
     TRY(const auto progress, ReadProgress(*fresh.metadata));
-    if (!progress || progress->writer != writer || ReadMark(*fresh.metadata) == text) return std::nullopt;
+    const bool is_ours = progress && progress->writer.pipeline == writer.pipeline;
+    if (!is_ours || ReadMark(*fresh.metadata) == text) return std::nullopt;
     return iceberg::CommitRequest{.table = fresh.ident,
                                   .requirements = {iceberg::AssertTableUuid{fresh.metadata->table_uuid}},
                                   .updates = {iceberg::SetProperties{{{kParkedProperty, text}}}}};

@@ -32,7 +32,7 @@ bool IsTableError(const Error& error);
 /// Why the table is not to be written before it has been copied anew; nothing where it may.
 std::optional<std::string> ReadMark(const iceberg::TableMetadata& metadata);
 
-/// Commits the mark. A table that is not there, has not been copied, or is not `writer`'s needs none.
+/// Commits the mark. A table that is not there, has not been copied, or is another pipeline's needs none.
 Status MarkTable(catalog::Catalog& catalog, const iceberg::TableIdent& ident, const PipelineIdentity& writer,
                  const std::string& reason, const RetryPolicy& retry, std::stop_token stop);
 

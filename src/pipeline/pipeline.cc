@@ -11,6 +11,7 @@
 #include "base/unix_time.h"
 #include "observe/log.h"
 #include "pipeline/pipeline_run.h"
+#include "pipeline/start_over.h"
 
 namespace firn::pipeline {
 namespace {
@@ -32,9 +33,10 @@ Result<Lsn> ReadTargetLsn(const SourceOptions& source) {
   return lsn;
 }
 
-/// Also what a table's renaming, dropping or altering brings about between two looks at it, on either side.
-bool MayPass(const Error& error) {
-  return RetryPolicy::IsRetryable(error) || error.kind() == ErrorKind::kTableNotFound ||
+/// Also what a table's renaming, dropping or altering brings about between two looks at it, on either side, and a slot
+/// that the next run makes anew.
+bool MayPass(const Error& error, const SourceOptions& source) {
+  return RetryPolicy::IsRetryable(error) || error.kind() == ErrorKind::kTableNotFound || StartsOver(source, error) ||
          (error.origin() == ErrorOrigin::kSource && error.kind() == ErrorKind::kSchemaMismatch);
 }
 
@@ -62,7 +64,7 @@ Status RunPipeline(const PipelineOptions& options, ReplicatorServices services, 
     if (stop.stop_requested()) {
       if (ended) return {};
       // Before it streamed nothing was buffered: what would have passed by the next try is no failure of the stop.
-      if (run.has_streamed() || !MayPass(ended.error())) return std::move(ended).error();
+      if (run.has_streamed() || !MayPass(ended.error(), options.source)) return std::move(ended).error();
       LogWarn("stopped after an error", {{"error", ended.error().message()}});
       return {};
     }
@@ -76,7 +78,7 @@ Status RunPipeline(const PipelineOptions& options, ReplicatorServices services, 
     }
     Error error = std::move(ended).error();
     // What is wrong before anything ran is for the operator; later, a failure may pass.
-    if (!carried.has_run || !MayPass(error)) return error;
+    if (!carried.has_run || !MayPass(error, options.source)) return error;
     if (retry >= options.retry.max_retries) {
       return std::move(error)
           .WithKind(ErrorKind::kWriteFailed)

@@ -13,9 +13,11 @@
 #include "observe/log.h"
 #include "pipeline/acknowledged_position.h"
 #include "pipeline/delete_form.h"
+#include "pipeline/left_out_tables.h"
 #include "pipeline/renamed_tables.h"
 #include "pipeline/slot_check.h"
 #include "pipeline/source_watch.h"
+#include "pipeline/start_over.h"
 
 namespace firn::pipeline {
 namespace {
@@ -40,7 +42,7 @@ PipelineRun::PipelineRun(const PipelineOptions& options, ReplicatorServices serv
 
 Result<RunEnd> PipelineRun::Run(std::stop_token stop) {
   carried_.copies.Collect();
-  TRY_VOID(FindTables());
+  TRY_VOID(FindTables(stop));
   // Whatever was copied before and is not streamed now is marked before the stream goes on, and with it what is
   // acknowledged.
   for (Table& table : tables_) TRY_VOID(Sort(table, stop));
@@ -53,16 +55,20 @@ Result<RunEnd> PipelineRun::Run(std::stop_token stop) {
 
 // --- Source and targets ---
 
-Status PipelineRun::FindTables() {
+Status PipelineRun::FindTables(std::stop_token stop) {
+  bool started_over = false;
   while (true) {
-    TRY_VOID(LookAtSource());
-    std::vector<SourceTable> sources;
-    for (const Table& table : tables_) {
-      if (!carried_.copies.Copies(table.source.oid)) sources.push_back(table.source);
+    const Status looked = Look();
+    if (!looked && !started_over && StartsOver(options_.source, looked.error())) {
+      started_over = true;
+      TRY_VOID(StartOver(options_.source, services_.catalog, source_.tables, options_.naming, identity(),
+                         options_.retry, options_.state_dir, looked.error(), stop));
+      continue;
     }
-    TRY_VOID(FollowRenamedTables(services_.catalog, sources, options_.naming, identity()));
-    for (Table& table : tables_) TRY_VOID(FindTarget(table));
-    TRY_VOID(CheckSlot());
+    TRY_VOID(looked);
+    if (!carried_.has_run) {
+      TRY_VOID(MarkLeftOutTables(services_.catalog, source_, options_.naming, identity(), options_.retry, stop));
+    }
     TRY_VOID(CheckSomeTableCanGo());
     NoteUnpublished();
     TRY(const bool is_changed, PreparePublication(options_.source, source_));
@@ -71,6 +77,18 @@ Status PipelineRun::FindTables() {
   NoteStopped();
   services_.writer.metrics.SetTableCount(static_cast<int64_t>(tables_.size()));
   return {};
+}
+
+/// What there is on both sides, and whether the stream goes on where the tables are.
+Status PipelineRun::Look() {
+  TRY_VOID(LookAtSource());
+  std::vector<SourceTable> sources;
+  for (const Table& table : tables_) {
+    if (!carried_.copies.Copies(table.source.oid)) sources.push_back(table.source);
+  }
+  TRY_VOID(FollowRenamedTables(services_.catalog, sources, options_.naming, identity()));
+  for (Table& table : tables_) TRY_VOID(FindTarget(table));
+  return CheckSlot();
 }
 
 /// At the start the operator is there to mend what keeps all tables from going on; and nothing is made then.
@@ -85,10 +103,13 @@ Status PipelineRun::LookAtSource() {
   TRY(source_, InspectSource(options_.source));
   // The last table may be dropped while firn runs: others may come.
   const bool all_were_dropped = carried_.has_run && source_.tables.empty() && source_.problems.size() == 1;
-  if (!source_.problems.empty() && !all_were_dropped) return source_.problems.front();
-  for (const std::string& warning : source_.warnings) LogWarn(warning, {{"pipeline", status_.pipeline}});
   writer_options_ = options_.writer;
   writer_options_.writer = {.pipeline = options_.source.slot, .system_identifier = source_.facts.system_identifier};
+  // A loss that can be made good is the last problem to speak of.
+  std::ranges::stable_partition(source_.problems,
+                                [&](const Error& problem) { return !StartsOver(options_.source, problem); });
+  if (!source_.problems.empty() && !all_were_dropped) return source_.problems.front();
+  for (const std::string& warning : source_.warnings) LogWarn(warning, {{"pipeline", status_.pipeline}});
   carried_.copies.Keep(source_.tables);
   tables_.clear();
   for (const SourceTable& source : source_.tables) tables_.push_back({.source = source});

@@ -54,7 +54,8 @@ class PipelineRun {
 
   PipelineIdentity identity() const { return writer_options_.writer; }
   /// Source, publication and targets, none of which is changed any more but by following the source.
-  Status FindTables();
+  Status FindTables(std::stop_token stop);
+  Status Look();
   Status LookAtSource();
   Status CheckSlot();
   Status CheckSomeTableCanGo() const;

@@ -30,8 +30,10 @@ Result<bool> HasItsName(catalog::Catalog& catalog, const SourceTable& table, con
                         const PipelineIdentity& writer) {
   const auto loaded = catalog.LoadTable(ident);
   if (!loaded) return IsNotThere(loaded.error()) ? Result<bool>(false) : loaded.error();
-  TRY(const auto oid, SourceOf(*loaded->metadata, writer));
-  return oid == table.oid;
+  TRY(const StoredDefinition stored, ReadStoredDefinition(*loaded->metadata));
+  TRY(const auto progress, ReadProgress(*loaded->metadata));
+  // One that was made and not copied yet is in its place, too.
+  return !stored.table.empty() && stored.oid == table.oid && (!progress || progress->writer == writer);
 }
 
 /// The Iceberg tables of `writer`, by their source's OID, wherever they are.

@@ -25,6 +25,8 @@ struct SourceOptions {
   postgres::PartitionedTables partitioned_tables = postgres::PartitionedTables::kRoot;
   /// The slot is to be there on standbys that are promoted, where the server can do that.
   bool failover_slot = true;
+  /// Where changes between tables and slot are lost, all tables are copied again (pipeline/start_over).
+  bool copies_after_loss = false;
 };
 
 /// Which tables are to be replicated, by name; with what makes each the one that it is: its OID and its membership in

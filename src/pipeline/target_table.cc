@@ -39,9 +39,10 @@ Result<TableLayout> MakeLayout(const encode::TableMapping& mapping, RowIdentity 
   return layout;
 }
 
-/// Whether the table is this pipeline's, from this cluster.
+/// Whether the table is this pipeline's, from this cluster. The latter matters no more to one that is marked: its rows
+/// are to be copied anew.
 Status CheckOrigin(const StoredDefinition& stored, const std::optional<TableProgress>& progress,
-                   const PipelineIdentity& writer) {
+                   const PipelineIdentity& writer, bool is_marked) {
   if (stored.table.empty()) {
     return MakeError(
         ErrorKind::kAlreadyExists,
@@ -55,9 +56,9 @@ Status CheckOrigin(const StoredDefinition& stored, const std::optional<TableProg
                      "destination.table_prefix to write elsewhere",
                      progress->writer.pipeline, writer.pipeline);
   }
-  if (!writer.system_identifier.empty() && progress->writer.system_identifier != writer.system_identifier) {
+  if (!is_marked && !writer.system_identifier.empty() && progress->writer.system_identifier != writer.system_identifier) {
     return MakeError(
-        ErrorKind::kSourceLost,
+        ErrorKind::kSourceLost, ErrorOrigin::kSource,
         "it was copied from another PostgreSQL cluster (system identifier {}, now {}); check source.url, or "
         "drop the table in the catalog to copy it anew",
         progress->writer.system_identifier, writer.system_identifier);
@@ -222,7 +223,8 @@ Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, co
   const std::string where = fmt::format("Iceberg table {}", ToString(ident));
   TRY(auto progress, ReadProgress(*table.metadata).Context("{}", where));
   TRY(const StoredDefinition stored, ReadStoredDefinition(*table.metadata).Context("{}", where));
-  TRY_VOID(CheckOrigin(stored, progress, writer).Context("{}", where));
+  const auto mark = ReadMark(*table.metadata);
+  TRY_VOID(CheckOrigin(stored, progress, writer, mark.has_value()).Context("{}", where));
   TRY_VOID(CheckMode(*table.metadata, settings.mode).Context("{}", where));
   TRY_VOID(CheckFormatVersion(*table.metadata, settings).Context("{}", where));
   FollowedSettings followed = FollowColumns(settings, *table.metadata, stored, source);
@@ -232,9 +234,9 @@ Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, co
   TargetTable target{.source = source,
                      .settings = std::move(followed.settings),
                      .table = std::move(table),
-                     .progress = std::move(progress)};
-  target.mark = ReadMark(*target.table.metadata);
-  if (target.mark) target.progress.reset();
+                     .progress = std::move(progress),
+                     .mark = mark};
+  if (mark) target.progress.reset();
   const Lsn applied = target.progress ? std::max(target.progress->lsn, acknowledged) : Lsn{};
   TRY_VOID(PlanFor(target, stored, applied).Context("{}", where));
   return std::optional<TargetTable>(std::move(target));

@@ -31,6 +31,10 @@ SETTINGS = {
 def test_names_are_known():
     assert len(NAMES) > 40
     assert len(set(NAMES)) == len(NAMES)
+    source = "".join(path.read_text() for path in (REPOSITORY / "src").rglob("*.cc"))
+    for name in NAMES:
+        point = "Failpoint::k" + "".join(part.capitalize() for part in re.split("[._]", name))
+        assert re.search(point + r"\b", source), f"nothing passes {name}"
     assert {name.rpartition(".")[0] for name in BEFORE} == {name.rpartition(".")[0] for name in NAMES if name not in BEFORE}
 
 

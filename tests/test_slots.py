@@ -7,11 +7,14 @@ import shutil
 import signal
 import subprocess
 
+import psycopg
 import pytest
 from conftest import SETTINGS, Pipeline
+from harness.firn_process import run_firn
 from harness.lake import REPOSITORY
 from harness.postgres_server import PostgresServer, identifier
 from harness.waiting import wait_until
+from test_schema_changes import wait_equal
 
 DONE, FAILED = 0, 1
 TABLE = "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT n, 'v' FROM generate_series(1, 200) n"
@@ -295,3 +298,131 @@ def test_a_slot_is_made_without_failover_on_request(own_server, pipeline_on, pro
     pipeline.execute(TABLE)
     pipeline.catch_up()
     assert pipeline.execute("SELECT failover FROM pg_replication_slots").fetchall() == [(False,)]
+
+
+# --- source.on_lost_slot: copy ---
+
+
+def changed_meanwhile(pipeline):
+    """Changes that no slot has kept, of each kind."""
+    pipeline.execute("UPDATE t SET v = 'missed' WHERE id < 50; DELETE FROM t WHERE id > 150; INSERT INTO t VALUES (1000, 'missed')")
+
+
+def expect_copied_again(pipeline):
+    """firn goes on by itself, and streams afterwards."""
+    pipeline.configure(source={"on_lost_slot": "copy"})
+    checked = pipeline.firn.command("check")
+    assert checked.returncode == DONE, checked.stdout
+    pipeline.catch_up()
+    assert "changes are lost: all tables are copied again" in pipeline.firn.log_text()
+    pipeline.execute("UPDATE t SET v = 'streamed' WHERE id = 1; DELETE FROM t WHERE id = 2")
+    lines = pipeline.firn.log_text().count("copied table")
+    pipeline.catch_up()
+    assert pipeline.firn.log_text().count("copied table") == lines
+    pipeline.expect_equal("t")
+
+
+def test_a_lost_slot_is_made_good(own_server, pipeline_on):
+    server = own_server("tiny", {"max_slot_wal_keep_size": "16MB", "min_wal_size": "32MB", "max_wal_size": "32MB"}).start()
+    pipeline = pipeline_on(server)
+    pipeline.execute(TABLE)
+    pipeline.catch_up()
+    changed_meanwhile(pipeline)
+
+    def is_lost():
+        write_log(pipeline.connection, 4)
+        pipeline.execute("CHECKPOINT")
+        return pipeline.execute("SELECT wal_status = 'lost' FROM pg_replication_slots").fetchone()[0]
+
+    wait_until(is_lost, "the slot is lost")
+    expect_copied_again(pipeline)
+
+
+@pytest.mark.parametrize("made_again", [False, True], ids=["gone", "made-again"])
+def test_a_dropped_slot_is_made_good(pipeline, admin, made_again):
+    pipeline.execute(TABLE)
+    pipeline.catch_up()
+    pipeline.catch_up()
+    admin.execute("SELECT pg_drop_replication_slot(%s)", [pipeline.database])
+    changed_meanwhile(pipeline)
+    if made_again:
+        pipeline.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", [pipeline.database])
+    expect_copied_again(pipeline)
+
+
+def test_a_slot_that_is_dropped_while_firn_runs_is_made_good(pipeline, admin):
+    pipeline.configure(
+        source={"on_lost_slot": "copy"}, writer={"commit_interval_ms": 200}, retry={"base_delay_ms": 20, "max_delay_ms": 200}
+    )
+    pipeline.execute(TABLE)
+    pipeline.firn.start()
+    pipeline.firn.wait_streaming()
+    pid = pipeline.firn.pid
+
+    def is_dropped():
+        admin.execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = %s", [pipeline.database])
+        try:
+            admin.execute("SELECT pg_drop_replication_slot(%s)", [pipeline.database])
+        except psycopg.errors.ObjectInUse:
+            return False
+        return True
+
+    wait_until(is_dropped, "the slot is dropped", interval_s=0.01)
+    changed_meanwhile(pipeline)
+    wait_equal(pipeline, "t")
+    pipeline.execute("UPDATE t SET v = 'streamed' WHERE id = 1")
+    wait_equal(pipeline, "t")
+    assert pipeline.firn.pid == pid
+    pipeline.firn.stop()
+    pipeline.expect_equal("t")
+
+
+def test_another_cluster_takes_over(own_server, pipeline_on):
+    """As after a dump and a restore: tables, columns and OIDs are others."""
+    pipeline = pipeline_on(own_server("one").start())
+    pipeline.execute(
+        "CREATE TABLE t (id int PRIMARY KEY, gone int, v text, w text); ALTER TABLE t DROP COLUMN gone;"
+        "INSERT INTO t SELECT n, 'v', 'w' FROM generate_series(1, 200) n"
+    )
+    pipeline.catch_up()
+    pipeline.connection.close()
+    other = own_server("other").start()
+    other.create_database(pipeline.database)
+    pipeline.postgres, pipeline.connection = other, other.connect(pipeline.database)
+    pipeline.url = other.url(pipeline.database)
+    pipeline.execute(
+        "CREATE TABLE first (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, v text, w text);"
+        "INSERT INTO t SELECT n, 'v', 'another' FROM generate_series(1, 100) n"
+    )
+    pipeline.configure()
+    assert "it was copied from another PostgreSQL cluster" in pipeline.firn.command("run").stderr
+    expect_copied_again(pipeline)
+    pipeline.expect_equal("first")
+
+
+def test_a_slot_in_use_is_never_taken_for_a_loss(pipeline):
+    """A second firn, whose state_dir knows less than the slot, leaves the first one's slot and tables alone."""
+    pipeline.configure(source={"on_lost_slot": "copy"})
+    pipeline.execute(TABLE)
+    pipeline.catch_up()
+    pipeline.catch_up()
+    (kept,) = pipeline.firn.directory.rglob("acknowledged")
+    state = kept.parent.parent
+    second = state.with_name("second")
+    shutil.copytree(state, second)
+    pipeline.firn.start()
+    pipeline.firn.wait_streaming()
+    pipeline.execute("SELECT pg_logical_emit_message(true, 'x', 'x')")
+    lsn = pipeline.current_lsn()
+    wait_until(lambda: pipeline.has_acknowledged(lsn), "the slot has moved on")
+    config = pipeline.firn.config.with_name("second.yaml")
+    settings = json.loads(pipeline.firn.config.read_text()) | {"state_dir": str(second)}
+    del settings["http"]
+    config.write_text(json.dumps(settings))
+    told = run_firn("run", "--config", config)
+    assert told.returncode == FAILED
+    assert "it was dropped and made again, or moved" in told.stderr
+    pipeline.execute("INSERT INTO t VALUES (2001, 'heard by the first')")
+    pipeline.firn.stop()
+    assert "copied again" not in pipeline.firn.log_text() + told.stderr
+    pipeline.expect_equal("t", engines=("pyiceberg",))

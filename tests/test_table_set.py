@@ -92,6 +92,30 @@ def test_taken_out_of_the_publication_and_added_again(pipeline, running):
     pipeline.expect_equal("a", "b")
 
 
+@pytest.mark.parametrize("publication", ["firns", "tables", "all"])
+def test_left_out_of_the_configuration_and_chosen_again(pipeline, publication):
+    """What it missed meanwhile is made good, whoever made the publication."""
+    pipeline.execute(
+        """
+        CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a VALUES (1, 'a');
+        CREATE TABLE b (id int PRIMARY KEY, v text); INSERT INTO b VALUES (1, 'b'), (2, 'b');
+        """
+    )
+    if publication != "firns":
+        which = "ALL TABLES" if publication == "all" else "TABLE a, b"
+        pipeline.execute(f"CREATE PUBLICATION {pipeline.database} FOR {which}")
+    pipeline.configure(source={"tables": ["public.*"]})
+    pipeline.catch_up()
+    pipeline.configure(source={"tables": ["public.a"]})
+    pipeline.execute("DELETE FROM b WHERE id = 1; INSERT INTO b VALUES (3, 'unheard'); INSERT INTO a VALUES (2, 'a')")
+    pipeline.catch_up()
+    pipeline.expect_equal("a", engines=("pyiceberg",))
+    pipeline.configure(source={"tables": ["public.*"]})
+    pipeline.execute("INSERT INTO b VALUES (4, 'heard')")
+    pipeline.catch_up()
+    pipeline.expect_equal("a", "b")
+
+
 def test_a_dropped_table_is_told_as_stopped(shop):
     shop.execute("CREATE TABLE b (id int PRIMARY KEY); INSERT INTO b VALUES (1)")
     wait_equal(shop, "b")

@@ -7,12 +7,14 @@
 # make demo     a small shop in PostgreSQL, replicated live into Iceberg tables below demo/
 # make bench    the end-to-end benchmark, beside the floors that PostgreSQL itself sets
 # make docs     the documents as a website, build/site/index.html
+# make install  program, library, units and documents below PREFIX (/usr/local)
+# make package  Debian packages of them, build/release/packages/*.deb
 # make lint     formatting and clang-tidy, for what differs from main (make lint ALL=1: for all, some ten minutes)
 # make clean    removes build/ and what the demo made
 #
 # Each installs what it lacks (scripts/install-dependencies).
 .DEFAULT_GOAL := release
-.PHONY: release dev test test-services conformance chaos fuzz demo bench docs lint clean
+.PHONY: release dev test test-services conformance chaos fuzz demo bench docs install package lint clean
 
 release:
 	@scripts/install-dependencies build
@@ -61,6 +63,17 @@ bench:
 
 docs:
 	@scripts/docs-site
+
+PREFIX ?= /usr/local
+install:
+	@scripts/install-dependencies build
+	@scripts/build release firn firn_library
+	@cmake --install build/release --prefix $(PREFIX) --strip
+
+package:
+	@scripts/install-dependencies package
+	@scripts/build release firn firn_library
+	@cd build/release && cpack -G DEB
 
 lint:
 	@scripts/install-dependencies lint

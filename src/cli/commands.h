@@ -22,6 +22,12 @@ struct StatusCommand {
 /// Asks PostgreSQL and the catalog, so that it works whether `firn run` is running or not.
 Status ShowStatus(const config::Config& config, const StatusCommand& command);
 
+struct HealthCommand {
+  bool ready = false;  ///< Whether it copies or streams, too.
+};
+/// Asks the firn that runs with this configuration, at its http.listen: an error when it doesn't answer.
+Status Health(const config::Config& config, const HealthCommand& command);
+
 struct VerifyCommand {
   std::vector<std::string> tables;  ///< Patterns; none: all.
   bool json = false;

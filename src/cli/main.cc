@@ -74,6 +74,7 @@ struct Arguments {
   std::string shell;
   RunCommand run;
   StatusCommand status;
+  HealthCommand health;
   VerifyCommand verify;
   ResyncCommand resync;
   MaintainCommand maintain;
@@ -173,6 +174,19 @@ int Main(int argc, char** argv) {
   status->callback([&] {
     exit_code = WithConfiguration(arguments,
                                   [&](const config::Config& config) { return ShowStatus(config, arguments.status); });
+  });
+
+  CLI::App* health = app.add_subcommand("health", "Ask the firn that runs whether it is well, at its http.listen");
+  add_config(health);
+  health->add_flag("--ready", arguments.health.ready, "Whether it copies or streams, too, as /readyz tells");
+  health->footer(
+      "The exit code is 0 where it is, else 1: a container's health check.\n"
+      "\n"
+      "Example:\n"
+      "  firn health --config firn.yaml --ready");
+  health->callback([&] {
+    exit_code =
+        WithConfiguration(arguments, [&](const config::Config& config) { return Health(config, arguments.health); });
   });
 
   CLI::App* verify = app.add_subcommand("verify", "Compare the contents of both sides while firn runs");

@@ -1,0 +1,163 @@
+"""What users install: a prefix, Debian packages, an image. Each stands by itself, without the tree that it was built in."""
+
+import json
+import re
+import subprocess
+
+import pytest
+import yaml
+from harness.firn_process import REPOSITORY
+from harness.lake import Lake
+
+BUILD = REPOSITORY / "build/release"
+LIBRARY = re.compile(r"=> (\S+|not found)")
+
+
+def run(*command, cwd=REPOSITORY, environment=None, expected=0):
+    """Its standard output. `environment`: all of it; None: this process's."""
+    done = subprocess.run(
+        [str(word) for word in command], cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == expected, f"{command} gave {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def project_version():
+    return re.search(r"project\(firn VERSION (\S+)", (REPOSITORY / "CMakeLists.txt").read_text())[1]
+
+
+def libraries(file):
+    """Where the loader finds each library of a program."""
+    return LIBRARY.findall(run("ldd", file, environment={}))
+
+
+def expect_independent(file):
+    found = libraries(file)
+    assert found and "not found" not in found
+    assert not [path for path in found if path.startswith(str(REPOSITORY))]
+
+
+@pytest.fixture(scope="module")
+def prefix(binary, tmp_path_factory):
+    run("scripts/build", "release", "firn", "firn_library")
+    folder = tmp_path_factory.mktemp("install")
+    run("cmake", "--install", BUILD, "--prefix", folder / "made", "--strip")
+    # A prefix may be moved.
+    return (folder / "made").rename(folder / "usr")
+
+
+def test_the_version_is_said_in_one_place(binary):
+    version = project_version()
+    assert run(binary, "--version").strip() == version
+    chart = yaml.safe_load((REPOSITORY / "deploy/helm/firn/Chart.yaml").read_text())
+    assert chart["appVersion"] == version
+    for file in ("deploy/kubernetes/firn.yaml", "Dockerfile"):
+        named = re.findall(r"\bfirn:(\d[\w.]*)", (REPOSITORY / file).read_text())
+        assert named and set(named) == {version}, file
+
+
+def test_an_installed_program_needs_nothing_of_the_build(prefix, pipeline):
+    firn = prefix / "bin/firn"
+    expect_independent(firn)
+    assert run(firn, "--version", environment={}).strip() == project_version()
+    for shell, file in (
+        ("bash", "share/bash-completion/completions/firn"),
+        ("zsh", "share/zsh/vendor-completions/_firn"),
+        ("fish", "share/fish/vendor_completions.d/firn.fish"),
+    ):
+        assert (prefix / file).read_text() == run(firn, "completion", shell, environment={})
+    assert (prefix / "etc/firn/firn.yaml.example").read_text() == run(firn, "config", "example", environment={})
+    for file in ("README.md", "docs/configuration.md", "arrow/LICENSE.txt", "arrow/NOTICE.txt"):
+        assert (prefix / "share/doc/firn" / file).stat().st_size > 0
+
+    pipeline.execute("CREATE TABLE t (id int PRIMARY KEY)")
+    config = pipeline.firn.config
+    assert run(firn, "check", "--config", config, environment={}).startswith("ok: ")
+    run(firn, "health", "--config", config, environment={}, expected=1)
+    pipeline.firn.start()
+    pipeline.firn.wait_streaming()
+    assert run(firn, "health", "--config", config, environment={}) == "ok\n"
+    assert run(firn, "health", "--ready", "--config", config, environment={}) in ("copying\n", "streaming\n")
+    pipeline.firn.stop()
+
+
+def test_an_application_builds_on_the_library(prefix, tmp_path, java):
+    """examples/ is a project of its own, which finds the library with find_package."""
+    build = tmp_path / "build"
+    run("cmake", "-S", REPOSITORY / "examples", "-B", build, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}", cwd=tmp_path)
+    assert f"firn_DIR:PATH={prefix}/lib/cmake/firn" in (build / "CMakeCache.txt").read_text()
+    run("ninja", "-C", build, cwd=tmp_path)
+    expect_independent(build / "firn_example_destination")
+    lake = Lake(tmp_path / "lake", java)
+    for _ in range(2):  # The second time goes on where the first has ended.
+        run(build / "firn_example_destination", lake.warehouse, environment={})
+    rows = lake.table("app", "users").scan().to_arrow().sort_by("id").to_pydict()
+    assert rows["id"] == [1, 2, 101, 102]
+    assert [str(balance) for balance in rows["balance"]] == ["2.00", "0.00", "1.00", "1.00"]
+
+
+def test_debian_packages(prefix, tmp_path):
+    run("cpack", "-G", "DEB", "-B", tmp_path, cwd=BUILD)
+    version = project_version()
+    package, development = (tmp_path / f"{name}_{version}_amd64.deb" for name in ("firn", "libfirn-dev"))
+    depends = run("dpkg-deb", "-f", package, "Depends")
+    for name in ("adduser", "libc6", "libpq5", "libstdc++6", "librocksdb", "libcurl4", "libsqlite3-0", "libssl3"):
+        assert re.search(rf"(^|, ){re.escape(name)}", depends), name
+    assert "arrow" not in depends, "Arrow's libraries are in the package"
+    assert f"firn (= {version})" in run("dpkg-deb", "-f", development, "Depends")
+
+    run("dpkg-deb", "-R", package, tmp_path / "root")
+    root = tmp_path / "root"
+    assert (root / "DEBIAN/conffiles").read_text().split() == ["/etc/firn/firn.yaml.example"]
+    assert (root / "etc/firn/firn.yaml.example").exists()
+    for script in ("postinst", "prerm", "postrm"):
+        assert (root / "DEBIAN" / script).stat().st_mode & 0o111
+        run("sh", "-n", root / "DEBIAN" / script)
+    for unit, config in (("firn.service", "/etc/firn/firn.yaml"), ("firn@.service", "/etc/firn/%i.yaml")):
+        text = (root / "usr/lib/systemd/system" / unit).read_text()
+        assert f"\nExecStart=/usr/bin/firn run --config {config}\n" in text
+        assert "\nUser=firn\n" in text
+    assert not [path for path in root.rglob("*") if path.suffix in (".a", ".h", ".cmake")]
+    expect_independent(root / "usr/bin/firn")
+    assert run(root / "usr/bin/firn", "--version", environment={}).strip() == version
+
+    run("dpkg-deb", "-x", development, tmp_path / "development")
+    for file in ("include/firn/destination.h", "lib/libfirn.a", "lib/cmake/firn/firnConfig.cmake"):
+        assert (tmp_path / "development/usr" / file).stat().st_size > 0
+
+
+def context_files():
+    """What .dockerignore leaves: all is ignored but what is named again."""
+    named = [line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    known = run("git", "ls-files").splitlines()
+    for pattern in named:
+        yield from (file for file in known if file == pattern or file.startswith(pattern + "/"))
+
+
+def test_the_image_is_built_from_what_its_context_has(tmp_path):
+    for file in context_files():
+        copy = tmp_path / file
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.symlink_to(REPOSITORY / file)
+    (wheel,) = (REPOSITORY / ".venv/lib").glob("python3*/site-packages/pyarrow")
+    run("cmake", "--preset", "release", f"-DFIRN_PYARROW_DIR={wheel}", cwd=tmp_path)
+    # Every source is there, and what is installed beside the program.
+    assert run("ninja", "-C", tmp_path / "build/release", "-n", "firn", "firn_library").count("Building CXX") > 200
+
+
+def test_the_image_runs_as_a_user_and_asks_itself():
+    text = (REPOSITORY / "Dockerfile").read_text()
+    (manifest,) = (
+        document
+        for document in yaml.safe_load_all((REPOSITORY / "deploy/kubernetes/firn.yaml").read_text())
+        if document["kind"] == "StatefulSet"
+    )
+    pod = manifest["spec"]["template"]["spec"]
+    user = pod["securityContext"]["runAsUser"]
+    assert f"USER {user}:{user}\n" in text
+    (container,) = pod["containers"]
+    assert json.loads(re.search(r"^CMD (.*)$", text, re.MULTILINE)[1]) == container["args"]
+    assert json.loads(re.search(r"^ENTRYPOINT (.*)$", text, re.MULTILINE)[1]) == ["firn"]
+    assert 'CMD ["firn", "health", "--config", "/etc/firn/firn.yaml"]' in text
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert "VOLUME /var/lib/firn\n" in text and "/var/lib/firn" in mounts

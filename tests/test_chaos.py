@@ -161,6 +161,11 @@ def test_chaos(binary, server, java, tmp_path):
         assert load.transactions > SECONDS / 10
         pipeline.connection.close()
         pipeline.connection = server.connect(database)
+        pipeline.firn.start()
+        pipeline.firn.wait_streaming(timeout_s=120)
+        verified = pipeline.firn.command("verify", "--wait", "240", timeout_s=300)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+        pipeline.firn.stop()
         pipeline.catch_up(timeout_s=240)
         pipeline.expect_equal(*TABLES, engines=ENGINES)
     finally:

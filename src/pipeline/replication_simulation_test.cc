@@ -1,5 +1,5 @@
-// The stream's way into the tables, many thousand times: random transactions, random faults of catalog and store, and a
-// power switch that goes off in the middle of anything. After each commit every reader's view is looked at, and at the
+// The stream's way into the tables, many thousand times: tables copied at different moments, random transactions, random
+// faults of catalog and store, and a power switch that goes off in the middle of anything. After each commit every reader's view is looked at, and at the
 // end both sides are equal.
 //
 //   SimulatedSource ──► SimulatedStream ──► Replicator ──► SteppedQueue ──► BatchCommitter ──► catalog, store, index
@@ -25,7 +25,9 @@
 #include "observe/log.h"
 #include "pipeline/copy_commit.h"
 #include "pipeline/delete_form.h"
+#include "pipeline/partitioned_writer.h"
 #include "pipeline/replicator.h"
+#include "storage/arrow_error.h"
 #include "testing/forwarding_catalog.h"
 #include "testing/memory_catalog.h"
 #include "testing/memory_file_store.h"
@@ -309,15 +311,42 @@ class Simulation {
     return settings;
   }
 
-  /// The tables, as a copy of no rows makes them.
+  /// Each table as it was at a moment of its own.
   void Copy() {
-    for (const SourceTable& table : source_.tables()) {
+    for (size_t number = 0; number < source_.tables().size(); ++number) {
+      const SourceTable& table = source_.tables()[number];
       TargetTable target = Value(CreateTargetTable(catalog_, table, naming_, SettingsOf(table)));
       const std::string commit_id = NewUuid();
       seen_.emplace_back();
-      const auto change = MakeCopyChange(store_, identity_, target, {}, source_.start(), commit_id);
-      Value(catalog::CommitChanges(catalog_, std::span(&change, 1), commit_id, source_.start(), retry_, {}));
+      const bool is_at_start = world_.Chance(0.3);
+      const auto first = static_cast<int64_t>(source_.start().value), last = static_cast<int64_t>(source_.end().value);
+      const Lsn lsn = is_at_start ? source_.start() : Lsn{static_cast<uint64_t>(world_.Between(first, last))};
+      auto files = WriteRows(target, source_.RowsAt(number, lsn));
+      const auto change = MakeCopyChange(store_, identity_, target, std::move(files), lsn, commit_id);
+      Value(catalog::CommitChanges(catalog_, std::span(&change, 1), commit_id, lsn, retry_, {}));
     }
+    is_copied_ = true;
+  }
+
+  std::vector<iceberg::DataFile> WriteRows(const TargetTable& target, const SourceRows& rows) {
+    if (rows.empty()) return {};
+    arrow::Int32Builder keys;
+    arrow::StringBuilder values, larges;
+    for (const SourceRow& row : rows) {
+      Do(storage::FromArrow(keys.Append(row.key), "a row"));
+      Do(storage::FromArrow(values.Append(row.value), "a row"));
+      Do(storage::FromArrow(row.large ? larges.Append(*row.large) : larges.AppendNull(), "a row"));
+    }
+    const auto schema = Value(iceberg::ToArrowSchema(target.layout.schema));
+    const auto batch = arrow::RecordBatch::Make(schema, keys.length(),
+                                                {*keys.Finish(), *values.Finish(), *larges.Finish()});
+    int named = 0;
+    const auto writer = Value(PartitionedWriter::Make(store_, metrics_, target.planned, target.layout.schema,
+                                                      {.target_file_size_bytes = world_.Between(1'000, 20'000)}, "copy",
+                                                      [&] { return fmt::format("{}-{}.parquet", NewUuid(), named++); }));
+    Value(writer->Write(batch));
+    Do(writer->CloseAll());
+    return writer->TakeClosed();
   }
 
   /// A process from its start to its end. `stop_after`: it is asked to stop at that look at the source.
@@ -380,7 +409,7 @@ class Simulation {
       newest = std::max(newest, progress->lsn);
       Compare(number, progress->lsn);
     }
-    if (!real_catalog_.CommitsTablesTogether() || !newest.valid()) return;
+    if (!is_copied_ || !real_catalog_.CommitsTablesTogether() || !newest.valid()) return;
     for (size_t table = 0; table < seen_.size(); ++table) Compare(table, std::max(newest, seen_[table].lsn));
   }
 
@@ -434,6 +463,7 @@ class Simulation {
   TableSettings settings_;
   std::vector<Seen> seen_;  ///< By table: what readers found last.
   Lsn acknowledged_;
+  bool is_copied_ = false;
   bool has_thread_ = false;  ///< The committer has one, as in a real process.
   std::atomic<bool> is_broken_ = false;
   std::atomic<bool> has_ended_ = false;

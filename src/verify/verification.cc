@@ -186,7 +186,9 @@ class Verification {
       return table.settled;
     }
     if (!*found || !(*found)->progress) {
-      table.report.reason = "it is not copied yet";
+      const bool is_marked = *found && (*found)->mark;
+      table.report.reason =
+          is_marked ? fmt::format("it waits to be copied again: {}", *(*found)->mark) : "it is not copied yet";
       return false;
     }
     pipeline::TargetTable& target = **found;

@@ -121,8 +121,8 @@ class Load:
         wait_until(there, what, timeout_s, interval_s=0.2)
 
 
-def start(pipeline):
-    pipeline.configure(writer={"commit_interval_ms": 100}, retry=RETRY)
+def start(pipeline, retry=None):
+    pipeline.configure(writer={"commit_interval_ms": 100}, retry=RETRY if retry is None else retry)
     load = Load(pipeline)
     pipeline.firn.start()
     pipeline.firn.wait_streaming(timeout_s=120)
@@ -190,17 +190,25 @@ def test_goes_through_every_fault_of_the_store(deploy, name):
     ],
 )
 def test_waits_for_what_is_down_for_a_while(deploy, name, part):
-    """A minute in life; here the pauses between retries are as much shorter."""
-    pipeline = deploy(name, faulty=True)
-    load = start(pipeline)
+    """Shorter than in life, and so are the pauses between retries."""
+    go_through_outage(deploy(name, faulty=True), part, RETRY, DOWN_S)
+
+
+def test_waits_a_minute_as_it_is_installed(deploy):
+    """With the retries that firn has without a word in its configuration."""
+    go_through_outage(deploy("rest-local", faulty=True), "catalog", {}, 60)
+
+
+def go_through_outage(pipeline, part, retry, seconds):
+    load = start(pipeline, retry)
     proxy = pipeline.deployment.catalog_proxy if part == "catalog" else pipeline.deployment.store_proxy
-    proxy.down(DOWN_S)
-    ends = time.monotonic() + DOWN_S
+    proxy.down(seconds)
+    ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         load.change()
         pipeline.firn.expect_running()
         time.sleep(0.5)
-    load.wait("what was changed meanwhile is committed")
+    load.wait("what was changed meanwhile is committed", timeout_s=120)
     assert retries(pipeline) > 0
     finish(pipeline)
 

@@ -1,6 +1,6 @@
-// The stream's way into the tables, many thousand times: tables copied at different moments, random transactions, random
-// faults of catalog and store, and a power switch that goes off in the middle of anything. After each commit every reader's view is looked at, and at the
-// end both sides are equal.
+// The stream's way into the tables, many thousand times: tables copied at different moments, random transactions,
+// random faults of catalog and store, and a power switch that goes off in the middle of anything. After each commit
+// every reader's view is looked at, and at the end both sides are equal.
 //
 //   SimulatedSource ──► SimulatedStream ──► Replicator ──► SteppedQueue ──► BatchCommitter ──► catalog, store, index
 //                                                                                                    │
@@ -338,12 +338,13 @@ class Simulation {
       Do(storage::FromArrow(row.large ? larges.Append(*row.large) : larges.AppendNull(), "a row"));
     }
     const auto schema = Value(iceberg::ToArrowSchema(target.layout.schema));
-    const auto batch = arrow::RecordBatch::Make(schema, keys.length(),
-                                                {*keys.Finish(), *values.Finish(), *larges.Finish()});
+    const auto batch =
+        arrow::RecordBatch::Make(schema, keys.length(), {*keys.Finish(), *values.Finish(), *larges.Finish()});
     int named = 0;
-    const auto writer = Value(PartitionedWriter::Make(store_, metrics_, target.planned, target.layout.schema,
-                                                      {.target_file_size_bytes = world_.Between(1'000, 20'000)}, "copy",
-                                                      [&] { return fmt::format("{}-{}.parquet", NewUuid(), named++); }));
+    const auto writer =
+        Value(PartitionedWriter::Make(store_, metrics_, target.planned, target.layout.schema,
+                                      {.target_file_size_bytes = world_.Between(1'000, 20'000)}, "copy",
+                                      [&] { return fmt::format("{}-{}.parquet", NewUuid(), named++); }));
     Value(writer->Write(batch));
     Do(writer->CloseAll());
     return writer->TakeClosed();

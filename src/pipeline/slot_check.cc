@@ -4,9 +4,7 @@ namespace firn::pipeline {
 namespace {
 
 constexpr char kRemedy[] =
-    "to copy the tables anew, drop the slot if it is there (firn cleanup) and the tables in the catalog, and start "
-    "firn "
-    "again";
+    "to have firn make a new slot and copy all tables again, start it with source.on_lost_slot: copy";
 
 template <typename... Args>
 Error SourceLost(fmt::format_string<Args...> format, Args&&... args) {

@@ -59,12 +59,11 @@ Status CheckSlot(Connection& connection, SourceState& state) {
   }
   if (slot.wal_status != "lost") return {};
   TRY(const auto wal, postgres::ReadSlotWal(connection, slot.name));
-  AddProblem(
-      state, ErrorKind::kSourceLost,
-      "slot '{0}' is lost{1}: PostgreSQL removed what it still needed (see max_slot_wal_keep_size and "
-      "idle_replication_slot_timeout). Changes are missing, so the tables must be copied anew: drop the slot (firn "
-      "cleanup, or SELECT pg_drop_replication_slot('{0}')), drop the tables in the catalog, and start firn again",
-      slot.name, wal && !wal->invalidation_reason.empty() ? fmt::format(" ({})", wal->invalidation_reason) : "");
+  AddProblem(state, ErrorKind::kSourceLost,
+             "slot '{0}' is lost{1}: PostgreSQL removed what it still needed (see max_slot_wal_keep_size and "
+             "idle_replication_slot_timeout). Changes are missing, so the tables must be copied again: start firn with "
+             "source.on_lost_slot: copy",
+             slot.name, wal && !wal->invalidation_reason.empty() ? fmt::format(" ({})", wal->invalidation_reason) : "");
   return {};
 }
 

@@ -56,11 +56,12 @@ Status CheckOrigin(const StoredDefinition& stored, const std::optional<TableProg
                      "destination.table_prefix to write elsewhere",
                      progress->writer.pipeline, writer.pipeline);
   }
-  if (!is_marked && !writer.system_identifier.empty() && progress->writer.system_identifier != writer.system_identifier) {
+  if (!is_marked && !writer.system_identifier.empty() &&
+      progress->writer.system_identifier != writer.system_identifier) {
     return MakeError(
         ErrorKind::kSourceLost, ErrorOrigin::kSource,
-        "it was copied from another PostgreSQL cluster (system identifier {}, now {}); check source.url, or "
-        "drop the table in the catalog to copy it anew",
+        "it was copied from another PostgreSQL cluster (system identifier {}, now {}); check source.url; if "
+        "that is as it should be, source.on_lost_slot: copy copies all tables again",
         progress->writer.system_identifier, writer.system_identifier);
   }
   return {};

@@ -52,8 +52,8 @@ std::string StartSql(const StreamOptions& options, int server_version) {
 Error SlotLost(const std::string& slot, std::string_view why) {
   return MakeError(
       ErrorKind::kSourceLost, ErrorOrigin::kSource,
-      "replication slot {} {}: changes since the last commit can no longer be read; drop the slot if it is "
-      "still there and run `firn resync` for every table",
+      "replication slot {} {}: changes since the last commit can no longer be read; to have firn make a new slot and "
+      "copy all tables again, start it with source.on_lost_slot: copy",
       slot, why);
 }
 

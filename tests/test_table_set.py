@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from harness.faulty_proxy import TcpProxy
 from harness.waiting import wait_until
 from test_pgbench import TABLES, initialise
 from test_schema_changes import wait_equal
@@ -58,6 +59,38 @@ def test_the_log_is_let_go_after_a_copy(shop):
         lambda: shop.execute("SELECT %s::pg_lsn <= %s::pg_lsn", [end, confirmed(shop)]).fetchone()[0], "the slot moves on"
     )
     shop.firn.stop()
+
+
+def test_what_is_copied_streams_while_another_table_is_copied(pipeline):
+    """Also at the first start, where there is no stream before."""
+    proxy = TcpProxy(f"127.0.0.1:{pipeline.postgres.port}").start()
+    try:
+        pipeline.configure(
+            source={"url": f"postgresql://postgres@127.0.0.1:{proxy.port}/{pipeline.database}", "copy_workers": 2},
+            writer={"commit_interval_ms": 200},
+        )
+        pipeline.execute(
+            """
+            CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a SELECT n, 'v' FROM generate_series(1, 100) n;
+            CREATE TABLE b (id int PRIMARY KEY, v text);
+            INSERT INTO b SELECT n, (SELECT string_agg(md5((n * i)::text), '') FROM generate_series(1, 30) i)
+              FROM generate_series(1, 60000) n;
+            """
+        )
+        proxy.latency_s = 0.03  # For each 64 kB.
+        pipeline.firn.start()
+        wait_until(lambda: (pipeline.firn.table_status("public.a") or {}).get("state") == "streaming", "a streams", 120)
+        pipeline.execute("UPDATE a SET v = 'w' WHERE id % 2 = 0; UPDATE b SET v = 'w' WHERE id % 2 = 0; DELETE FROM b WHERE id < 100")
+        wait_equal(pipeline, "a")
+        assert pipeline.firn.table_status("public.b")["state"] == "copying"
+        assert ("public", "b") not in pipeline.lake.tables() or not pipeline.rows("b")
+        proxy.latency_s = 0
+        wait_equal(pipeline, "a", "b")
+        pipeline.firn.stop()
+        pipeline.expect_equal("a", "b")
+    finally:
+        pipeline.firn.kill()
+        proxy.stop()
 
 
 @pytest.mark.parametrize("running", [False, True], ids=["down", "running"])

@@ -10,10 +10,26 @@ namespace firn::pipeline {
 
 using Clock = std::chrono::steady_clock;
 
+namespace {
+
+/// The first tables join after this time, the next ones when as much time again has passed as since the round's start:
+/// each time the stream begins again where the round's snapshot was taken.
+constexpr std::chrono::seconds kFirstJoin{10};
+
+}  // namespace
+
+std::set<TableOid> CopyQueue::Copied() const {
+  std::set<TableOid> copied;
+  for (size_t i = 0; i < round_->tables().size(); ++i) {
+    if (round_->progress()[i].done) copied.insert(round_->tables()[i].source.oid);
+  }
+  return copied;
+}
+
 std::optional<Lsn> CopyQueue::Hold() const { return round_ ? std::optional(round_->hold()) : std::nullopt; }
 
 bool CopyQueue::WantsStart() const {
-  if (round_) return round_->ended();
+  if (round_) return round_->ended() || (Clock::now() >= next_join_ && Copied().size() > joined_.size());
   const auto due = parked_.NextDue();
   return due && Clock::now() >= *due;
 }
@@ -21,6 +37,7 @@ bool CopyQueue::WantsStart() const {
 void CopyQueue::Describe(PipelineStatus& status) const {
   if (!round_) return;
   for (size_t i = 0; i < round_->tables().size(); ++i) {
+    if (joined_.contains(round_->tables()[i].source.oid)) continue;
     const std::string name = ToString(round_->tables()[i].source.name);
     const auto row = std::ranges::find(status.tables, name, &TableStatus::source);
     if (row == status.tables.end()) continue;
@@ -34,12 +51,22 @@ void CopyQueue::Describe(PipelineStatus& status) const {
 
 void CopyQueue::Start(std::unique_ptr<CopyRound> round) {
   round_ = std::move(round);
+  started_ = Clock::now();
+  next_join_ = started_ + kFirstJoin;
+  joined_.clear();
   for (const CopiedTable& table : round_->tables()) parked_.Begin(table.source.oid, Clock::now());
   round_->Start();
 }
 
 std::optional<Error> CopyQueue::Collect() {
-  if (!round_ || !round_->ended()) return std::nullopt;
+  if (!round_) return std::nullopt;
+  if (!round_->ended()) {
+    const auto now = Clock::now();
+    if (now < next_join_) return std::nullopt;
+    joined_ = Copied();
+    next_join_ = now + (now - started_);
+    return std::nullopt;
+  }
   const std::unique_ptr<CopyRound> round = std::move(round_);
   for (size_t i = 0; i < round->tables().size(); ++i) {
     if (const auto error = round->ErrorOf(i)) Failed(round->tables()[i].source, *error);

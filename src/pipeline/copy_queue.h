@@ -1,9 +1,11 @@
 // The tables that are not streamed: those being copied while the others stream, and those that wait for a copy, parked
-// or not. Outlives the runs of the stream.
+// or not. Outlives the runs of the stream. Of a round that takes long, what is copied joins the stream before its end.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,9 +31,10 @@ class CopyQueue final : public BesideStream {
   void Start(std::unique_ptr<CopyRound> round);
   const CopyRound* round() const { return round_.get(); }
   void RequestStop() { round_->RequestStop(); }
-  bool Copies(TableOid table) const { return round_ && round_->Copies(table); }
-  /// Takes in what became of a round that has ended: its failed tables wait. What ended it before its end, where
-  /// something did.
+  /// Not so for a table that is copied already and was taken in.
+  bool Copies(TableOid table) const { return round_ && round_->Copies(table) && !joined_.contains(table); }
+  /// Takes in what has become of the round: its copied tables can be streamed; once it has ended, its failed tables
+  /// wait. What ended it before its end, where something did.
   std::optional<Error> Collect();
 
   /// The table can't go on.
@@ -44,9 +47,17 @@ class CopyQueue final : public BesideStream {
   void Keep(const std::vector<SourceTable>& tables) { parked_.Keep(tables); }
 
  private:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  /// Copied tables of a round that goes on.
+  std::set<TableOid> Copied() const;
+
   Metrics& metrics_;
   ParkedTables parked_;
   std::unique_ptr<CopyRound> round_;
+  TimePoint started_;          ///< The round.
+  std::set<TableOid> joined_;  ///< Its tables that were taken in.
+  TimePoint next_join_;        ///< Others are not before.
 };
 
 }  // namespace firn::pipeline

@@ -275,8 +275,9 @@ void PipelineRun::StartCopies() {
   }
   if (tables.empty()) return;
   carried_.has_run = true;
-  // The stream has the other half of the memory.
-  const size_t memory_bytes = source_.slot ? options_.flush.memory_bytes / 2 : options_.flush.memory_bytes;
+  // The stream has the other half of the memory, where there is one before the round's end.
+  const bool is_beside_stream = source_.slot || tables.size() > 1;
+  const size_t memory_bytes = is_beside_stream ? options_.flush.memory_bytes / 2 : options_.flush.memory_bytes;
   CopyRoundOptions round{.source = options_.source,
                          .slot_exists = source_.slot.has_value(),
                          .generated = GeneratedColumnsOf(source_),
@@ -299,6 +300,7 @@ Result<RunEnd> PipelineRun::CopyInForeground(std::stop_token stop) {
     return stop.stop_requested() ? RunEnd::kDone : RunEnd::kAgain;
   }
   while (!carried_.copies.round()->ended()) {
+    if (carried_.copies.WantsStart()) return RunEnd::kAgain;  // The slot is there, and some tables can be streamed.
     carried_.copies.Describe(status_);
     services_.status.Set(status_);
     if (SleepFor(kPollInterval, stop)) continue;

@@ -307,7 +307,7 @@ TEST(RestCatalog, ACommitOfSeveralThatWasAcknowledgedAndLostIsMadeAgain) {
   }
   std::atomic<bool> is_first = true;
   server.OnRequest([&](const ScriptedRequest& request) -> std::optional<ScriptedReply> {
-    if (!request.path.ends_with("/transactions/commit") || !is_first.exchange(false)) return std::nullopt;
+    if (!request.path().ends_with("/transactions/commit") || !is_first.exchange(false)) return std::nullopt;
     return ScriptedReply{.status = 204, .body = "", .headers = {}};
   });
   const auto receipt = CommitChanges(*catalog, changes, "one", Lsn{1}, {.base_delay = milliseconds(1)}, {});

@@ -338,8 +338,8 @@ class Simulation {
       Do(storage::FromArrow(row.large ? larges.Append(*row.large) : larges.AppendNull(), "a row"));
     }
     const auto schema = Value(iceberg::ToArrowSchema(target.layout.schema));
-    const auto batch =
-        arrow::RecordBatch::Make(schema, keys.length(), {*keys.Finish(), *values.Finish(), *larges.Finish()});
+    const auto batch = arrow::RecordBatch::Make(schema, static_cast<int64_t>(rows.size()),
+                                                {*keys.Finish(), *values.Finish(), *larges.Finish()});
     int named = 0;
     const auto writer =
         Value(PartitionedWriter::Make(store_, metrics_, target.planned, target.layout.schema,

@@ -23,6 +23,21 @@ auto Catch(Call&& call) -> decltype(call()) {
   }
 }
 
+/// Google's client counts a call's time from before its first request, and on a busy machine ends it before there was
+/// one (gcs_file_system.cc has the time).
+bool WasNeverMade(const Error& error) {
+  return error.message().find("Retry policy exhausted before first attempt") != std::string::npos;
+}
+
+/// A call whose requests nobody tries again: nothing, or the whole of it, may be done twice.
+template <typename Call>
+auto UntilMade(Call&& call) -> decltype(call()) {
+  constexpr int kTriesMax = 100;
+  auto result = call();
+  for (int tries = 1; tries < kTriesMax && !result && WasNeverMade(result.error()); ++tries) result = call();
+  return result;
+}
+
 /// What a stream needs to say what went wrong with it.
 struct StreamErrors {
   StoreAction action;
@@ -158,18 +173,19 @@ class ArrowFileStore : public FileStore {
       : file_system_(std::move(file_system)), on_stream_error_(std::move(on_stream_error)) {}
 
   Result<std::string> Read(std::string_view location, int64_t size) override {
-    TRY(const StoreLocation where, ParseStoreLocation(location));
-    auto read = Catch([&] { return where.kind == StoreKind::kGcs ? ReadStream(where) : ReadKnown(where, size); });
-    if (!read.ok() && size > 0 && IsErrorTooLong(read.status())) read = Catch([&] { return ReadKnown(where, 0); });
-    if (!read.ok()) return Failed(read.status(), StoreAction::kRead, where, location);
-    return std::move(read).MoveValueUnsafe();
+    return UntilMade([&] { return ReadOnce(location, size); });
   }
-
   Status Write(std::string_view location, std::string_view content) override {
-    TRY(const auto file, Open(file_system_.calls, location, {}));
-    arrow::Status status = file->Write(content.data(), static_cast<int64_t>(content.size()));
-    if (status.ok()) status = file->Close();
-    return status.ok() ? Status() : ToError(status, Describe(StoreAction::kWrite, location));
+    return UntilMade([&] { return WriteOnce(location, content); });
+  }
+  Status Delete(std::string_view location) override {
+    return UntilMade([&] { return DeleteOnce(location); });
+  }
+  Result<FileInfo> Stat(std::string_view location) override {
+    return UntilMade([&] { return StatOnce(location); });
+  }
+  Result<std::vector<FileInfo>> List(std::string_view location_prefix) override {
+    return UntilMade([&] { return ListOnce(location_prefix); });
   }
 
   Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenInput(std::string_view location, int64_t size) override {
@@ -184,7 +200,23 @@ class ArrowFileStore : public FileStore {
     return Open(file_system_.streams, location, on_stream_error_);
   }
 
-  Status Delete(std::string_view location) override {
+ private:
+  Result<std::string> ReadOnce(std::string_view location, int64_t size) {
+    TRY(const StoreLocation where, ParseStoreLocation(location));
+    auto read = Catch([&] { return where.kind == StoreKind::kGcs ? ReadStream(where) : ReadKnown(where, size); });
+    if (!read.ok() && size > 0 && IsErrorTooLong(read.status())) read = Catch([&] { return ReadKnown(where, 0); });
+    if (!read.ok()) return Failed(read.status(), StoreAction::kRead, where, location);
+    return std::move(read).MoveValueUnsafe();
+  }
+
+  Status WriteOnce(std::string_view location, std::string_view content) {
+    TRY(const auto file, Open(file_system_.calls, location, {}));
+    arrow::Status status = file->Write(content.data(), static_cast<int64_t>(content.size()));
+    if (status.ok()) status = file->Close();
+    return status.ok() ? Status() : ToError(status, Describe(StoreAction::kWrite, location));
+  }
+
+  Status DeleteOnce(std::string_view location) {
     TRY(const StoreLocation where, ParseStoreLocation(location));
     const arrow::Status status = Catch([&] { return file_system_.calls->DeleteFile(where.ArrowPath()); });
     if (status.ok()) return {};
@@ -193,7 +225,7 @@ class ArrowFileStore : public FileStore {
     return error;
   }
 
-  Result<FileInfo> Stat(std::string_view location) override {
+  Result<FileInfo> StatOnce(std::string_view location) {
     TRY(const StoreLocation where, ParseStoreLocation(location));
     auto info = Catch([&] { return file_system_.calls->GetFileInfo(where.ArrowPath()); });
     if (!info.ok()) return Failed(info.status(), StoreAction::kStat, where, location);
@@ -209,7 +241,7 @@ class ArrowFileStore : public FileStore {
     }
   }
 
-  Result<std::vector<FileInfo>> List(std::string_view location_prefix) override {
+  Result<std::vector<FileInfo>> ListOnce(std::string_view location_prefix) {
     TRY(const StoreLocation where, ParseStoreLocation(location_prefix));
     arrow::fs::FileSelector selector;
     selector.base_dir = where.ArrowPath();
@@ -227,7 +259,6 @@ class ArrowFileStore : public FileStore {
     return files;
   }
 
- private:
   Result<std::shared_ptr<arrow::io::OutputStream>> Open(const std::shared_ptr<arrow::fs::FileSystem>& file_system,
                                                         std::string_view location, OnStreamError on_error) {
     TRY(StoreLocation where, ParseStoreLocation(location));

@@ -67,12 +67,12 @@ docs:
 PREFIX ?= /usr/local
 install:
 	@scripts/install-dependencies build
-	@scripts/build release firn firn_library
+	@scripts/build release firn firn_library firn_c
 	@cmake --install build/release --prefix $(PREFIX) --strip
 
 package:
 	@scripts/install-dependencies package
-	@scripts/build release firn firn_library
+	@scripts/build release firn firn_library firn_c
 	@cd build/release && cpack -G DEB
 
 lint:

@@ -2,7 +2,7 @@
 #
 #   component program      bin/firn, lib/firn/ (Arrow's libraries, where they come from the wheel), systemd unit,
 #                          completions, documents, licenses, etc/firn/firn.yaml.example       ──► firn_VERSION_ARCH.deb
-#   component development  include/firn, lib/libfirn.a, lib/cmake/firn, pkg-config             ──► libfirn-dev_….deb
+#   component development  include/firn, lib/libfirn.a, lib/libfirn.so, lib/cmake/firn         ──► libfirn-dev_….deb
 #
 # The program finds Arrow's libraries relative to its own place, so that a prefix may lie anywhere and be moved.
 include(GNUInstallDirs)
@@ -19,6 +19,7 @@ set(_firn_objects)
 foreach(room IN LISTS _firn_rooms)
   list(APPEND _firn_objects $<TARGET_OBJECTS:firn_${room}>)
 endforeach()
+list(APPEND _firn_objects $<TARGET_OBJECTS:firn_c_objects>)
 add_library(firn_library STATIC ${_firn_objects})
 set_target_properties(firn_library PROPERTIES OUTPUT_NAME firn EXPORT_NAME firn LINKER_LANGUAGE CXX
                                               ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
@@ -83,7 +84,11 @@ install(FILES ${_firn_written}/firn.service ${_firn_written}/firn@.service DESTI
 # --- Development files ---
 
 install(DIRECTORY include/firn DESTINATION include COMPONENT development)
-install(TARGETS firn_library EXPORT firn ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+set_target_properties(firn_c PROPERTIES INSTALL_RPATH "$ORIGIN/firn" EXPORT_NAME c)
+target_include_directories(firn_c INTERFACE $<INSTALL_INTERFACE:include>)
+install(TARGETS firn_library firn_c EXPORT firn
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 install(EXPORT firn NAMESPACE firn:: FILE firnTargets.cmake DESTINATION ${FIRN_CMAKE_PACKAGE} COMPONENT development)
 if(FIRN_PYARROW_DIR)
   set(FIRN_ARROW_IS_BUNDLED ON)
@@ -95,7 +100,7 @@ configure_package_config_file(cmake/firnConfig.cmake.in ${CMAKE_BINARY_DIR}/firn
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/firnConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/firnConfig.cmake ${CMAKE_BINARY_DIR}/firnConfigVersion.cmake
         DESTINATION ${FIRN_CMAKE_PACKAGE} COMPONENT development)
-install(FILES examples/destination.cc DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT development)
+install(FILES examples/destination.cc examples/destination.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT development)
 
 # --- Packages ---
 

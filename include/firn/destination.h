@@ -8,84 +8,21 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "firn/result.h"
+#include "firn/stores.h"
+#include "firn/table.h"
+
+// Arrow's C data interface, as <arrow/c/abi.h> and <firn/firn.h> have it.
+struct ArrowArray;
+struct ArrowSchema;
 
 namespace firn {
-
-/// Namespace and name of a table; the namespace's levels are parted by dots.
-struct TableId {
-  std::string name_space;
-  std::string name;
-  auto operator<=>(const TableId&) const = default;
-};
-
-enum class ColumnType : uint8_t {
-  kBoolean,
-  kInt,   ///< 32 bit
-  kLong,  ///< 64 bit
-  kFloat,
-  kDouble,
-  kDecimal,      ///< precision (1 to 38) and scale
-  kDate,         ///< days since 1970-01-01
-  kTime,         ///< microseconds since midnight
-  kTimestamp,    ///< microseconds since 1970-01-01 00:00, without a zone
-  kTimestampTz,  ///< microseconds since 1970-01-01 00:00 UTC
-  kString,       ///< UTF-8
-  kUuid,
-  kBinary,
-};
-
-struct Column {
-  std::string name;
-  ColumnType type = ColumnType::kString;
-  int32_t precision = 0;  ///< kDecimal
-  int32_t scale = 0;      ///< kDecimal
-};
-
-/// A value by its column's type: bool; int64_t for integers, dates, times and timestamps; double for both floats;
-/// std::string for strings, binaries, uuids ("f81d4fae-7dec-11d0-a765-00a0c91e6bf6") and decimals ("-12.50").
-/// std::monostate is NULL.
-using Value = std::variant<std::monostate, bool, int64_t, double, std::string>;
-using Row = std::vector<Value>;
-
-/// A column that is made of each row's values: rows are given without it. `compute` throws nothing, and gives the same
-/// value for the same row.
-struct ComputedColumn {
-  Column column;
-  std::function<Value(const Row&)> compute;
-};
-
-/// What a change does to the table. A table stays in the mode that it was made in, but a mirror may become kSoftDelete
-/// (docs/change_modes.md, which also tells of the columns that are added).
-enum class ChangeMode : uint8_t {
-  kMirror,      ///< The table holds the rows as they are: `cdc.mode: mirror`.
-  kSoftDelete,  ///< … and the deleted ones, with _firn_deleted: `cdc.enable_deletes: false`.
-  kHistory,     ///< Every version of a row, with _firn_valid_from, _firn_valid_to, _firn_current: `cdc.mode: history`.
-  kAppend,      ///< Every change, with _firn_op, _firn_lsn, _firn_committed_at, _firn_before_key: `cdc.mode: append`.
-};
-
-struct TableDefinition {
-  TableId id;
-  std::vector<Column> columns;
-  /// Names of the key columns, in order; none: rows can only be appended.
-  std::vector<std::string> key = {};
-  /// Stand after the columns.
-  std::vector<ComputedColumn> computed = {};
-  /// How files are divided, by any of the columns: "day(created_at)", "bucket(16, id)", "region" (docs/partitions.md).
-  /// Another one than the table has holds for new files.
-  std::vector<std::string> partition_by = {};
-  ChangeMode mode = ChangeMode::kMirror;
-  /// Adds _firn_op, _firn_lsn and _firn_committed_at in every mode: what made the row as it is, its position and time.
-  bool track_changes = false;
-};
 
 enum class EventKind : uint8_t { kInsert, kUpdate, kDelete, kTruncate };
 
@@ -118,11 +55,16 @@ struct DestinationOptions {
   int max_retries = 10;                    ///< Of a commit.
   int format_version = 2;                  ///< 2 or 3. DefineTable upgrades an older table; none goes back.
   std::optional<DeleteForm> deletes = {};  ///< Nothing: kPosition, or kVector for format version 3.
+  /// The application's own, beside what the tables hold in any case (firn/stores.h); null: none.
+  std::shared_ptr<StateStore> state_store = nullptr;
+  /// Where definitions of tables come from that DefineTable has not been called for; null: the tables themselves.
+  std::shared_ptr<SchemaStore> schema_store = nullptr;
 };
 
-/// Single-threaded: one thread at a time. Every call returns once its snapshot is committed: rows and position are
-/// visible together or not at all. After a failed write the Destination is unusable; open another one, ask for Position
-/// and go on from there.
+/// Thread-safety: one thread at a time. Write… and TruncateTable return once their snapshot is committed; what is added
+/// by Add… is committed by Commit, before which no Write… may
+/// come: rows and position are visible together or not at all. After a failed write the
+/// Destination is unusable; open another one, ask for Position and go on from there.
 ///
 /// Errors (ErrorKind): kTableNotFound (DefineTable first), kSchemaMismatch (row and columns differ), kAlreadyExists
 /// (the table is not this pipeline's), kWriteFailed (given up after max_retries), kPermission, kTransient;
@@ -134,7 +76,9 @@ class Destination {
 
   /// Makes the table, or opens the one that is there: kSchemaMismatch when its columns or key are others,
   /// kInvalidConfig when it can't be partitioned or deleted from so, is of a later format version, or was made in a
-  /// change mode that this one can't follow.
+  /// change mode that this one can't follow; kSourceLost when the state store knows of a later commit than the table.
+  /// A table that was defined before needs no new definition, unless it has computed columns: the schema store, or the
+  /// table itself, says what it was.
   virtual Status DefineTable(const TableDefinition& table) = 0;
   /// Deletes every row, in a snapshot of its own: earlier ones stay readable. In the other modes than kMirror it is a
   /// change like others (docs/change_modes.md), made now.
@@ -144,8 +88,27 @@ class Destination {
   /// Applies events of any tables in order, and commits them together with `position`: how far the application's source
   /// has been read, growing from call to call, and not before any event's.
   virtual Status WriteEvents(std::span<const Event> events, uint64_t position) = 0;
+
+  /// Adds rows of Arrow's C data interface, a struct array with a field for each column, to the next Commit. For
+  /// kInsert and kUpdate whole rows: a column that is missing is NULL; kUpdate of a key that the table doesn't hold is
+  /// an insert. For kDelete the key columns; others are ignored. kTruncate takes none: AddTruncate.
+  /// Columns are found by name, in any order. Types are the columns' own, or what converts to them without loss:
+  /// narrower integers, other units of time, large and view layouts, dictionaries. kSchemaMismatch names the column.
+  /// Takes both structs over: they are released when the call returns, whatever it returns.
+  /// What has been added is in memory until it is 64 MiB of a table, then in files that no snapshot names yet; of a
+  /// table with columns of firn's own (docs/change_modes.md) it stays in memory until Commit.
+  virtual Status AddRows(const TableId& table, EventKind kind, ArrowSchema* schema, ArrowArray* rows) = 0;
+  virtual Status AddTruncate(const TableId& table) = 0;
+  /// Commits what was added, of all tables together, with `position`, as WriteEvents does.
+  virtual Status Commit(uint64_t position) = 0;
+
   /// The position of the last commit to the table; nothing before the first.
   virtual Result<std::optional<uint64_t>> Position(const TableId& table) = 0;
 };
+
+/// The columns of a table for such rows, as Arrow describes them: int8 to int32 (and uint8, uint16) kInt, int64 and
+/// uint32 kLong, decimal128 kDecimal, any timestamp kTimestamp or with a zone kTimestampTz, arrow.uuid kUuid, and so
+/// on. kUnsupported for a type without a counterpart. Releases `schema`.
+Result<std::vector<Column>> ColumnsOf(ArrowSchema* schema);
 
 }  // namespace firn

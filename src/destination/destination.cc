@@ -1,13 +1,19 @@
 #include "firn/destination.h"
 
+#include <arrow/api.h>
+
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "base/try.h"
 #include "base/unix_time.h"
 #include "catalog/sql/sql_catalog.h"
+#include "destination/arrow_rows.h"
 #include "destination/cell_encoder.h"
+#include "destination/pending_rows.h"
+#include "destination/stored_definition.h"
 #include "index/table_index.h"
 #include "observe/metrics.h"
 #include "pipeline/batch_committer.h"
@@ -25,11 +31,15 @@ namespace {
 using pipeline::Change;
 using pipeline::ChangeKind;
 
+/// Of one table, above which rows that are added are written before their commit.
+constexpr size_t kPendingBytesMax = 64 << 20;
+
 struct DefinedTable {
   pipeline::TableLayout layout;  ///< Computed columns are source columns here: rows get them before they are encoded.
   std::vector<ComputedColumn> computed;
   std::vector<iceberg::Field> key_fields;
   std::unique_ptr<pipeline::TableWriter> writer;
+  destination::PendingRows pending;  ///< Added since the last commit, as far as they are not with the writer.
 };
 
 iceberg::TableIdent IdentOf(const TableId& id) {
@@ -161,14 +171,10 @@ class IcebergDestination : public Destination {
   }
 
   Status DefineTable(const TableDefinition& definition) override {
-    const iceberg::TableIdent ident = IdentOf(definition.id);
-    TRY(DefinedTable defined, Define(definition).Context("table {}", ToString(ident)));
-    TRY(catalog::LoadedTable table, Open(ident, definition, defined.layout).Context("table {}", ToString(ident)));
-    defined.writer = std::make_unique<pipeline::TableWriter>(
-        pipeline::WriterContext{.store = *store_, .index = *index_, .metrics = metrics_}, writer_options_,
-        std::move(table), defined.layout, ToString(ident));
-    tables_.insert_or_assign(definition.id, std::move(defined));
-    return {};
+    TRY_VOID(OpenTable(definition));
+    if (!options_.schema_store) return {};
+    return options_.schema_store->StoreDefinition(definition)
+        .Context("the schema store, of table {}.{}", definition.id.name_space, definition.id.name);
   }
 
   Status TruncateTable(const TableId& table) override {
@@ -182,6 +188,7 @@ class IcebergDestination : public Destination {
   }
 
   Status WriteEvents(std::span<const Event> events, uint64_t position) override {
+    TRY_VOID(CheckNothingAdded());
     const int64_t now = UnixMicrosNow();
     std::map<TableId, TableEvents> by_table;
     for (const Event& event : events) {
@@ -199,21 +206,144 @@ class IcebergDestination : public Destination {
     return Write(by_table, position);
   }
 
+  Status AddRows(const TableId& table, EventKind kind, ArrowSchema* schema, ArrowArray* rows) override {
+    TRY(const auto batch, destination::ImportRows(schema, rows).Context("table {}.{}", table.name_space, table.name));
+    TRY(DefinedTable* const defined, Find(table));
+    TRY_VOID(AddTo(*defined, kind, *batch).Context("table {}", defined->writer->name()));
+    // Columns of firn's own say the position of the commit, which is not known yet.
+    if (defined->pending.bytes() < kPendingBytesMax || !defined->layout.own_columns.empty()) return {};
+    pipeline::FlushJob job;
+    std::set<TableId> written;
+    TRY_VOID(TakePending(kPendingBytesMax, /*position=*/0, job, written));
+    TRY([[maybe_unused]] const auto outcome, committer_->Do(job, {}));
+    return {};
+  }
+
+  Status AddTruncate(const TableId& table) override {
+    TRY(DefinedTable* const defined, Find(table));
+    defined->pending.Truncate(defined->layout.mode == pipeline::ChangeMode::kMirror);
+    return {};
+  }
+
+  Status Commit(uint64_t position) override { return Write({}, position); }
+
   Result<std::optional<uint64_t>> Position(const TableId& table) override {
     TRY(const DefinedTable* defined, Find(table));
-    TRY(const auto progress, pipeline::ReadProgress(*defined->writer->table().metadata));
-    return progress ? std::optional(progress->lsn.value) : std::nullopt;
+    return PositionOf(*defined);
   }
 
  private:
   IcebergDestination(const DestinationOptions& options, pipeline::TableSettings settings)
       : options_(options), settings_(std::move(settings)) {}
 
+  /// A table that was not defined in this process is opened by what its schema store, or itself, says of it.
   Result<DefinedTable*> Find(const TableId& table) {
     auto position = tables_.find(table);
     if (position != tables_.end()) return &position->second;
-    return MakeError(ErrorKind::kTableNotFound, "table {}.{} has not been defined: call DefineTable first",
-                     table.name_space, table.name);
+    TRY(const auto definition, LoadDefinition(table));
+    if (!definition) {
+      return MakeError(ErrorKind::kTableNotFound, "table {}.{} has not been defined: call DefineTable first",
+                       table.name_space, table.name);
+    }
+    TRY_VOID(OpenTable(*definition));
+    return &tables_.at(table);
+  }
+
+  Result<std::optional<TableDefinition>> LoadDefinition(const TableId& table) {
+    if (options_.schema_store) {
+      TRY(auto definition, options_.schema_store->LoadDefinition(table).Context("the schema store, of table {}.{}",
+                                                                                table.name_space, table.name));
+      if (definition) definition->id = table;
+      return definition;
+    }
+    const auto loaded = catalog_->LoadTable(IdentOf(table));
+    if (loaded) return destination::DefinitionOf(table, *loaded->metadata);
+    const ErrorKind kind = loaded.error().kind();
+    if (kind == ErrorKind::kTableNotFound || kind == ErrorKind::kNotFound) return std::nullopt;
+    return loaded.error();
+  }
+
+  Status OpenTable(const TableDefinition& definition) {
+    const iceberg::TableIdent ident = IdentOf(definition.id);
+    TRY(DefinedTable defined, Define(definition).Context("table {}", ToString(ident)));
+    TRY(catalog::LoadedTable table, Open(ident, definition, defined.layout).Context("table {}", ToString(ident)));
+    defined.writer = std::make_unique<pipeline::TableWriter>(
+        pipeline::WriterContext{.store = *store_, .index = *index_, .metrics = metrics_}, writer_options_,
+        std::move(table), defined.layout, ToString(ident));
+    TRY_VOID(CompareState(definition.id, defined).Context("table {}", ToString(ident)));
+    tables_.insert_or_assign(definition.id, std::move(defined));
+    return {};
+  }
+
+  static Result<std::optional<uint64_t>> PositionOf(const DefinedTable& table) {
+    TRY(const auto progress, pipeline::ReadProgress(*table.writer->table().metadata));
+    return progress ? std::optional(progress->lsn.value) : std::nullopt;
+  }
+
+  /// The table has the last word: a state store that is behind it missed its last commits, one that is ahead of it
+  /// knows of commits that the table has lost.
+  Status CompareState(const TableId& id, const DefinedTable& table) {
+    if (!options_.state_store) return {};
+    TRY(const auto committed, PositionOf(table));
+    TRY(const auto stored, options_.state_store->LoadPosition(id).Context("the state store"));
+    if (stored == committed) return {};
+    if (stored && (!committed || *stored > *committed)) {
+      return MakeError(ErrorKind::kSourceLost,
+                       "the state store knows of a commit with position {}, and the table's last one has {}: the table "
+                       "was taken back or made anew; set the store back to it, and write again from there",
+                       *stored, committed ? fmt::to_string(*committed) : "none");
+    }
+    return options_.state_store->StorePosition(id, *committed).Context("the state store");
+  }
+
+  Status StorePosition(const TableId& id, uint64_t position) {
+    if (!options_.state_store) return {};
+    return options_.state_store->StorePosition(id, position)
+        .Context("the commit of table {}.{} is in, but the state store", id.name_space, id.name);
+  }
+
+  Status AddTo(DefinedTable& table, EventKind kind, const arrow::RecordBatch& rows) const {
+    if (kind == EventKind::kTruncate) {
+      return MakeError(ErrorKind::kInvalidConfig, "a truncate has no rows: call AddTruncate");
+    }
+    if (!table.computed.empty()) {
+      return MakeError(ErrorKind::kUnsupported, "it has computed columns, which are made of rows: call WriteEvents");
+    }
+    std::vector<std::string> key;
+    for (const iceberg::Field& field : table.key_fields) key.push_back(field.name);
+    if (kind == EventKind::kInsert || kind == EventKind::kUpdate) {
+      if (kind == EventKind::kUpdate && key.empty()) return NoKey();
+      TRY(auto fitted, destination::FitRows(rows, table.layout.source_fields(), key, /*allow_others=*/false));
+      return table.pending.AddRows(kind == EventKind::kInsert ? ChangeKind::kInsert : ChangeKind::kUpdate,
+                                   std::move(fitted));
+    }
+    if (key.empty()) return NoKey();
+    TRY(auto keys, destination::FitRows(rows, table.key_fields, key, /*allow_others=*/true));
+    if (table.layout.mode == pipeline::ChangeMode::kAppend) {
+      // Old rows are as wide as rows: the change is told in all columns.
+      TRY(keys, destination::FitRows(*keys, table.layout.source_fields(), key, /*allow_others=*/false));
+    }
+    return table.pending.AddDeletes(std::move(keys));
+  }
+
+  static Error NoKey() { return MakeError(ErrorKind::kSchemaMismatch, "it has no key: rows can only be appended"); }
+
+  /// Puts what was added to tables into the job: of those that hold `least_bytes`. Notes whose rows the job, or one
+  /// before it, has written since the last commit.
+  Status TakePending(size_t least_bytes, uint64_t position, pipeline::FlushJob& job, std::set<TableId>& written) {
+    for (auto& [id, table] : tables_) {
+      const bool takes = !table.pending.empty() && table.pending.bytes() >= least_bytes;
+      if (takes || table.writer->has_pending()) written.insert(id);
+      if (!takes) continue;
+      const auto fields = table.layout.source_fields();
+      const auto key_fields = table.layout.mode == pipeline::ChangeMode::kAppend
+                                  ? fields
+                                  : std::span<const iceberg::Field>(table.key_fields);
+      TRY(auto batch,
+          table.pending.Take(fields, key_fields, position, UnixMicrosNow()).Context("table {}", table.writer->name()));
+      job.parts.push_back({.writer = table.writer.get(), .batch = std::move(batch)});
+    }
+    return {};
   }
 
   /// Without firn's own columns, and without a writer.
@@ -251,13 +381,14 @@ class IcebergDestination : public Destination {
       TRY_VOID(CheckExisting(*loaded->metadata, layout));
       const iceberg::TableMetadata& metadata = *loaded->metadata;
       TRY_VOID(pipeline::AddOwnColumns(own, metadata.CurrentSchema(), metadata.last_column_id, layout));
-      TRY_VOID(Follow(terms, layout, *loaded));
+      TRY_VOID(Follow(definition, terms, layout, *loaded));
     } else {
       if (loaded.error().kind() != ErrorKind::kTableNotFound && loaded.error().kind() != ErrorKind::kNotFound)
         return loaded;
       TRY_VOID(pipeline::AddOwnColumns(own, {}, layout.schema.HighestFieldId(), layout));
       iceberg::NewTable table{.schema = layout.schema, .format_version = settings_.format_version};
       TRY(table.spec, pipeline::MakePartitionSpec(terms, layout.schema));
+      table.properties = destination::DefinitionProperties(definition);
       table.properties.emplace(pipeline::kChangeModeProperty, pipeline::ToString(layout.mode));
       TRY_VOID(catalog_->EnsureNamespace(ident.namespace_levels));
       loaded = catalog_->CreateTable(ident, table);
@@ -286,11 +417,15 @@ class IcebergDestination : public Destination {
   }
 
   /// Another partitioning, firn's own columns that the table lacks, and the change mode.
-  Status Follow(const std::vector<pipeline::PartitionTerm>& terms, const pipeline::TableLayout& layout,
-                catalog::LoadedTable& table) {
+  Status Follow(const TableDefinition& definition, const std::vector<pipeline::PartitionTerm>& terms,
+                const pipeline::TableLayout& layout, catalog::LoadedTable& table) {
     const iceberg::TableMetadata& metadata = *table.metadata;
     pipeline::SchemaChange change{.schema = pipeline::WithFieldsOf(layout, metadata.CurrentSchema()),
                                   .properties = pipeline::ChangeModeProperties(metadata, layout.mode)};
+    for (const auto& [name, value] : destination::DefinitionProperties(definition)) {
+      const auto known = metadata.properties.find(name);
+      if (known == metadata.properties.end() || known->second != value) change.properties.emplace(name, value);
+    }
     change.schema_differs = change.schema.fields != metadata.CurrentSchema().fields;
     change.properties_differ = !change.properties.empty();
     TRY(change.spec, pipeline::EvolvePartitionSpec(terms, layout.schema, metadata));
@@ -337,7 +472,19 @@ class IcebergDestination : public Destination {
     return destination::EncodeCells(fields, pointers);
   }
 
+  /// The positions of calls are not those of what was added.
+  Status CheckNothingAdded() const {
+    for (const auto& [id, table] : tables_) {
+      if (table.pending.empty() && !table.writer->has_pending()) continue;
+      return MakeError(ErrorKind::kInvalidConfig,
+                       "rows that were added to table {} wait for their commit: call Commit first",
+                       table.writer->name());
+    }
+    return {};
+  }
+
   Status WriteNow(const TableId& id, const std::function<void(TableEvents&)>& add) {
+    TRY_VOID(CheckNothingAdded());
     TRY(const auto reached, Position(id));
     const uint64_t position = reached.value_or(0);
     TRY(const DefinedTable* table, Find(id));
@@ -349,6 +496,8 @@ class IcebergDestination : public Destination {
 
   Status Write(const std::map<TableId, TableEvents>& by_table, uint64_t position) {
     pipeline::FlushJob job{.commit_lsn = Lsn{position}};
+    std::set<TableId> written;
+    TRY_VOID(TakePending(/*least_bytes=*/0, position, job, written));
     for (const auto& [id, events] : by_table) {
       TRY(DefinedTable* const table, Find(id));
       pipeline::FlushJob::Part part{.writer = table->writer.get(), .batch = events.Batch()};
@@ -359,8 +508,11 @@ class IcebergDestination : public Destination {
       TRY(part.batch.rows, EncodeRows(*table, events.rows()).Context("table {}", table->writer->name()));
       TRY(part.batch.old_keys, EncodeKeys(*table, events.keys()).Context("keys of table {}", table->writer->name()));
       job.parts.push_back(std::move(part));
+      written.insert(id);
     }
+    if (written.empty()) return {};
     TRY([[maybe_unused]] const auto outcome, committer_->Do(job, {}));
+    for (const TableId& id : written) TRY_VOID(StorePosition(id, position));
     return {};
   }
 

@@ -1,0 +1,175 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+
+#include "base/uuid.h"
+#include "catalog/sql/sql_catalog.h"
+#include "firn/destination.h"
+#include "storage/file_store.h"
+
+namespace firn {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+
+const TableId kUsers{"app", "users"};
+
+Event Insert(int64_t id, const std::string& name) {
+  return {.kind = EventKind::kInsert, .table = kUsers, .row = {id, name}};
+}
+
+class MemoryStateStore final : public StateStore {
+ public:
+  Result<std::optional<uint64_t>> LoadPosition(const TableId& table) override {
+    const auto found = positions.find(table);
+    return found == positions.end() ? std::nullopt : std::optional(found->second);
+  }
+  Status StorePosition(const TableId& table, uint64_t position) override {
+    if (fails) return MakeError(ErrorKind::kTransient, "the disk is full");
+    positions[table] = position;
+    return {};
+  }
+  std::map<TableId, uint64_t> positions;
+  bool fails = false;
+};
+
+class MemorySchemaStore final : public SchemaStore {
+ public:
+  Result<std::optional<TableDefinition>> LoadDefinition(const TableId& table) override {
+    const auto found = definitions.find(table);
+    return found == definitions.end() ? std::nullopt : std::optional(found->second);
+  }
+  Status StoreDefinition(const TableDefinition& table) override {
+    definitions[table.id] = table;
+    return {};
+  }
+  std::map<TableId, TableDefinition> definitions;
+};
+
+class DestinationStoresTest : public ::testing::Test {
+ protected:
+  DestinationStoresTest() { Open(); }
+  ~DestinationStoresTest() override {
+    destination_.reset();
+    std::filesystem::remove_all(warehouse_);
+  }
+
+  void Open(DestinationOptions options = {}) {
+    destination_.reset();
+    options.catalog_uri = "sqlite://" + warehouse_ + "/catalog.db";
+    options.warehouse = warehouse_;
+    destination_ = Destination::Open(options).value();
+  }
+
+  static TableDefinition Users(ChangeMode mode = ChangeMode::kMirror) {
+    return {.id = kUsers,
+            .columns = {{"id", ColumnType::kLong}, {"na\"me", ColumnType::kString}},
+            .key = {"id"},
+            .partition_by = {"bucket(4, id)", "truncate(2, \"na\"\"me\")"},
+            .mode = mode};
+  }
+
+  iceberg::TableMetadataPtr Metadata() {
+    const auto store = storage::OpenFileStore("file://" + warehouse_, {}).value();
+    auto catalog = catalog::OpenSqlCatalog(
+                       {.uri = "sqlite://" + warehouse_ + "/catalog.db", .warehouse = "file://" + warehouse_}, *store)
+                       .value();
+    return catalog->LoadTable({{"app"}, "users"}).value().metadata;
+  }
+
+  const std::string warehouse_ = ::testing::TempDir() + "lake-" + NewUuid();
+  std::unique_ptr<Destination> destination_;
+};
+
+TEST_F(DestinationStoresTest, ATableRemembersItsDefinitionInEveryMode) {
+  for (const ChangeMode mode :
+       {ChangeMode::kMirror, ChangeMode::kSoftDelete, ChangeMode::kHistory, ChangeMode::kAppend}) {
+    std::filesystem::remove_all(warehouse_);
+    Open();
+    TableDefinition users = Users(mode);
+    users.track_changes = mode == ChangeMode::kHistory;
+    ASSERT_TRUE(destination_->DefineTable(users).has_value());
+    ASSERT_TRUE(destination_->WriteEvents(std::vector{Insert(1, "a")}, 5).has_value());
+    const auto before = Metadata();
+    Open();
+    // Nobody defines it again.
+    ASSERT_EQ(destination_->Position(kUsers).value(), 5u);
+    const Event deletion{.kind = EventKind::kDelete, .table = kUsers, .key = {int64_t{1}}};
+    const Status status = destination_->WriteEvents(std::vector{Insert(2, "b"), deletion}, 6);
+    ASSERT_TRUE(status.has_value()) << status.error().message();
+    const auto after = Metadata();
+    EXPECT_EQ(after->CurrentSchema(), before->CurrentSchema());
+    EXPECT_EQ(after->DefaultSpec(), before->DefaultSpec());
+    EXPECT_EQ(after->properties, before->properties);
+  }
+}
+
+TEST_F(DestinationStoresTest, ATableWithComputedColumnsHasToBeDefined) {
+  TableDefinition users = Users();
+  users.computed = {{{"length", ColumnType::kLong},
+                     [](const Row& row) { return Value(static_cast<int64_t>(std::get<std::string>(row[1]).size())); }}};
+  ASSERT_TRUE(destination_->DefineTable(users).has_value());
+  Open();
+  const auto position = destination_->Position(kUsers);
+  ASSERT_FALSE(position.has_value());
+  EXPECT_EQ(position.error().kind(), ErrorKind::kTableNotFound);
+  EXPECT_THAT(position.error().message(), HasSubstr("'length'"));
+}
+
+TEST_F(DestinationStoresTest, AStateStoreIsToldOfEachCommit) {
+  const auto state = std::make_shared<MemoryStateStore>();
+  Open({.state_store = state});
+  ASSERT_TRUE(destination_->DefineTable(Users()).has_value());
+  EXPECT_THAT(state->positions, IsEmpty());
+  ASSERT_TRUE(destination_->WriteEvents(std::vector{Insert(1, "a")}, 5).has_value());
+  EXPECT_THAT(state->positions, ElementsAre(Pair(kUsers, 5)));
+}
+
+TEST_F(DestinationStoresTest, AStateStoreThatMissedACommitIsToldWhenTheTableIsOpened) {
+  const auto state = std::make_shared<MemoryStateStore>();
+  Open({.state_store = state});
+  ASSERT_TRUE(destination_->DefineTable(Users()).has_value());
+  ASSERT_TRUE(destination_->WriteEvents(std::vector{Insert(1, "a")}, 5).has_value());
+  state->fails = true;
+  const Status status = destination_->WriteEvents(std::vector{Insert(2, "b")}, 6);
+  ASSERT_FALSE(status.has_value());
+  EXPECT_THAT(status.error().message(), HasSubstr("the commit of table app.users is in"));
+  state->fails = false;
+  Open({.state_store = state});
+  EXPECT_EQ(destination_->Position(kUsers).value(), 6u);
+  EXPECT_THAT(state->positions, ElementsAre(Pair(kUsers, 6)));
+}
+
+TEST_F(DestinationStoresTest, AStateStoreThatIsAheadTellsOfALostTable) {
+  const auto state = std::make_shared<MemoryStateStore>();
+  Open({.state_store = state});
+  ASSERT_TRUE(destination_->DefineTable(Users()).has_value());
+  ASSERT_TRUE(destination_->WriteEvents(std::vector{Insert(1, "a")}, 5).has_value());
+  std::filesystem::remove_all(warehouse_);
+  Open({.state_store = state});
+  const Status status = destination_->DefineTable(Users());
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().kind(), ErrorKind::kSourceLost);
+  EXPECT_THAT(status.error().message(), HasSubstr("position 5"));
+}
+
+TEST_F(DestinationStoresTest, ASchemaStoreDefinesTablesWhenTheyAreUsed) {
+  const auto schemas = std::make_shared<MemorySchemaStore>();
+  Open({.schema_store = schemas});
+  EXPECT_EQ(destination_->Position(kUsers).error().kind(), ErrorKind::kTableNotFound);
+  ASSERT_TRUE(schemas->StoreDefinition(Users()).has_value());
+  ASSERT_TRUE(destination_->WriteEvents(std::vector{Insert(1, "a")}, 5).has_value());
+  EXPECT_EQ(destination_->Position(kUsers).value(), 5u);
+
+  const TableDefinition visits{.id = {"app", "visits"}, .columns = {{"at", ColumnType::kTimestampTz}}};
+  ASSERT_TRUE(destination_->DefineTable(visits).has_value());
+  EXPECT_TRUE(schemas->definitions.contains(visits.id));
+}
+
+}  // namespace
+}  // namespace firn

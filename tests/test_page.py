@@ -2,6 +2,8 @@
 
 import json
 import re
+import urllib.error
+import urllib.request
 
 import pytest
 from harness.browser import DESKTOP, PHONE, Tab, chromium
@@ -183,3 +185,124 @@ def test_what_is_wrong_comes_first_with_its_remedy(scripted):
     tab.page.get_by_text("the catalog is gone; start it").wait_for()
     show(lambda status: status["slot"].update(wal_status="lost"))
     tab.page.get_by_text("The replication slot is lost").wait_for()
+
+
+TOKEN = "a token of the tests, long enough"
+
+
+def act(pipeline, action, body=None, token=TOKEN, **headers):
+    """POST, as a script does it: the status and the answer."""
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{pipeline.firn.http_port}/actions/{action}",
+        data=json.dumps(body or {}).encode(),
+        headers={"Content-Type": "application/json"} | headers,
+        method="POST",
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+@pytest.fixture
+def acting(pipeline):
+    """Two tables, and a page that may act."""
+    pipeline.configure(http={"token": TOKEN})
+    pipeline.execute("CREATE TABLE orders (id int PRIMARY KEY); CREATE TABLE items (id int PRIMARY KEY); INSERT INTO orders VALUES (1)")
+    pipeline.firn.start()
+    pipeline.firn.wait_streaming()
+    return pipeline
+
+
+def test_actions_by_http(acting):
+    assert act(acting, "pause", token=None)[0] == 401
+    assert act(acting, "pause", token=TOKEN[:-1])[0] == 401
+    assert act(acting, "pause", token=TOKEN + "x")[0] == 401
+    assert act(acting, "pause", token=None, Cookie=f"token={TOKEN}")[0] == 401
+    assert act(acting, "resume")[0] == 409
+    assert act(acting, "resync", {"table": "public.nothing"})[0] == 404
+    assert act(acting, "resync", {"tables": []})[0] == 400
+
+    # A pause: what is there is committed, what comes later waits in PostgreSQL, and the connection stays.
+    acting.execute("INSERT INTO orders VALUES (2)")
+    assert act(acting, "pause")[0] == 200
+    assert act(acting, "pause")[0] == 409
+    wait_until(lambda: acting.firn.status()["state"] == "paused", "the stream is paused")
+    assert 'firn_pipeline_state{state="paused"} 1' in acting.firn.get("/metrics")
+    acting.execute("INSERT INTO orders VALUES (3); INSERT INTO items VALUES (3)")
+    before = acting.current_lsn()
+    status, answer = act(acting, "resync", {"table": "public.items"})
+    assert status == 200 and "once the stream goes on" in answer["outcome"]
+    wait_until(lambda: acting.firn.status()["lag_seconds"] > 1, "the lag grows")
+    assert {row["id"] for row in acting.rows("orders")} <= {1, 2}
+    assert not acting.has_acknowledged(before)
+    assert acting.firn.status()["state"] == "paused" and acting.firn.status()["last_failure"] is None
+    assert act(acting, "resume")[0] == 200
+    wait_until(lambda: acting.has_acknowledged(before), "the stream goes on")
+    wait_until(lambda: "a table is copied again by request" in acting.firn.log_text(), "the request is heard")
+    acting.firn.wait_streaming()
+    acting.firn.stop()
+    acting.catch_up()
+    acting.expect_equal("orders", "items", engines=("pyiceberg",))
+    assert TOKEN not in acting.firn.log_text()
+
+
+def test_a_paused_firn_stops_when_it_is_told_to(acting):
+    assert act(acting, "pause")[0] == 200
+    wait_until(lambda: acting.firn.status()["state"] == "paused", "the stream is paused")
+    acting.execute("INSERT INTO orders VALUES (2)")
+    acting.firn.stop()
+    assert len(acting.rows("orders")) == 1
+    acting.firn.start()
+    acting.firn.wait_streaming()
+    wait_until(lambda: len(acting.rows("orders")) == 2, "a new start is not paused")
+    acting.firn.stop()
+
+
+def test_there_are_no_actions_without_a_token(shop, browser):
+    status, answer = act(shop, "pause")
+    assert status == 403 and "http.token" in answer["error"]
+    with Tab(browser) as tab:
+        open_page(tab, shop)
+        assert not tab.page.get_by_role("button", name="Actions").is_visible()
+        assert tab.problems == []
+    shop.firn.stop()
+
+
+@pytest.mark.parametrize("viewport,scheme", [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"])
+def test_the_page_acts_once_it_has_the_token(acting, browser, viewport, scheme):
+    with Tab(browser, viewport=viewport, scheme=scheme) as tab:
+        open_page(tab, acting)
+        page = tab.page
+        assert page.get_by_role("button", name="Pause").count() == 0
+        # By keyboard.
+        page.get_by_role("button", name="Actions").focus()
+        page.keyboard.press("Enter")
+        page.keyboard.type("not the token at all")
+        assert tab.accessibility_problems() == []
+        page.keyboard.press("Enter")
+        page.get_by_text("firn does not take that token.").wait_for()
+        assert page.get_by_role("button", name="Pause").count() == 0
+        page.get_by_label("The token of this pipeline").fill(TOKEN)
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Pause").click()
+        wait_until(lambda: tab.text("#state") == "paused", "the page shows the pause")
+        assert tab.accessibility_problems() == []
+        assert not tab.overflows()
+        # The tab keeps it, and no other place does.
+        page.reload()
+        page.get_by_role("button", name="Resume").click()
+        wait_until(lambda: tab.text("#state") == "streaming", "the page shows that it goes on")
+        assert page.evaluate("JSON.stringify(localStorage) + document.cookie") == "{}"
+        page.get_by_role("button", name="Copy public.orders again").click()
+        page.get_by_text("public.orders is copied again; readers see").wait_for()
+        wait_until(lambda: "a table is copied again by request" in acting.firn.log_text(), "the request is heard")
+        page.get_by_role("button", name="Lock actions").click()
+        assert page.get_by_role("button", name="Pause").count() == 0
+        assert page.evaluate("sessionStorage.length") == 0
+        assert all(TOKEN not in url for url in tab.requests)
+        assert tab.problems == []
+    acting.firn.stop()

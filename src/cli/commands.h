@@ -43,6 +43,16 @@ Status Check(const config::Config& config);
 struct ResyncCommand {
   std::vector<std::string> tables;  ///< "public.orders"; a name alone is in schema public.
 };
+/// What has been asked for.
+struct CopyRequests {
+  std::string slot;
+  bool slot_exists = false;  ///< Else nothing was asked for: the first start copies every table.
+  bool slot_active = false;  ///< A firn hears it now, else the next one to start.
+  std::vector<std::string> tables;
+};
+/// Asks for a copy of the tables through the source. kInvalidConfig for a table that the pipeline doesn't replicate;
+/// then nothing is asked for.
+Result<CopyRequests> RequestCopies(const config::Config& config, const std::vector<std::string>& tables);
 /// Asks the pipeline to copy tables again, whether it is running or not. kInvalidConfig for a table that it doesn't
 /// replicate; then nothing is asked for.
 Status Resync(const config::Config& config, const ResyncCommand& command);

@@ -22,11 +22,11 @@ const SourceTable* FindTable(const pipeline::SourceState& source, const std::str
 
 }  // namespace
 
-Status Resync(const config::Config& config, const ResyncCommand& command) {
+Result<CopyRequests> RequestCopies(const config::Config& config, const std::vector<std::string>& names) {
   const pipeline::SourceOptions options = SourceOptionsOf(config);
   TRY(const pipeline::SourceState source, pipeline::InspectSource(options));
   std::vector<const SourceTable*> tables;
-  for (const std::string& name : command.tables) {
+  for (const std::string& name : names) {
     tables.push_back(FindTable(source, name));
     if (tables.back() != nullptr) continue;
     return MakeError(ErrorKind::kInvalidConfig,
@@ -34,17 +34,28 @@ Status Resync(const config::Config& config, const ResyncCommand& command) {
                      "status names them",
                      name, options.slot);
   }
-  if (!source.slot) {
-    fmt::print("slot {} is not made yet: firn run copies every table when it first starts\n", options.slot);
-    return {};
-  }
+  CopyRequests requests{.slot = options.slot, .slot_exists = source.slot.has_value()};
+  if (!source.slot) return requests;
+  requests.slot_active = source.slot->active;
   TRY(postgres::Connection connection, postgres::Connection::Open(options.connection));
   for (const SourceTable* table : tables) {
     TRY_VOID(pipeline::SendCopyRequest(connection, options.slot, table->oid)
                  .Context("asking for a copy of {}", table->name));
-    fmt::print("{}: {}; readers see its rows of before until the new ones are whole\n", ToString(table->name),
-               source.slot->active ? "the firn that runs copies it again now"
-                                   : "no firn runs, so it is copied again when firn run is started");
+    requests.tables.push_back(ToString(table->name));
+  }
+  return requests;
+}
+
+Status Resync(const config::Config& config, const ResyncCommand& command) {
+  TRY(const CopyRequests requests, RequestCopies(config, command.tables));
+  if (!requests.slot_exists) {
+    fmt::print("slot {} is not made yet: firn run copies every table when it first starts\n", requests.slot);
+    return {};
+  }
+  for (const std::string& table : requests.tables) {
+    fmt::print("{}: {}; readers see its rows of before until the new ones are whole\n", table,
+               requests.slot_active ? "the firn that runs copies it again now"
+                                    : "no firn runs, so it is copied again when firn run is started");
   }
   return {};
 }

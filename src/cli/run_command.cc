@@ -5,6 +5,7 @@
 
 #include "base/try.h"
 #include "cli/commands.h"
+#include "cli/page_actions.h"
 #include "cli/pipeline_services.h"
 #include "cli/progress_display.h"
 #include "cli/surroundings_watch.h"
@@ -31,10 +32,13 @@ Status Run(const config::Config& config, const RunCommand& command, std::stop_to
   if (!source.problems.empty()) return source.problems.front();
 
   TRY(auto services, OpenServices(config, stop));
+  pipeline::PauseSwitch pause;
+  options.pause = &pause;
   std::unique_ptr<serve::HttpServer> http;
   std::optional<SurroundingsWatch> surroundings;
   if (!config.http.listen.empty()) {
-    TRY(http, serve::HttpServer::Start(config.http.listen, services->metrics, services->status));
+    TRY(http, serve::HttpServer::Start(config.http.listen, services->metrics, services->status,
+                                       PageActionsOf(config, services->status, pause)));
     LogInfo("listening", {{"address", config.http.listen}, {"port", http->port()}});
     surroundings.emplace(options.source, options.state_dir, services->status);
   }

@@ -247,6 +247,14 @@ void CheckValues(const Config& config, const FindOrigin& origin_of, Problems& pr
     problems.Add(origin_of("retry.max_delay_ms"), "retry.max_delay_ms: must not be less than retry.base_delay_ms ({})",
                  config.retry.base_delay_ms);
   }
+  constexpr size_t kTokenBytesMin = 16;
+  if (!config.http.token.empty() && config.http.token.size() < kTokenBytesMin) {
+    problems.Add(origin_of("http.token"), "http.token: it has fewer than {} characters, and could be guessed",
+                 kTokenBytesMin);
+  }
+  if (!config.http.token.empty() && config.http.listen.empty()) {
+    problems.Add(origin_of("http.token"), "http.token: it has no use without http.listen");
+  }
   if (!config.http.listen.empty()) {
     const auto address = ParseListenAddress(config.http.listen);
     if (!address) problems.Add(origin_of("http.listen"), "http.listen: {}", address.error().message());

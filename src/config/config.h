@@ -79,6 +79,7 @@ struct MaintenanceConfig {
 };
 struct HttpConfig {
   std::string listen;  ///< "127.0.0.1:9090"; empty: no HTTP server.
+  std::string token;   ///< Lets the page act; empty: it only shows.
 };
 struct LogConfig {
   std::string level = "info";

@@ -397,9 +397,16 @@ std::vector<ConfigKey> MakeKeys() {
        .field = kAt<&Config::http, &HttpConfig::listen>,
        .doc = "Serves the status page, `/metrics`, `/status`, `/healthz` and `/readyz` on this `host:port`; port 0 "
               "takes a free one. "
-              "There is no access control: keep it on a private address.",
+              "Reading it needs no token: keep it on a private address.",
        .default_note = "no HTTP server",
        .example = "\"127.0.0.1:9090\""},
+      {.path = "http.token",
+       .field = kAt<&Config::http, &HttpConfig::token>,
+       .doc = "Who knows it may act on the pipeline through the page: pause and resume it, copy a table again "
+              "([operations.md](operations.md#acting-through-the-page)). At least 16 characters, as `openssl rand -hex "
+              "24` gives; it is asked for by the page and sent by scripts.",
+       .default_note = "no actions",
+       .secret = true},
       {.path = "log.level",
        .field = kAt<&Config::log, &LogConfig::level>,
        .doc = "The least important messages to write.",

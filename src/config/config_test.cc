@@ -139,7 +139,15 @@ TEST(ParseConfig, ReportsEveryProblemInTheOrderOfTheLines) {
 TEST(ParseConfig, SaysWhichSectionAKeyBelongsTo) {
   EXPECT_EQ(RefusedAfterRequired("commit_interval_ms: 5\n"),
             "firn.yaml:5: unknown key 'commit_interval_ms' (did you mean 'writer.commit_interval_ms'?)");
-  EXPECT_EQ(RefusedAfterRequired("http:\n  prot: 1\n"), "firn.yaml:6: unknown key 'http.prot' ('http' has listen)");
+  EXPECT_EQ(RefusedAfterRequired("http:\n  prot: 1\n"),
+            "firn.yaml:6: unknown key 'http.prot' ('http' has listen, token)");
+}
+
+TEST(ParseConfig, WantsATokenThatIsNotGuessedAndAPlaceToUseIt) {
+  EXPECT_EQ(RefusedAfterRequired("http: {listen: \"127.0.0.1:9090\", token: secret}\n"),
+            "firn.yaml:5: http.token: it has fewer than 16 characters, and could be guessed");
+  EXPECT_EQ(RefusedAfterRequired("http: {token: 0123456789abcdef}\n"),
+            "firn.yaml:5: http.token: it has no use without http.listen");
 }
 
 TEST(ParseConfig, RefusesAKeyThatIsGivenTwice) {

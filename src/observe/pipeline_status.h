@@ -66,7 +66,7 @@ struct Failure {
 
 struct PipelineStatus {
   std::string pipeline;    ///< The slot's name.
-  std::string state;       ///< "starting", "copying", "streaming", "retrying", "stopping"
+  std::string state;       ///< "starting", "copying", "streaming", "paused", "retrying", "stopping"
   std::string server_lsn;  ///< The end of the server's log, as far as it was told.
   std::string received_lsn;
   std::string applied_lsn;  ///< Up to it, whole transactions are in batches.

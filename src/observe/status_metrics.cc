@@ -15,7 +15,7 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
-constexpr const char* kPipelineStates[] = {"starting", "copying", "streaming", "retrying", "stopping"};
+constexpr const char* kPipelineStates[] = {"starting", "copying", "streaming", "paused", "retrying", "stopping"};
 constexpr TableState kTableStates[] = {TableState::kPending, TableState::kCopying, TableState::kStreaming,
                                        TableState::kParked, TableState::kStopped};
 

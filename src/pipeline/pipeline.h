@@ -32,6 +32,8 @@ struct PipelineOptions {
   int copy_workers = 4;
   int64_t batch_rows = 1000;
   std::string state_dir;
+  /// While it is set, the stream stands still; copies that are under way go on.
+  const PauseSwitch* pause = nullptr;
   /// End once all that was committed in PostgreSQL before the start is committed in Iceberg.
   bool until_caught_up = false;
 };

@@ -337,6 +337,7 @@ Result<RunEnd> PipelineRun::Stream(std::stop_token stop) {
                             .retry = options_.retry,
                             .until = until_,
                             .beside = &carried_.copies,
+                            .pause = options_.pause,
                             .requests_heard = carried_.requests_heard};
   if (carried_.copies.round() != nullptr) options.flush.memory_bytes /= 2;
   auto watch = std::make_shared<SourceWatch>(options_.source, watched, source_.table_set);

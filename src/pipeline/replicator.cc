@@ -107,6 +107,10 @@ Status Replicator::Stream(std::stop_token stop) {
   while (!end_) {
     TRY_VOID(TakeOutcomes());
     if (stop.stop_requested()) return Stop();
+    if (options_.pause && options_.pause->paused() && assembler_.between_transactions()) {
+      TRY_VOID(StandStill(stop));
+      continue;
+    }
     const bool reached_end = options_.until && stream_->received() >= *options_.until &&
                              !(options_.beside && options_.beside->HasCopiesToCome());
     if (reached_end && idle()) return AcknowledgeIdle();  // Else the next start would ask for all of it again.
@@ -141,6 +145,22 @@ Status Replicator::Stop() {
     if (data) TRY_VOID(assembler_.Handle(data->payload));
   }
   return CommitWhole();
+}
+
+Status Replicator::StandStill(std::stop_token stop) {
+  TRY_VOID(CommitWhole());
+  if (end_) return {};  // The commit found that a table has changed.
+  status_.state = "paused";
+  paused_since_ = options_.now();
+  LogInfo("the stream is paused: PostgreSQL keeps WAL until it goes on", {{"slot", options_.slot}});
+  while (options_.pause->paused() && !stop.stop_requested()) {
+    PublishStatus();
+    TRY_VOID(stream_->KeepAlive(kPollInterval));
+  }
+  paused_since_.reset();
+  status_.state = "streaming";
+  if (!stop.stop_requested()) LogInfo("the stream goes on", {{"slot", options_.slot}});
+  return {};
 }
 
 Status Replicator::CommitWhole() {
@@ -417,6 +437,8 @@ void Replicator::Acknowledge() {
 // --- Status ---
 
 double Replicator::LagSeconds() const {
+  // What PostgreSQL has meanwhile is not read: no change of it is older.
+  if (paused_since_) return std::chrono::duration<double>(options_.now() - *paused_since_).count();
   if (idle()) return 0;
   return std::max(0.0, static_cast<double>(UnixMicrosNow() - oldest_change_us_) / 1e6);
 }

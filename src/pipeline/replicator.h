@@ -21,6 +21,7 @@
 #include "observe/pipeline_status.h"
 #include "pipeline/commit_queue.h"
 #include "pipeline/flush_policy.h"
+#include "pipeline/pause_switch.h"
 #include "pipeline/progress.h"
 #include "pipeline/relation_matcher.h"
 #include "pipeline/source_watch.h"
@@ -62,6 +63,8 @@ struct ReplicatorOptions {
   std::unique_ptr<CommitQueue> commit_queue;
   /// What goes on beside the stream: copies of other tables, and tables that wait for one.
   BesideStream* beside = nullptr;
+  /// While it is set, the stream stands still.
+  const PauseSwitch* pause = nullptr;
   /// Requests up to there in the stream have been heard before.
   Lsn requests_heard;
 };
@@ -146,6 +149,9 @@ class Replicator : private TransactionSink {
   Status HearRequest(const postgres::LogicalMessage& message);
   Status Stream(std::stop_token stop);
   Status Stop();
+  /// Commits what is complete, then reads and acknowledges nothing until the switch is set back, or a stop is
+  /// requested.
+  Status StandStill(std::stop_token stop);
   Status LookForChanges();
   bool MayCommit() const;
   /// Commits the transactions that are complete, if rows of no other are among theirs; waits for what is under way.
@@ -188,6 +194,7 @@ class Replicator : private TransactionSink {
   int64_t changes_ = 0;           ///< Since the last status.
   int64_t bytes_reported_ = 0;
   std::chrono::steady_clock::time_point status_due_;
+  std::optional<std::chrono::steady_clock::time_point> paused_since_;
   std::unique_ptr<CommitQueue> committer_;  ///< The first to go: it may be at work on the tables.
 };
 

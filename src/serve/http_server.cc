@@ -9,11 +9,13 @@
 #include <csignal>
 #include <cstring>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/interruptible_sleep.h"
 #include "config/listen_address.h"
 #include "observe/log.h"
+#include "observe/redact.h"
 #include "observe/status_metrics.h"
 #include "serve/page_files.h"
 #include "serve/status_history.h"
@@ -54,6 +56,34 @@ Error BindError(const std::string& listen, int error) {
                    listen, error == 0 ? "the host is not known" : std::strerror(error));
 }
 
+/// Takes as long for a wrong token as for the right one, whatever they have in common.
+bool IsSameToken(std::string_view given, std::string_view token) {
+  unsigned char difference = given.size() == token.size() ? 0 : 1;
+  for (size_t i = 0; i < token.size(); ++i) {
+    const char c = i < given.size() ? given[i] : '\0';
+    difference = static_cast<unsigned char>(difference | static_cast<unsigned char>(c ^ token[i]));
+  }
+  return difference == 0;
+}
+
+int StatusOf(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kConflict:
+      return 409;
+    case ErrorKind::kNotFound:
+    case ErrorKind::kTableNotFound:
+      return 404;
+    case ErrorKind::kPermission:
+      return 403;
+    case ErrorKind::kUnsupported:
+      return 501;
+    case ErrorKind::kInvalidConfig:
+      return 400;
+    default:
+      return 502;
+  }
+}
+
 /// A signal that lands on one of the server's threads would break its accept(); they belong to the main thread.
 class AllSignalsBlocked {
  public:
@@ -72,7 +102,8 @@ class AllSignalsBlocked {
 
 class HttplibServer : public HttpServer {
  public:
-  HttplibServer(const Metrics& metrics, const StatusBoard& status) : metrics_(metrics), status_(status) {
+  HttplibServer(const Metrics& metrics, const StatusBoard& status, Actions actions)
+      : metrics_(metrics), status_(status), actions_(std::move(actions)) {
     server_.new_task_queue = [] { return new httplib::ThreadPool(kWorkers); };
     server_.set_socket_options(SetSocketOptions);
     server_.set_keep_alive_max_count(1);
@@ -150,14 +181,68 @@ class HttplibServer : public HttpServer {
       response.status = ready ? 200 : 503;
       response.set_content((state.empty() ? "starting" : state) + "\n", kTextType);
     });
+    AddActions();
     server_.set_error_handler([](const httplib::Request&, httplib::Response& response) {
       if (!response.body.empty() || response.status != 404) return;
-      response.set_content("not found; there are /, /metrics, /status, /history, /healthz and /readyz\n", kTextType);
+      response.set_content("not found; there are /, /metrics, /status, /history, /actions, /healthz and /readyz\n",
+                           kTextType);
+    });
+  }
+
+  /// Only a header carries the token, which no other site can make a browser send: a forged request is without it.
+  bool IsAuthorized(const httplib::Request& request) const {
+    constexpr std::string_view kScheme = "Bearer ";
+    const std::string header = request.get_header_value("Authorization");
+    return !actions_.token.empty() && header.starts_with(kScheme) &&
+           IsSameToken(std::string_view(header).substr(kScheme.size()), actions_.token);
+  }
+
+  static void Answer(httplib::Response& response, int status, const char* name, const std::string& text) {
+    response.status = status;
+    const nlohmann::json json{{name, text}};
+    response.set_content(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n", kJsonType);
+  }
+
+  template <typename Act>
+  void AddAction(const std::string& name, Act act) {
+    server_.Post("/actions/" + name, [this, name, act](const httplib::Request& request, httplib::Response& response) {
+      if (actions_.token.empty()) {
+        return Answer(response, 403, "error", "there are no actions here: http.token is not set");
+      }
+      if (!IsAuthorized(request)) {
+        response.set_header("WWW-Authenticate", "Bearer");
+        return Answer(response, 401, "error", "this needs the header Authorization: Bearer, with http.token");
+      }
+      const Result<std::string> done = act(request);
+      if (!done) {
+        LogWarn("an action was refused", {{"action", name}, {"error", done.error().message()}});
+        return Answer(response, StatusOf(done.error().kind()), "error", RedactSecrets(done.error().message()));
+      }
+      LogInfo("an action was taken", {{"action", name}, {"outcome", *done}});
+      Answer(response, 200, "outcome", *done);
+    });
+  }
+
+  void AddActions() {
+    // Whether there are any, and whether the token is right: for the page, which asks before it shows them.
+    server_.Get("/actions", [this](const httplib::Request& request, httplib::Response& response) {
+      const nlohmann::json json{{"available", !actions_.token.empty()}, {"authorized", IsAuthorized(request)}};
+      response.set_content(json.dump() + "\n", kJsonType);
+    });
+    AddAction("pause", [this](const httplib::Request&) { return actions_.pause(); });
+    AddAction("resume", [this](const httplib::Request&) { return actions_.resume(); });
+    AddAction("resync", [this](const httplib::Request& request) -> Result<std::string> {
+      const auto body = nlohmann::json::parse(request.body, nullptr, /*allow_exceptions=*/false);
+      if (!body.is_object() || !body.contains("table") || !body["table"].is_string()) {
+        return MakeError(ErrorKind::kInvalidConfig, R"(the body should be {{"table": "schema.name"}})");
+      }
+      return actions_.resync(body["table"].get<std::string>());
     });
   }
 
   const Metrics& metrics_;
   const StatusBoard& status_;
+  const Actions actions_;
   httplib::Server server_;
   int port_ = 0;
   std::atomic<bool> ended_ = false;
@@ -170,10 +255,10 @@ class HttplibServer : public HttpServer {
 }  // namespace
 
 Result<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& listen, const Metrics& metrics,
-                                                      const StatusBoard& status) {
+                                                      const StatusBoard& status, Actions actions) {
   auto address = config::ParseListenAddress(listen);
   if (!address) return std::move(address).error();
-  auto server = std::make_unique<HttplibServer>(metrics, status);
+  auto server = std::make_unique<HttplibServer>(metrics, status, std::move(actions));
   if (auto listening = server->Listen(listen, *address); !listening) return std::move(listening).error();
   LogInfo("serving the status page, /metrics, /status, /healthz and /readyz",
           {{"host", address->host}, {"port", server->port()}});

@@ -1,4 +1,5 @@
-// The HTTP side of a running pipeline: the page, /metrics, /status, /history, /healthz, /readyz.
+// The HTTP side of a running pipeline: the page, /metrics, /status, /history, /healthz, /readyz, and
+// with a token /actions.
 #pragma once
 
 #include <functional>
@@ -8,6 +9,7 @@
 #include "firn/result.h"
 #include "observe/metrics.h"
 #include "observe/pipeline_status.h"
+#include "serve/actions.h"
 
 namespace firn::serve {
 
@@ -17,7 +19,7 @@ class HttpServer {
  public:
   virtual ~HttpServer() = default;
   static Result<std::unique_ptr<HttpServer>> Start(const std::string& listen, const Metrics& metrics,
-                                                   const StatusBoard& status);
+                                                   const StatusBoard& status, Actions actions = {});
   virtual int port() const = 0;
 };
 

@@ -143,6 +143,68 @@ TEST_F(HttpServerTest, StopsWhileAClientIsConnectedAndSilent) {
   close(client);
 }
 
+class HttpServerActionsTest : public ::testing::Test {
+ protected:
+  static constexpr const char* kToken = "0123456789abcdef";
+
+  httplib::Response Post(const std::string& path, const std::string& authorization, const std::string& body = "{}") {
+    Actions actions{.token = kToken,
+                    .resync = [this](const std::string& table) -> Result<std::string> {
+                      resynced_ = table;
+                      return "copied again";
+                    },
+                    .pause = []() -> Result<std::string> { return MakeError(ErrorKind::kConflict, "paused already"); },
+                    .resume = []() -> Result<std::string> { return "goes on"; }};
+    const auto server = HttpServer::Start("127.0.0.1:0", metrics_, status_, std::move(actions));
+    httplib::Client client("127.0.0.1", (*server)->port());
+    httplib::Headers headers;
+    if (!authorization.empty()) headers.emplace("Authorization", authorization);
+    const auto result = client.Post(path, headers, body, "application/json");
+    EXPECT_TRUE(result) << httplib::to_string(result.error());
+    return result ? *result : httplib::Response();
+  }
+
+  Metrics metrics_;
+  StatusBoard status_;
+  std::string resynced_;
+};
+
+TEST_F(HttpServerActionsTest, ActsForWhoHasTheToken) {
+  const auto response = Post("/actions/resync", "Bearer 0123456789abcdef", R"({"table": "public.orders"})");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(nlohmann::json::parse(response.body)["outcome"], "copied again");
+  EXPECT_EQ(resynced_, "public.orders");
+}
+
+TEST_F(HttpServerActionsTest, RefusesAnyOtherToken) {
+  for (const char* authorization : {"", "Bearer ", "Bearer 0123456789abcdeF", "Bearer 0123456789abcde",
+                                    "Bearer 0123456789abcdef0", "0123456789abcdef", "Basic 0123456789abcdef"}) {
+    const auto response = Post("/actions/resync", authorization, R"({"table": "public.orders"})");
+    EXPECT_EQ(response.status, 401) << authorization;
+    EXPECT_EQ(response.get_header_value("WWW-Authenticate"), "Bearer");
+    EXPECT_TRUE(nlohmann::json::parse(response.body).contains("error"));
+  }
+  EXPECT_EQ(resynced_, "");
+}
+
+TEST_F(HttpServerActionsTest, TellsWhyItRefuses) {
+  const auto conflict = Post("/actions/pause", "Bearer 0123456789abcdef");
+  EXPECT_EQ(conflict.status, 409);
+  EXPECT_EQ(nlohmann::json::parse(conflict.body)["error"], "paused already");
+  EXPECT_EQ(Post("/actions/resync", "Bearer 0123456789abcdef", "no json").status, 400);
+  EXPECT_EQ(Post("/actions/other", "Bearer 0123456789abcdef").status, 404);
+}
+
+TEST_F(HttpServerTest, HasNoActionsWithoutAToken) {
+  httplib::Client client("127.0.0.1", server_->port());
+  for (const char* authorization : {"Bearer ", "Bearer x"}) {
+    const auto result = client.Post("/actions/pause", {{"Authorization", authorization}}, "{}", "application/json");
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->status, 403);
+  }
+  EXPECT_EQ(nlohmann::json::parse(Get("/actions").body), (nlohmann::json{{"available", false}, {"authorized", false}}));
+}
+
 TEST(HttpServer, RefusesABadAddress) {
   Metrics metrics;
   StatusBoard status;

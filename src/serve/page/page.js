@@ -130,7 +130,10 @@ async function poll() {
   try {
     const reconnected = model.failure !== null || model.answeredAt === null;
     const status = await ask('status');
-    if (reconnected) mergeHistory(await ask('history'));
+    if (reconnected) {
+      mergeHistory(await ask('history'));
+      await actions.look();
+    }
     model.status = status;
     model.answeredAt = Date.now();
     model.clockSkew = Date.parse(status.time) - model.answeredAt;
@@ -214,6 +217,106 @@ function drawNotices() {
   });
 }
 
+// --- Actions ---
+
+// The token lives as long as the tab, goes to firn alone, and only in a header.
+const actions = {
+  available: false,
+  allowed: false,
+  token: sessionStorage.getItem('firn.token') || '',
+
+  headers() {
+    return actions.token ? {Authorization: `Bearer ${actions.token}`} : {};
+  },
+
+  // What firn lets this page do. Asked at the start, after a reconnection and when a token was entered.
+  async look() {
+    const response = await fetch('actions', {cache: 'no-store', headers: actions.headers(), signal: AbortSignal.timeout(TIMEOUT_MS)});
+    if (!response.ok) return;
+    const {available, authorized} = await response.json();
+    actions.available = available;
+    actions.allowed = authorized;
+    if (!authorized && actions.token) actions.forget();
+  },
+
+  forget() {
+    actions.token = '';
+    actions.allowed = false;
+    sessionStorage.removeItem('firn.token');
+  },
+
+  async ask(name, body) {
+    try {
+      const response = await fetch(`actions/${name}`, {
+        method: 'POST',
+        headers: {...actions.headers(), 'Content-Type': 'application/json'},
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      if (response.status === 401) actions.forget();
+      const answer = await response.json();
+      tell(answer.outcome || answer.error, response.ok ? 'past' : 'bad');
+    } catch (error) {
+      tell(`firn did not answer: ${error.message}`, 'bad');
+    }
+    draw();
+  },
+};
+
+function tell(text, level) {
+  const outcome = byId('outcome');
+  outcome.hidden = false;
+  setText(outcome, text);
+  setAttribute(outcome, 'data-level', level);
+}
+
+function makeActions() {
+  const form = byId('token-form');
+  byId('unlock').addEventListener('click', () => {
+    if (actions.allowed) {
+      actions.forget();
+      tell('This page only shows again: its token is forgotten.', 'past');
+    } else {
+      form.hidden = !form.hidden;
+      if (!form.hidden) byId('token').focus();
+    }
+    draw();
+  });
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    actions.token = byId('token').value.trim();
+    byId('token').value = '';
+    try {
+      await actions.look();
+    } catch {
+      actions.allowed = false;
+    }
+    if (actions.allowed) {
+      sessionStorage.setItem('firn.token', actions.token);
+      form.hidden = true;
+      tell('Actions are allowed until this tab is closed.', 'past');
+      byId('unlock').focus();
+    } else {
+      tell('firn does not take that token.', 'bad');
+    }
+    draw();
+  });
+  byId('pause').addEventListener('click', () => actions.ask(isPaused() ? 'resume' : 'pause', {}));
+}
+
+const isPaused = () => Boolean(model.status && model.status.state === 'paused');
+
+function drawActions() {
+  const unlock = byId('unlock');
+  unlock.hidden = !actions.available;
+  setText(unlock, actions.allowed ? 'Lock actions' : 'Actions');
+  setAttribute(unlock, 'aria-expanded', String(!byId('token-form').hidden));
+  const pause = byId('pause');
+  pause.hidden = !actions.allowed;
+  pause.disabled = model.failure !== null;
+  setText(pause, isPaused() ? 'Resume' : 'Pause');
+}
+
 // --- The flow ---
 
 // Stages in the order that WAL passes them, each with what the way from the one before it waits for.
@@ -257,6 +360,7 @@ function drawFlow() {
 function whereTheLagIs(status, gaps, most) {
   if (!status) return '';
   if (status.state === 'copying') return 'tables are being copied; changes wait in PostgreSQL until then';
+  if (status.state === 'paused') return 'the stream is paused; changes wait in PostgreSQL until it goes on';
   if (status.state !== 'streaming' && status.state !== 'stopping') return '';
   if (most === 0) return 'all is in Iceberg';
   return `${bytes(status.lag_bytes)} and ${seconds(status.lag_seconds)} behind: ${STAGES[gaps.indexOf(most)].waits}`;
@@ -480,7 +584,9 @@ function makeRow(source) {
   row.progress = element('progress', {max: 100, 'aria-label': `Copy of ${source}`});
   row.more = element('span', {class: 'more'});
   row.reason = element('span', {class: 'reason'});
-  row.cells.get('state').append(row.badge, row.progress, row.more, row.reason);
+  row.resync = element('button', {type: 'button', class: 'resync', 'aria-label': `Copy ${source} again`}, 'Copy again');
+  row.resync.addEventListener('click', () => actions.ask('resync', {table: source}));
+  row.cells.get('state').append(row.badge, row.progress, row.more, row.reason, row.resync);
   rowsBySource.set(source, row);
   return row;
 }
@@ -494,6 +600,8 @@ function drawRow(row, table) {
   if (copying) row.progress.value = copyPart(table) * 100;
   setText(row.more, copying ? copyText(table) : '');
   setText(row.reason, table.reason || '');
+  row.resync.hidden = !actions.allowed || copying || table.state === 'stopped';
+  row.resync.disabled = model.failure !== null;
   for (const column of COLUMNS) {
     if (!column.text) continue;
     const cell = row.cells.get(column.id);
@@ -521,12 +629,14 @@ function copyText(table) {
 function draw() {
   drawHead();
   drawNotices();
+  drawActions();
   drawFlow();
   drawCharts();
   drawKeeps();
   drawTable();
 }
 
+makeActions();
 makeFlow();
 makeCharts();
 makeKeeps();

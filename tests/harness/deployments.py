@@ -38,6 +38,7 @@ DEPLOYMENTS = {
     "rest-gcs": ("iceberg-rest", "fake-gcs"),
     "rest-azurite": ("iceberg-rest", "azurite"),
     "glue-moto": ("moto",),
+    "postgres-local": (),
     "nessie-moto": ("nessie", "moto"),
     "nessie-minio": ("nessie", "minio"),
     "nessie-keycloak": ("nessie", "moto", "keycloak"),

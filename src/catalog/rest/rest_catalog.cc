@@ -130,6 +130,8 @@ Status RestCatalog::Configure() {
     separator_ = separator->second;  // As it is to be in a path, "%2E" too: a '.' would be one of a name.
   }
   endpoints_ = std::move(answer->endpoints);
+  // Nessie names no endpoints, and takes several tables in one of its commits.
+  if (!endpoints_ && settings["nessie.is-nessie-catalog"] == "true") endpoints_.emplace({std::string(kCommitTogether)});
   takes_idempotency_keys_ = answer->takes_idempotency_keys;
   session_.Adopt(settings);
   LogDebug("REST catalog", {{"prefix", prefix_},

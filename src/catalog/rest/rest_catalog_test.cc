@@ -124,6 +124,13 @@ TEST(RestCatalog, AsksForTheWarehouseAndFollowsWhatTheServerSays) {
 TEST(RestCatalog, WithoutAListOfEndpointsTablesCommitOneByOne) {
   RestCatalogServer server({.lists_endpoints = false});
   EXPECT_FALSE(Open(OptionsFor(server.url()))->CommitsTablesTogether());
+  server.OnAnswer([](const ScriptedRequest& request, ScriptedReply reply) -> std::optional<ScriptedReply> {
+    if (request.path().ends_with("/config")) {
+      reply.body = R"({"defaults": {}, "overrides": {"nessie.is-nessie-catalog": "true"}})";
+    }
+    return reply;
+  });
+  EXPECT_TRUE(Open(OptionsFor(server.url()))->CommitsTablesTogether()) << "Nessie takes them";
 }
 
 TEST(RestCatalog, SaysWhatIsWrongWithTheAddress) {

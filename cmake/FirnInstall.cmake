@@ -12,9 +12,10 @@ set(FIRN_PRIVATE_LIBRARIES ${CMAKE_INSTALL_LIBDIR}/firn)
 set(FIRN_CMAKE_PACKAGE ${CMAKE_INSTALL_LIBDIR}/cmake/firn)
 file(RELATIVE_PATH _firn_from_bin /p/${CMAKE_INSTALL_BINDIR} /p/${FIRN_PRIVATE_LIBRARIES})
 
-# --- The library: all rooms that a Destination consists of, in one archive ---
+# --- The library: the rooms behind its headers, in one archive ---
 
-set(_firn_rooms base observe http storage postgres iceberg catalog encode index pipeline destination)
+set(_firn_rooms base observe http storage postgres iceberg catalog encode index pipeline destination
+                config serve cli_display cli_settings run)
 set(_firn_objects)
 foreach(room IN LISTS _firn_rooms)
   list(APPEND _firn_objects $<TARGET_OBJECTS:firn_${room}>)
@@ -28,7 +29,7 @@ target_include_directories(firn_library INTERFACE $<BUILD_INTERFACE:${PROJECT_SO
 # firnConfig.cmake finds what stands here.
 target_link_libraries(firn_library INTERFACE
   fmt::fmt spdlog::spdlog prometheus-cpp::core RocksDB::rocksdb-shared PostgreSQL::PostgreSQL SQLite::SQLite3 CURL::libcurl
-  OpenSSL::Crypto roaring::roaring Threads::Threads
+  OpenSSL::Crypto roaring::roaring Threads::Threads yaml-cpp PkgConfig::httplib
   $<BUILD_INTERFACE:firn::parquet> $<BUILD_INTERFACE:firn::arrow_s3>
   $<INSTALL_INTERFACE:firn::arrow_libraries>)
 add_library(firn::firn ALIAS firn_library)
@@ -135,5 +136,5 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "The library for applications that write their own data into Iceberg tables:
  headers, libraries and the CMake package.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
-    "firn (= ${PROJECT_VERSION}), libfmt-dev, libspdlog-dev, prometheus-cpp-dev, librocksdb-dev, libpq-dev, libsqlite3-dev, libcurl4-openssl-dev, libssl-dev, libroaring-dev")
+    "firn (= ${PROJECT_VERSION}), libfmt-dev, libspdlog-dev, prometheus-cpp-dev, librocksdb-dev, libpq-dev, libsqlite3-dev, libcurl4-openssl-dev, libssl-dev, libroaring-dev, libyaml-cpp-dev, libcpp-httplib-dev, libbrotli-dev, pkg-config")
 include(CPack)

@@ -87,15 +87,16 @@ def test_an_installed_program_needs_nothing_of_the_build(prefix, pipeline):
     pipeline.firn.stop()
 
 
-def test_applications_build_on_the_library(prefix, tmp_path, java):
+def test_applications_build_on_the_library(prefix, tmp_path, java, pipeline):
     """examples/ is a project of its own, which finds the library with find_package."""
     build = tmp_path / "build"
     run("cmake", "-S", REPOSITORY / "examples", "-B", build, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}", cwd=tmp_path)
     assert f"firn_DIR:PATH={prefix}/lib/cmake/firn" in (build / "CMakeCache.txt").read_text()
     run("ninja", "-C", build, cwd=tmp_path)
     lake = Lake(tmp_path / "lake", java)
-    for program in ("firn_example_destination", "firn_example_destination_c"):
+    for program in ("firn_example_destination", "firn_example_destination_c", "firn_example_postgres_to_iceberg"):
         expect_independent(build / program)
+    for program in ("firn_example_destination", "firn_example_destination_c"):
         for _ in range(2):  # The second time goes on where the first has ended.
             run(build / program, lake.warehouse, environment={})
     readings = lake.table("app", "readings").scan().to_arrow().sort_by("sensor").to_pydict()
@@ -103,6 +104,18 @@ def test_applications_build_on_the_library(prefix, tmp_path, java):
     rows = lake.table("app", "users").scan().to_arrow().sort_by("id").to_pydict()
     assert rows["id"] == [1, 2, 101, 102]
     assert [str(balance) for balance in rows["balance"]] == ["2.00", "0.00", "1.00", "1.00"]
+
+    # The whole of firn in a program, with flags.
+    pipeline.execute("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT n, 'v' FROM generate_series(1, 100) n")
+    lake = pipeline.firn.warehouse
+    command = [build / "firn_example_postgres_to_iceberg", "--source", pipeline.url, "--catalog-uri", f"sqlite://{lake}/catalog.db"]
+    command += ["--warehouse", lake, "--state-dir", tmp_path / "state", "--until-caught-up"]
+    environment = {"FIRN_SOURCE_SLOT": pipeline.database}
+    run(*command, environment=environment)
+    pipeline.execute("DELETE FROM t WHERE id <= 10; UPDATE t SET v = 'w' WHERE id <= 20")
+    run(*command, environment=environment)
+    pipeline.expect_equal("t", engines=("pyiceberg",))
+    run(*command[:3], environment={}, expected=2)
 
 
 def test_the_debian_package(prefix, tmp_path):
@@ -134,7 +147,7 @@ def test_the_debian_package(prefix, tmp_path):
 def context_files():
     """What .dockerignore leaves: all is ignored but what is named again."""
     named = [line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")]
-    known = run("git", "ls-files").splitlines()
+    known = run("git", "ls-files", "-co", "--exclude-standard").splitlines()
     for pattern in named:
         yield from (file for file in known if file == pattern or file.startswith(pattern + "/"))
 

@@ -1,7 +1,5 @@
 #include "config/config.h"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -67,16 +65,6 @@ Result<std::string> ReadFile(const std::string& path) {
   return MakeError(ErrorKind::kInvalidConfig,
                    "cannot read the configuration {}: {} ('firn config example' prints one to start from)", path,
                    errno != 0 ? std::strerror(errno) : "reading failed");
-}
-
-Environment ProcessEnvironment() {
-  Environment environment;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    const std::string_view text(*entry);
-    const size_t equals = text.find('=');
-    if (equals != std::string_view::npos) environment.emplace(text.substr(0, equals), text.substr(equals + 1));
-  }
-  return environment;
 }
 
 }  // namespace

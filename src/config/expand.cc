@@ -1,5 +1,7 @@
 #include "config/expand.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cctype>
 
@@ -34,6 +36,16 @@ Result<std::string> Lookup(std::string_view inside, const Environment& environme
 }
 
 }  // namespace
+
+Environment ProcessEnvironment() {
+  Environment environment;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const size_t equals = text.find('=');
+    if (equals != std::string_view::npos) environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return environment;
+}
 
 Result<std::string> ExpandVariables(std::string_view text, const Environment& environment) {
   std::string out;

@@ -10,6 +10,8 @@
 namespace firn::config {
 
 using Environment = std::map<std::string, std::string>;
+/// Of this process.
+Environment ProcessEnvironment();
 
 /// `text` with ${VAR} replaced by the variable, ${VAR:-default} by the default where the variable is not set or empty,
 /// and $$ by a dollar sign. Any other '$' stays. kInvalidConfig, with no value in its message, when a variable without

@@ -17,6 +17,7 @@
 
 #include "base/try.h"
 #include "iceberg/field_values.h"
+#include "iceberg/row_bytes.h"
 #include "storage/arrow_error.h"
 
 namespace firn::iceberg {
@@ -417,19 +418,21 @@ Result<AvroColumns> AvroColumns::Make(const AvroType& record, const Schema& proj
   return made;
 }
 
-Result<std::shared_ptr<arrow::RecordBatch>> AvroColumns::Decode(const AvroReader::Block& block) {
-  AvroDecoder decoder(block.bytes);
+Result<std::shared_ptr<arrow::RecordBatch>> AvroColumns::Decode(AvroDecoder& decoder, int64_t& left) {
   Appender appender(decoder);
   auto& builder = static_cast<arrow::StructBuilder&>(*plan_->builder);
   builder.Reset();
-  for (int64_t i = 0; i < block.records && decoder.ok(); ++i) {
+  const size_t begin = decoder.rest().size();
+  for (; left > 0 && decoder.ok() && begin - decoder.rest().size() < static_cast<size_t>(kBatchBytes); --left) {
     TRY_VOID(storage::FromArrow(builder.Append(), "decoding Avro"));
     const arrow::Status appended = appender.Record(*plan_->stored, *plan_, builder);
     TRY_VOID(decoder.status());
     TRY_VOID(storage::FromArrow(appended, "decoding Avro"));
   }
   TRY_VOID(decoder.status());
-  if (!decoder.rest().empty()) return MakeError(ErrorKind::kCorrupt, "a block with bytes after its last record");
+  if (left == 0 && !decoder.rest().empty()) {
+    return MakeError(ErrorKind::kCorrupt, "a block with bytes after its last record");
+  }
   TRY(const auto rows, storage::FromArrow(builder.Finish(), "decoding Avro"));
   const auto& columns = static_cast<const arrow::StructArray&>(*rows);
   return arrow::RecordBatch::Make(schema_, rows->length(), columns.fields());

@@ -22,8 +22,9 @@ class AvroColumns {
   AvroColumns(AvroColumns&&) noexcept;
   AvroColumns& operator=(AvroColumns&&) noexcept;
 
-  /// The records of a block.
-  Result<std::shared_ptr<arrow::RecordBatch>> Decode(const AvroReader::Block& block);
+  /// The next records of a block that `decoder` reads, about kBatchBytes of them at a time; `left`, those that are
+  /// still to come, is counted down.
+  Result<std::shared_ptr<arrow::RecordBatch>> Decode(AvroDecoder& decoder, int64_t& left);
 
   /// How a value in the file becomes one in a column.
   struct Plan;

@@ -2,7 +2,9 @@
 #include <arrow/record_batch.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "base/try.h"
@@ -16,7 +18,7 @@ namespace {
 
 using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
 
-/// An Avro file as one group whose batches are its blocks. Holds one block at a time.
+/// An Avro file as one group whose batches are its blocks, the large ones in parts. Holds one block at a time.
 class AvroRowGroups : public RowGroups {
  public:
   Status Open(storage::FileStore& store, const DataFile& file, const Schema& projection, const ColumnContext& context) {
@@ -31,20 +33,31 @@ class AvroRowGroups : public RowGroups {
   int64_t rows(int) const override { return kUnknownRows; }
 
   Result<Batches> Open(int) override {
-    return [this, position = blocks_begin_]() mutable -> Result<BatchPtr> {
+    return [this, position = blocks_begin_, open = std::shared_ptr<OpenBlock>()]() mutable -> Result<BatchPtr> {
+      if (open && open->left > 0) return columns_->Decode(open->decoder, open->left);
+      open.reset();
       if (position == size_) return nullptr;
       TRY(const std::string head, Read(position, static_cast<int64_t>(AvroReader::kBlockHeadBytes)));
       TRY(const size_t block_size, reader_->BlockSize(head));
       TRY(const std::string bytes, Read(position, static_cast<int64_t>(block_size)));
-      TRY(const AvroReader::Block block, reader_->DecodeBlock(bytes));
+      TRY(AvroReader::Block block, reader_->DecodeBlock(bytes));
       position += static_cast<int64_t>(bytes.size());
-      return columns_->Decode(block);
+      open = std::make_shared<OpenBlock>(std::move(block));
+      return columns_->Decode(open->decoder, open->left);
     };
   }
 
   Result<BatchPtr> Project(const BatchPtr& batch) override { return batch; }
 
  private:
+  /// The block that is being decoded.
+  struct OpenBlock {
+    explicit OpenBlock(AvroReader::Block block) : bytes(std::move(block.bytes)), left(block.records), decoder(bytes) {}
+    const std::string bytes;
+    int64_t left;
+    AvroDecoder decoder;
+  };
+
   /// Reads as much of the file as its header takes: the schema, whose size nothing tells.
   Status ReadHeader() {
     for (int64_t bytes = 64 << 10;; bytes *= 8) {

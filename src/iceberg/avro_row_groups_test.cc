@@ -168,8 +168,10 @@ TEST_F(AvroFileTest, ReadsRowsByPositionOverManyBlocks) {
   const Schema projection{.fields = {Column(1, "n", TypeId::kLong)}};
   auto reader = DataFileReader::Open(*store_, file, projection).value();
   const std::vector<int64_t> positions = {0, 70, 71, 499};
-  EXPECT_TRUE(SameRows(*reader->ReadRows(positions).value(), *Rows(projection, "[[0], [70], [71], [499]]")));
-  EXPECT_FALSE(reader->ReadRows(std::vector<int64_t>{500}).has_value());
+  EXPECT_TRUE(SameRows(*ReadRows(*reader, positions).value(), *Rows(projection, "[[0], [70], [71], [499]]")));
+  EXPECT_TRUE(
+      SameRows(*ReadRows(*reader, {70, 70, 499, 499}).value(), *Rows(projection, "[[70], [70], [499], [499]]")));
+  EXPECT_FALSE(ReadRows(*reader, {500}).has_value());
   int64_t rows = 0, batches = 0;
   while (const auto batch = reader->Next().value()) {
     rows += batch->num_rows();
@@ -177,6 +179,37 @@ TEST_F(AvroFileTest, ReadsRowsByPositionOverManyBlocks) {
   }
   EXPECT_EQ(rows, 500);
   EXPECT_GT(batches, 1) << "one block at a time";
+}
+
+TEST_F(AvroFileTest, ReadsALargeBlockInParts) {
+  // One block, as a writer with a long sync interval makes it.
+  AvroEncoder records;
+  const std::string wide(99'994, 'x');
+  for (int64_t i = 100'000; i < 100'400; ++i) {
+    records.Long(i);
+    records.Bytes(std::to_string(i) + wide);
+  }
+  const std::string schema =
+      R"({"type":"record","name":"table","fields":[{"name":"n","type":"long","field-id":1},{"name":"s","type":"string","field-id":2}]})";
+  std::string content = AvroWriter(schema, {}, BlockCodec::kNone).Finish().value();
+  const std::string marker = content.substr(content.size() - 16);
+  AvroEncoder head;
+  head.Long(400);
+  head.Bytes(records.bytes());
+  const DataFile file{.file_path = Location("x.avro"), .file_format = "AVRO"};
+  ASSERT_TRUE(store_->Write(file.file_path, content + head.bytes() + marker).has_value());
+  const Schema projection{.fields = {Column(1, "n", TypeId::kLong), Column(2, "s", TypeId::kString)}};
+  auto reader = DataFileReader::Open(*store_, file, projection).value();
+  int64_t rows = 0;
+  while (const auto batch = reader->Next().value()) {
+    EXPECT_LE(batch->num_rows() * 100'000, 2 * kBatchBytes);
+    for (int64_t i = 0; i < batch->num_rows(); ++i, ++rows) {
+      ASSERT_EQ(static_cast<const arrow::Int64Array&>(*batch->column(0)).Value(i), 100'000 + rows);
+    }
+  }
+  EXPECT_EQ(rows, 400);
+  const auto some = ReadRows(*reader, {0, 0, 399}).value();
+  EXPECT_EQ(static_cast<const arrow::Int64Array&>(*some->column(0)).Value(2), 100'399);
 }
 
 TEST_F(AvroFileTest, RefusesATypeThatTheColumnNeverHad) {

@@ -1,13 +1,14 @@
 #include "iceberg/data_file_reader.h"
 
 #include <arrow/array.h>
-#include <arrow/array/builder_primitive.h>
+#include <arrow/buffer.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/datum.h>
 #include <arrow/record_batch.h>
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -23,13 +24,13 @@ using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
 
 class RowGroupReader : public DataFileReader {
  public:
-  RowGroupReader(std::string location, std::shared_ptr<arrow::Schema> schema, std::unique_ptr<RowGroups> groups)
-      : location_(std::move(location)), schema_(std::move(schema)), groups_(std::move(groups)) {}
+  RowGroupReader(std::string location, std::unique_ptr<RowGroups> groups)
+      : location_(std::move(location)), groups_(std::move(groups)) {}
 
   Result<BatchPtr> Next() override { return NextBatch().Context("reading {}", location_); }
 
-  Result<BatchPtr> ReadRows(std::span<const int64_t> positions) override {
-    return ReadPositions(positions).Context("reading {}", location_);
+  Status ReadRows(std::span<const int64_t> positions, const RowsSink& sink) override {
+    return ReadPositions(positions, sink).Context("reading {}", location_);
   }
 
  private:
@@ -48,58 +49,70 @@ class RowGroupReader : public DataFileReader {
     }
   }
 
-  Result<BatchPtr> ReadPositions(std::span<const int64_t> positions) {
+  Status ReadPositions(std::span<const int64_t> positions, const RowsSink& sink) {
     if (!positions.empty() && (positions.front() < 0 || !std::ranges::is_sorted(positions))) {
       return MakeError(ErrorKind::kInternal, "positions {} to {} are not in order", positions.front(),
                        positions.back());
     }
-    std::vector<BatchPtr> parts;
     size_t next = 0;
     int64_t begin = 0;
     for (int group = 0; group < groups_->count() && next < positions.size(); ++group) {
       const int64_t rows = groups_->rows(group);
-      if (positions[next] - begin < rows) TRY_VOID(ReadGroup(group, begin, positions, next, parts));
+      if (positions[next] - begin < rows) TRY_VOID(ReadGroup(group, begin, positions, next, sink));
       if (rows != RowGroups::kUnknownRows) begin += rows;
     }
     if (next < positions.size()) {
       return MakeError(ErrorKind::kInternal, "position {} is behind its last row", positions[next]);
     }
-    if (parts.empty()) return storage::FromArrow(arrow::RecordBatch::MakeEmpty(schema_), "making an empty batch");
-    if (parts.size() == 1) return parts.front();
-    return storage::FromArrow(arrow::ConcatenateRecordBatches(parts), "joining rows");
+    return {};
   }
 
-  /// Takes the rows of one group, which begins at `begin`, from positions[next] on; `next` is then past them.
-  Status ReadGroup(int group, int64_t begin, std::span<const int64_t> positions, size_t& next,
-                   std::vector<BatchPtr>& parts) {
+  /// Gives the rows of one group, which begins at `begin`, from positions[next] on; `next` is then past them.
+  Status ReadGroup(int group, int64_t begin, std::span<const int64_t> positions, size_t& next, const RowsSink& sink) {
     const int64_t rows_in_group = groups_->rows(group);
-    const int64_t first = begin;
+    const int64_t group_begin = begin;
     TRY(const auto batches, groups_->Open(group));
-    while (next < positions.size() && positions[next] - first < rows_in_group) {
+    while (next < positions.size() && positions[next] - group_begin < rows_in_group) {
       TRY(auto batch, batches());
       if (!batch) {
         if (rows_in_group == RowGroups::kUnknownRows) return {};
         return MakeError(ErrorKind::kCorrupt, "row group {} ends early", group);
       }
       const int64_t end = begin + batch->num_rows();
-      arrow::Int64Builder rows;
-      for (; next < positions.size() && positions[next] < end; ++next) {
-        TRY_VOID(storage::FromArrow(rows.Append(positions[next] - begin), "taking rows"));
-      }
+      std::vector<int64_t> rows;
+      const size_t first = next;
+      for (; next < positions.size() && positions[next] < end; ++next) rows.push_back(positions[next] - begin);
       begin = end;
-      if (rows.length() == 0) continue;
-      TRY(auto projected, groups_->Project(batch));
-      TRY(auto indices, storage::FromArrow(rows.Finish(), "taking rows"));
-      TRY(const auto taken, storage::FromArrow(arrow::compute::Take(arrow::Datum(projected), arrow::Datum(indices),
+      if (rows.empty()) continue;
+      TRY(batch, groups_->Project(batch));
+      TRY_VOID(Give(std::move(batch), rows, first, sink));
+    }
+    return {};
+  }
+
+  /// Gives rows of a batch; `first` is the index of rows[0] among all positions.
+  static Status Give(BatchPtr batch, std::span<const int64_t> rows, size_t first, const RowsSink& sink) {
+    const bool repeated = std::ranges::adjacent_find(rows) != rows.end();
+    if (!repeated && std::ssize(rows) == batch->num_rows()) return sink(batch, first);
+    while (!rows.empty()) {
+      // Without repetitions they are no larger than the batch.
+      size_t count = repeated ? 0 : rows.size();
+      for (int64_t bytes = 0; count < rows.size() && bytes < kBatchBytes; ++count) {
+        bytes += RowBytes(*batch, rows[count]);
+      }
+      const arrow::Int64Array indices(static_cast<int64_t>(count), arrow::Buffer::Wrap(rows.data(), count));
+      TRY(const auto taken, storage::FromArrow(arrow::compute::Take(arrow::Datum(batch), arrow::Datum(indices),
                                                                     arrow::compute::TakeOptions::NoBoundsCheck()),
                                                "taking rows"));
-      parts.push_back(taken.record_batch());
+      rows = rows.subspan(count);
+      if (rows.empty()) batch.reset();
+      TRY_VOID(sink(taken.record_batch(), first));
+      first += count;
     }
     return {};
   }
 
   const std::string location_;
-  const std::shared_ptr<arrow::Schema> schema_;
   const std::unique_ptr<RowGroups> groups_;
   int group_ = 0;               ///< The one that Next opens next.
   RowGroups::Batches batches_;  ///< Those of the group that Next is in.
@@ -141,9 +154,8 @@ Result<std::unique_ptr<RowGroups>> OpenRowGroups(storage::FileStore& store, cons
 
 Result<std::unique_ptr<DataFileReader>> DataFileReader::Open(storage::FileStore& store, const DataFile& file,
                                                              const Schema& projection, const ColumnContext& context) {
-  TRY(auto schema, ToArrowSchema(projection));
   TRY(auto groups, OpenRowGroups(store, file, projection, context).Context("reading {}", file.file_path));
-  return std::make_unique<RowGroupReader>(file.file_path, std::move(schema), std::move(groups));
+  return std::make_unique<RowGroupReader>(file.file_path, std::move(groups));
 }
 
 Result<std::unique_ptr<DataFileReader>> DataFileReader::Open(storage::FileStore& store, const std::string& location,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -34,10 +35,15 @@ class DataFileReader {
                                                       const Schema& projection);
 
   /// The next rows in file order, from position 0; null at the end. Deleted rows are included: positions count them.
+  /// About kBatchBytes at a time, or a row (row_bytes.h).
   virtual Result<std::shared_ptr<arrow::RecordBatch>> Next() = 0;
-  /// The rows at these ascending positions, in that order. Of Parquet and ORC, reads only the row groups that hold
-  /// them.
-  virtual Result<std::shared_ptr<arrow::RecordBatch>> ReadRows(std::span<const int64_t> positions) = 0;
+
+  /// Takes some of the rows that were asked for: row i of `rows` is the one at positions[first + i].
+  using RowsSink = std::function<Status(const std::shared_ptr<arrow::RecordBatch>& rows, size_t first)>;
+  /// Gives the rows at these ascending positions, in that order, in parts that are as large as Next's; a position may
+  /// stand more than once. Of Parquet and ORC, reads only the row groups that hold them, each once. An error of the
+  /// sink ends it.
+  virtual Status ReadRows(std::span<const int64_t> positions, const RowsSink& sink) = 0;
 };
 
 /// The reader of a table's file: with the table's name mapping and the file's partition values.

@@ -82,12 +82,57 @@ TEST_F(DataFileReaderTest, ReadsRowsByPositionAcrossRowGroups) {
   ASSERT_EQ(file.split_offsets.size(), 4u);
   auto reader = DataFileReader::Open(*store_, file, schema).value();
   const std::vector<int64_t> positions = {0, 2, 3, 9};
-  EXPECT_TRUE(
-      SameRows(*reader->ReadRows(positions).value(), *Rows(schema, R"([[0, "s0"], [2, "s2"], [3, "s3"], [9, "s9"]])")));
-  EXPECT_EQ(reader->ReadRows({}).value()->num_rows(), 0);
-  const std::vector<int64_t> beyond = {10};
-  EXPECT_FALSE(reader->ReadRows(beyond).has_value());
+  EXPECT_TRUE(SameRows(*ReadRows(*reader, positions).value(),
+                       *Rows(schema, R"([[0, "s0"], [2, "s2"], [3, "s3"], [9, "s9"]])")));
+  const std::vector<int64_t> repeated = {2, 2, 3, 3, 3};
+  EXPECT_TRUE(SameRows(*ReadRows(*reader, repeated).value(),
+                       *Rows(schema, R"([[2, "s2"], [2, "s2"], [3, "s3"], [3, "s3"], [3, "s3"]])")));
+  const auto unasked = [](const auto&, size_t) { return Status(MakeError(ErrorKind::kInternal, "not asked for")); };
+  EXPECT_TRUE(reader->ReadRows({}, unasked).has_value());
+  EXPECT_EQ(reader->ReadRows(std::vector<int64_t>{1}, unasked).error().kind(), ErrorKind::kInternal);
+  EXPECT_FALSE(ReadRows(*reader, {10}).has_value());
+  EXPECT_FALSE(ReadRows(*reader, {3, 2}).has_value());
   EXPECT_EQ(reader->Next().value()->num_rows(), 3) << "reading by position leaves the sequence alone";
+}
+
+TEST_F(DataFileReaderTest, ReadsWideRowsAFewAtATime) {
+  const Schema schema{.fields = {Column(1, "n", TypeId::kLong), Column(2, "s", TypeId::kString)}};
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+  for (int64_t first = 0; first < 500; first += 100) batches.push_back(WideRows(schema, first, 100, 100'000));
+  const DataFile file = Write("x.parquet", schema, batches, {.row_group_rows = 300});
+  ASSERT_EQ(file.split_offsets.size(), 2u);
+  auto reader = DataFileReader::Open(*store_, file, schema).value();
+  ExpectBoundedParts(*reader, 500, 100'000);
+}
+
+TEST_F(DataFileReaderTest, ReadsIncompressibleRowsAFewAtATime) {
+  const Schema schema{.fields = {Column(1, "n", TypeId::kLong), Column(2, "s", TypeId::kString)}};
+  const DataFile file =
+      Write("x.parquet", schema, {WideRows(schema, 0, 60, 1'000'000)}, {.compression = Compression::kNone});
+  ASSERT_GT(file.file_size_in_bytes, 60'000'000) << "enough to be read page by page";
+  auto reader = DataFileReader::Open(*store_, file, schema).value();
+  ExpectBoundedParts(*reader, 60, 1'000'000);
+}
+
+TEST_F(DataFileReaderTest, CountsEachUseOfAValueInADictionary) {
+  const Schema schema{.fields = {Column(1, "n", TypeId::kLong), Column(2, "s", TypeId::kString)}};
+  arrow::Int64Builder numbers;
+  arrow::StringBuilder texts;
+  for (int i = 0; i < 5'000; ++i) {
+    ASSERT_TRUE(numbers.Append(i).ok());
+    ASSERT_TRUE(texts.Append(std::string(10'000, static_cast<char>('a' + i % 5))).ok());
+  }
+  const DataFile file =
+      Write("x.parquet", schema,
+            {arrow::RecordBatch::Make(ToArrowSchema(schema).value(), 5'000, {*numbers.Finish(), *texts.Finish()})});
+  ASSERT_LT(file.file_size_in_bytes, 1'000'000);
+  auto reader = DataFileReader::Open(*store_, file, schema).value();
+  int64_t rows = 0;
+  while (const auto batch = reader->Next().value()) {
+    EXPECT_LE(batch->num_rows() * 10'000, 2 * kBatchBytes);
+    rows += batch->num_rows();
+  }
+  EXPECT_EQ(rows, 5'000);
 }
 
 TEST_F(DataFileReaderTest, SaysThatAFileIsNoParquet) {

@@ -36,6 +36,13 @@ namespace {
 constexpr int64_t kRowGroupBytesMax = 64 << 20;
 /// What a batch takes beside its values, by column: array, buffers and their padding.
 constexpr int64_t kBatchOverheadBytes = 512;
+/// Parquet looks at a page's size whenever it has taken so many rows: wide rows are given it in fewer at a time, so
+/// that a page is not many times this size.
+constexpr int64_t kPageRows = 1024;
+constexpr int64_t kPageBytes = 1 << 20;
+/// A column with values of this size has neither statistics, which would copy the values several times (and are too
+/// large to be kept, above 4 kB), nor a dictionary.
+constexpr int64_t kLargeValueBytes = 1 << 20;
 
 parquet::Compression::type ToParquet(Compression compression) {
   switch (compression) {
@@ -156,6 +163,34 @@ Status CheckRequired(const arrow::Array& array, const Field& field, const std::s
   }
 }
 
+template <typename ArrayType>
+bool HoldsLargeString(const arrow::Array& array) {
+  const auto& strings = static_cast<const ArrayType&>(array);
+  if (strings.total_values_length() < kLargeValueBytes) return false;
+  for (int64_t i = 0; i < strings.length(); ++i) {
+    if (strings.value_length(i) >= kLargeValueBytes) return true;
+  }
+  return false;
+}
+
+/// Has any string or binary of the column, at whatever depth, kLargeValueBytes?
+bool HoldsLargeValue(const arrow::Array& array) {
+  switch (array.type_id()) {
+    case arrow::Type::STRING:
+    case arrow::Type::BINARY:
+      return HoldsLargeString<arrow::BinaryArray>(array);
+    case arrow::Type::LIST:
+    case arrow::Type::MAP:
+      return HoldsLargeValue(*ListValues(static_cast<const arrow::ListArray&>(array)));
+    case arrow::Type::STRUCT: {
+      const arrow::ArrayVector fields = static_cast<const arrow::StructArray&>(array).fields();
+      return std::ranges::any_of(fields, [](const auto& field) { return HoldsLargeValue(*field); });
+    }
+    default:
+      return false;
+  }
+}
+
 /// The same data with `type`, which differs from its own in names and nullability alone. Null when it differs in more.
 /// A dictionary of `type` stays: Parquet writes it without looking up its values.
 std::shared_ptr<arrow::ArrayData> WithType(const std::shared_ptr<arrow::ArrayData>& data,
@@ -199,6 +234,7 @@ class ParquetFileWriter : public DataFileWriter {
     TRY(parquet_schema_, ToParquetSchema(schema_));
     for (const Field& field : schema_.fields) {
       holds_floats_.push_back(HoldsFloats(field.type));
+      has_large_values_.push_back(false);
       check_required_.push_back(field.required || HoldsRequired(field.type));
     }
     return {};
@@ -208,9 +244,9 @@ class ParquetFileWriter : public DataFileWriter {
     TRY(const std::shared_ptr<arrow::RecordBatch> rows, Accept(batch));
     for (int64_t offset = 0; offset < rows->num_rows();) {
       const int64_t count = std::min(rows->num_rows() - offset, options_.row_group_rows - held_rows_);
-      held_.push_back(rows->Slice(offset, count));
-      TRY(const int64_t bytes,
-          storage::FromArrow(arrow::util::ReferencedBufferSize(*held_.back()), "writing {}", location_));
+      const auto part = rows->Slice(offset, count);
+      TRY(const int64_t bytes, storage::FromArrow(arrow::util::ReferencedBufferSize(*part), "writing {}", location_));
+      held_.push_back({.rows = part, .bytes = bytes});
       held_bytes_ += bytes;
       held_rows_ += count;
       offset += count;
@@ -235,6 +271,14 @@ class ParquetFileWriter : public DataFileWriter {
 
   bool is_open() const override { return stream_ != nullptr; }
 
+  bool Suits(const arrow::RecordBatch& batch) const override {
+    if (!is_open()) return true;
+    for (size_t i = 0; i < has_large_values_.size(); ++i) {
+      if (!has_large_values_[i] && HoldsLargeValue(*batch.column(static_cast<int>(i)))) return false;
+    }
+    return true;
+  }
+
   Status Flush() override { return WriteRowGroup(); }
 
   Result<DataFile> Close() override {
@@ -256,6 +300,11 @@ class ParquetFileWriter : public DataFileWriter {
   }
 
  private:
+  struct Held {
+    std::shared_ptr<arrow::RecordBatch> rows;
+    int64_t bytes = 0;
+  };
+
   /// Runs a call to Parquet; after one that failed the file is of no use.
   template <typename Call>
   Status Do(Call&& call) {
@@ -265,7 +314,8 @@ class ParquetFileWriter : public DataFileWriter {
     return storage::FromArrow(status, "writing {}", location_);
   }
 
-  /// Opens the file: once the first row group is there, which tells what columns to write with a dictionary.
+  /// Opens the file: once the first row group is there, which tells what columns to write with a dictionary, and which
+  /// with statistics.
   Status Begin() {
     TRY(stream_, store_.OpenOutput(location_));
     parquet::WriterProperties::Builder properties;
@@ -276,8 +326,9 @@ class ParquetFileWriter : public DataFileWriter {
         ->max_row_group_length(options_.row_group_rows);
     for (size_t i = 0; i < schema_.fields.size(); ++i) {
       arrow::ArrayVector column;
-      for (const auto& batch : held_) column.push_back(batch->column(static_cast<int>(i)));
-      if (!WorthDictionary(column)) properties.disable_dictionary(schema_.fields[i].name);
+      for (const Held& held : held_) column.push_back(held.rows->column(static_cast<int>(i)));
+      has_large_values_[i] = std::ranges::any_of(column, [](const auto& part) { return HoldsLargeValue(*part); });
+      if (has_large_values_[i] || !WorthDictionary(column)) properties.disable_dictionary(schema_.fields[i].name);
     }
     for (const std::string& column : details_.delta_columns) {
       properties.disable_dictionary(column)->encoding(column, parquet::Encoding::DELTA_BINARY_PACKED);
@@ -289,7 +340,11 @@ class ParquetFileWriter : public DataFileWriter {
     leaves.Init(parquet_schema_);
     for (int i = 0; i < leaves.num_columns(); ++i) {
       const auto* leaf = leaves.Column(i);
-      if (leaf->logical_type()->is_UUID()) properties.disable_statistics(leaf->path());
+      const auto column = leaves.GetColumnRoot(i)->name();
+      const auto field = std::ranges::find(schema_.fields, column, &Field::name);
+      const bool is_large =
+          field != schema_.fields.end() && has_large_values_[static_cast<size_t>(field - schema_.fields.begin())];
+      if (is_large || leaf->logical_type()->is_UUID()) properties.disable_statistics(leaf->path());
     }
     parquet::ArrowWriterProperties::Builder arrow_properties;
     arrow_properties.set_use_threads(false);
@@ -309,7 +364,7 @@ class ParquetFileWriter : public DataFileWriter {
     if (!writer_) TRY_VOID(Begin());
     TRY_VOID(BeforeStep(Failpoint::kRowGroupWriteBefore));
     TRY_VOID(Do([&]() -> arrow::Status {
-      ARROW_ASSIGN_OR_RAISE(const auto table, arrow::Table::FromRecordBatches(arrow_schema_, held_));
+      ARROW_ASSIGN_OR_RAISE(const auto table, arrow::Table::FromRecordBatches(arrow_schema_, InPages()));
       return writer_->WriteTable(*table, held_rows_);
     }));
     AfterStep(Failpoint::kRowGroupWriteAfter);
@@ -317,6 +372,22 @@ class ParquetFileWriter : public DataFileWriter {
     written_rows_ += std::exchange(held_rows_, 0);
     held_bytes_ = 0;
     return {};
+  }
+
+  /// The held rows, the wide ones in slices of about a page.
+  arrow::RecordBatchVector InPages() const {
+    arrow::RecordBatchVector pages;
+    for (const Held& held : held_) {
+      const int64_t rows = held.rows->num_rows();
+      const int64_t rows_in_page =
+          held.bytes <= kPageBytes ? rows : std::max<int64_t>(1, kPageBytes / std::max<int64_t>(1, held.bytes / rows));
+      if (rows_in_page >= kPageRows) {
+        pages.push_back(held.rows);
+        continue;
+      }
+      for (int64_t row = 0; row < rows; row += rows_in_page) pages.push_back(held.rows->Slice(row, rows_in_page));
+    }
+    return pages;
   }
 
   /// The batch with the types of the file's columns, its required columns checked and its NaN counted.
@@ -357,11 +428,12 @@ class ParquetFileWriter : public DataFileWriter {
   std::shared_ptr<parquet::schema::GroupNode> parquet_schema_;
   std::vector<bool> holds_floats_;
   std::vector<bool> check_required_;
+  std::vector<bool> has_large_values_;  ///< By column; what the file's properties are made for.
   std::map<FieldId, int64_t> nan_counts_;
 
   std::shared_ptr<arrow::io::OutputStream> stream_;
   std::unique_ptr<parquet::arrow::FileWriter> writer_;
-  arrow::RecordBatchVector held_;  ///< The next row group's rows.
+  std::vector<Held> held_;  ///< The next row group's rows.
   int64_t held_rows_ = 0;
   int64_t held_bytes_ = 0;
   int64_t written_rows_ = 0;  ///< In row groups of the file.

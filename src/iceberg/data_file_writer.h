@@ -44,10 +44,14 @@ class DataFileWriter {
   virtual int64_t held_bytes() const = 0;
   /// Whether the file has been opened in the store.
   virtual bool is_open() const = 0;
+  /// Whether the open file is made for values as large as the batch's are; else writing them to it takes much more
+  /// memory than writing them to a new one.
+  virtual bool Suits(const arrow::RecordBatch& batch) const = 0;
   /// Makes a row group of the held rows now.
   virtual Status Flush() = 0;
   /// Finishes the file. Metrics and bounds are those that Java writes by default: counts for every column, bounds of
-  /// primitive columns, strings and binaries cut to 16 characters or bytes (upper bounds rounded up).
+  /// primitive columns, strings and binaries cut to 16 characters or bytes (upper bounds rounded up). A column with
+  /// values of a megabyte has neither bounds nor a count of nulls.
   virtual Result<DataFile> Close() = 0;
 };
 

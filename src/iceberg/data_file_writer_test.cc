@@ -3,6 +3,8 @@
 #include <arrow/io/interfaces.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <parquet/column_page.h>
+#include <parquet/column_reader.h>
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
 #include <parquet/schema.h>
@@ -309,6 +311,45 @@ TEST_F(DataFileWriterTest, EstimatesTheFileSizeAsItGrows) {
   const DataFile file = writer->Close().value();
   EXPECT_NEAR(static_cast<double>(last), static_cast<double>(file.file_size_in_bytes),
               static_cast<double>(file.file_size_in_bytes) * 0.2);
+}
+
+TEST_F(DataFileWriterTest, MakesNoStatisticsOfColumnsWithLargeValues) {
+  const Schema schema{.fields = {Column(1, "n", TypeId::kLong), Column(2, "s", TypeId::kString)}};
+  auto small = DataFileWriter::Open(*store_, Location("small.parquet"), schema, {}).value();
+  const auto large_rows = WideRows(schema, 0, 3, 1 << 20);
+  EXPECT_TRUE(small->Suits(*large_rows)) << "nothing is decided yet";
+  ASSERT_TRUE(small->Write(*WideRows(schema, 0, 3, 100)).has_value());
+  ASSERT_TRUE(small->Flush().has_value());
+  EXPECT_FALSE(small->Suits(*large_rows));
+  EXPECT_TRUE(small->Suits(*WideRows(schema, 0, 3, (1 << 20) - 1)));
+  EXPECT_EQ(small->Close()->lower_bounds.size(), 2u);
+
+  auto large = DataFileWriter::Open(*store_, Location("large.parquet"), schema, {}).value();
+  ASSERT_TRUE(large->Write(*large_rows).has_value());
+  ASSERT_TRUE(large->Flush().has_value());
+  EXPECT_TRUE(large->Suits(*large_rows));
+  ASSERT_TRUE(large->Write(*WideRows(schema, 3, 2, 1)).has_value());
+  const DataFile file = large->Close().value();
+  EXPECT_EQ(file.lower_bounds.size(), 1u);
+  EXPECT_EQ(file.lower_bounds.count(1), 1u);
+  EXPECT_EQ(file.null_value_counts.count(2), 0u);
+  EXPECT_EQ(file.value_counts.at(2), 5);
+  EXPECT_EQ(Read(Location("large.parquet"), schema)->num_rows(), 5);
+}
+
+TEST_F(DataFileWriterTest, WritesWideRowsInPagesOfAMegabyte) {
+  const Schema schema{.fields = {Column(1, "n", TypeId::kLong), Column(2, "s", TypeId::kString)}};
+  const DataFile file =
+      Write("x.parquet", schema, {WideRows(schema, 0, 100, 100'000)}, {.compression = Compression::kNone});
+  const auto parquet = parquet::ParquetFileReader::Open(store_->OpenInput(file.file_path).value());
+  auto pages = parquet->RowGroup(0)->GetColumnPageReader(1);
+  int count = 0;
+  while (const auto page = pages->NextPage()) {
+    EXPECT_LE(page->size(), 2 << 20);
+    ++count;
+  }
+  EXPECT_GE(count, 5);
+  EXPECT_EQ(Read(file.file_path, schema)->num_rows(), 100);
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ class OrcRowGroups : public RowGroups {
     std::shared_ptr<arrow::RecordBatchReader> batches;
     TRY_VOID(Decode(kFormat, [&]() -> arrow::Status {
       ARROW_RETURN_NOT_OK(reader_->Seek(stripe.first_row_id));
-      return reader_->NextStripeReader(kBatchRows, projection_->needed()).Value(&batches);
+      return reader_->NextStripeReader(BatchRows(stripe), projection_->needed()).Value(&batches);
     }));
     if (!batches) return MakeError(ErrorKind::kCorrupt, "an ORC stripe that is not there");
     return DecodedBatches(kFormat, std::move(batches));
@@ -52,6 +52,12 @@ class OrcRowGroups : public RowGroups {
   Result<BatchPtr> Project(const BatchPtr& batch) override { return projection_->Project(*batch); }
 
  private:
+  /// A stripe tells of its bytes in the file alone, of all columns, compressed.
+  static int64_t BatchRows(const arrow::adapters::orc::StripeInformation& stripe) {
+    constexpr int64_t kBytesOfStoredByte = 8;
+    return RowGroups::BatchRows(stripe.num_rows, stripe.length * kBytesOfStoredByte);
+  }
+
   /// Batches without columns: of ORC, no columns at all means all of them.
   static Batches CountRows(int64_t rows) {
     return [rows]() mutable -> Result<BatchPtr> {

@@ -17,11 +17,15 @@ class OrcFileTest : public ParquetTest {
   }
 
   DataFile WriteOrc(const arrow::FieldVector& fields, const std::string& json) {
-    const DataFile file{.file_path = Location("x.orc"), .file_format = "ORC"};
     const auto rows = arrow::json::ArrayFromJSONString(arrow::struct_(fields), json).ValueOrDie();
+    return WriteOrc({arrow::RecordBatch::FromStructArray(rows).ValueOrDie()});
+  }
+
+  DataFile WriteOrc(const arrow::RecordBatchVector& batches) {
+    const DataFile file{.file_path = Location("x.orc"), .file_format = "ORC"};
     auto sink = store_->OpenOutput(file.file_path).value();
     auto writer = arrow::adapters::orc::ORCFileWriter::Open(sink.get()).ValueOrDie();
-    EXPECT_TRUE(writer->Write(*arrow::RecordBatch::FromStructArray(rows).ValueOrDie()).ok());
+    for (const auto& batch : batches) EXPECT_TRUE(writer->Write(*batch).ok());
     EXPECT_TRUE(writer->Close().ok());
     EXPECT_TRUE(sink->Close().ok());
     return file;
@@ -70,8 +74,22 @@ TEST_F(OrcFileTest, ReadsRowsByPosition) {
   const DataFile file = WriteOrc({WithId(arrow::field("n", arrow::int64()), 1)}, "[[0], [1], [2], [3]]");
   const Schema projection{.fields = {Column(1, "n", TypeId::kLong)}};
   auto reader = DataFileReader::Open(*store_, file, projection).value();
-  EXPECT_TRUE(SameRows(*reader->ReadRows(std::vector<int64_t>{1, 3}).value(), *Rows(projection, "[[1], [3]]")));
+  EXPECT_TRUE(SameRows(*ReadRows(*reader, {1, 3}).value(), *Rows(projection, "[[1], [3]]")));
+  EXPECT_TRUE(SameRows(*ReadRows(*reader, {0, 3, 3}).value(), *Rows(projection, "[[0], [3], [3]]")));
   EXPECT_EQ(reader->Next().value()->num_rows(), 4);
+}
+
+TEST_F(OrcFileTest, ReadsWideRowsAFewAtATime) {
+  const Schema projection{.fields = {Column(1, "n", TypeId::kLong), Column(2, "s", TypeId::kString)}};
+  const auto schema =
+      arrow::schema({WithId(arrow::field("n", arrow::int64()), 1), WithId(arrow::field("s", arrow::utf8()), 2)});
+  arrow::RecordBatchVector batches;
+  for (int64_t first = 0; first < 400; first += 100) {
+    const auto rows = WideRows(projection, first, 100, 100'000);
+    batches.push_back(arrow::RecordBatch::Make(schema, rows->num_rows(), rows->columns()));
+  }
+  auto reader = DataFileReader::Open(*store_, WriteOrc(batches), projection).value();
+  ExpectBoundedParts(*reader, 400, 100'000);
 }
 
 TEST_F(OrcFileTest, RefusesAValueOfTheWrongWidth) {

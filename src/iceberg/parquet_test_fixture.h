@@ -2,18 +2,22 @@
 #pragma once
 
 #include <arrow/array.h>
+#include <arrow/array/builder_binary.h>
+#include <arrow/array/builder_primitive.h>
 #include <arrow/json/from_string.h>
 #include <arrow/record_batch.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "iceberg/data_file_reader.h"
 #include "iceberg/data_file_writer.h"
+#include "iceberg/row_bytes.h"
 #include "storage/local_file_store.h"
 
 namespace firn::iceberg {
@@ -31,6 +35,73 @@ inline std::shared_ptr<arrow::RecordBatch> Rows(const Schema& schema, const std:
   for (auto& field : fields) field = field->WithNullable(true);
   const auto rows = arrow::json::ArrayFromJSONString(arrow::struct_(fields), json).ValueOrDie();
   return arrow::RecordBatch::FromStructArray(rows).ValueOrDie();
+}
+
+/// Rows by position as one batch; the error of reading them.
+inline Result<std::shared_ptr<arrow::RecordBatch>> ReadRows(DataFileReader& reader,
+                                                            const std::vector<int64_t>& positions) {
+  arrow::RecordBatchVector parts;
+  size_t rows = 0;
+  const Status read = reader.ReadRows(positions, [&](const auto& part, size_t first) -> Status {
+    EXPECT_TRUE(part->ValidateFull().ok()) << part->ValidateFull();
+    EXPECT_EQ(first, rows);
+    rows += static_cast<size_t>(part->num_rows());
+    parts.push_back(part);
+    return {};
+  });
+  if (!read) return std::unexpected(read.error());
+  EXPECT_EQ(rows, positions.size());
+  return arrow::ConcatenateRecordBatches(parts).ValueOrDie();
+}
+
+/// Rows of a number (field 1) and a text (field 2) of `text_bytes`, which begins with the number.
+inline std::shared_ptr<arrow::RecordBatch> WideRows(const Schema& schema, int64_t first, int64_t count,
+                                                    size_t text_bytes) {
+  arrow::Int64Builder numbers;
+  arrow::StringBuilder texts;
+  for (int64_t i = first; i < first + count; ++i) {
+    EXPECT_TRUE(numbers.Append(i).ok());
+    std::string text = std::to_string(i);
+    text.resize(text_bytes, 'x');
+    EXPECT_TRUE(texts.Append(text).ok());
+  }
+  return arrow::RecordBatch::Make(ToArrowSchema(schema).value(), count, {*numbers.Finish(), *texts.Finish()});
+}
+
+/// Reads a file of WideRows, in order and by position, and looks at how large the parts are.
+inline void ExpectBoundedParts(DataFileReader& reader, int64_t rows, size_t text_bytes) {
+  int64_t next = 0, batches = 0;
+  const auto check = [&](const arrow::RecordBatch& part, const std::function<int64_t(int64_t)>& row_of) {
+    const auto& numbers = static_cast<const arrow::Int64Array&>(*part.column(0));
+    const auto& texts = static_cast<const arrow::StringArray&>(*part.column(1));
+    for (int64_t i = 0; i < part.num_rows(); ++i) {
+      ASSERT_EQ(numbers.Value(i), row_of(next + i));
+      ASSERT_EQ(texts.GetView(i).size(), text_bytes);
+      ASSERT_TRUE(texts.GetView(i).starts_with(std::to_string(numbers.Value(i))));
+    }
+    EXPECT_LE(part.num_rows() * static_cast<int64_t>(text_bytes), 2 * kBatchBytes);
+    next += part.num_rows();
+    ++batches;
+  };
+  while (const auto batch = reader.Next().value()) check(*batch, [](int64_t row) { return row; });
+  EXPECT_EQ(next, rows);
+  EXPECT_GE(batches, rows * static_cast<int64_t>(text_bytes) / (2 * kBatchBytes));
+
+  // Each third row, and the last one more often than a batch may hold.
+  std::vector<int64_t> positions;
+  for (int64_t row = 0; row < rows; row += 3) positions.push_back(row);
+  for (int64_t bytes = 0; bytes < 4 * kBatchBytes; bytes += static_cast<int64_t>(text_bytes)) {
+    positions.push_back(rows - 1);
+  }
+  next = batches = 0;
+  const Status read = reader.ReadRows(positions, [&](const auto& part, size_t first) -> Status {
+    EXPECT_EQ(first, static_cast<size_t>(next));
+    check(*part, [&](int64_t i) { return positions[static_cast<size_t>(i)]; });
+    return {};
+  });
+  EXPECT_TRUE(read.has_value()) << read.error().message();
+  EXPECT_EQ(next, static_cast<int64_t>(positions.size()));
+  EXPECT_GE(batches, 3);
 }
 
 class ParquetTest : public ::testing::Test {

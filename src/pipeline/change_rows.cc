@@ -32,21 +32,41 @@ RowOperation OperationOf(ChangeKind kind) {
 
 }  // namespace
 
+RowsOfChanges RowsOf(const TableBatch& batch, ChangeRange range) {
+  // Rows are in the order of the changes that brought them.
+  const auto extend = [](ChangeRange& rows, int32_t row) {
+    if (row < 0) return;
+    if (rows.end == 0) rows.first = row;
+    rows.end = row + 1;
+  };
+  RowsOfChanges found;
+  for (int32_t i = range.first; i < range.end; ++i) {
+    extend(found.rows, batch.changes[static_cast<size_t>(i)].row);
+    extend(found.old, batch.changes[static_cast<size_t>(i)].old);
+  }
+  return found;
+}
+
 Result<std::shared_ptr<arrow::RecordBatch>> MakeChangeRows(const TableLayout& layout, const TableBatch& batch,
+                                                           ChangeRange range,
                                                            const std::shared_ptr<arrow::RecordBatch>& rows) {
-  const auto& old_rows = batch.old_keys.batch;
+  const RowsOfChanges rows_of = RowsOf(batch, range);
+  std::shared_ptr<arrow::RecordBatch> old_rows;
+  if (rows_of.old.end > 0) {
+    old_rows = batch.old_keys.batch->Slice(rows_of.old.first, rows_of.old.end - rows_of.old.first);
+  }
   const int64_t new_count = rows ? rows->num_rows() : 0;
   arrow::Int64Builder source;  // By change: its row among the new ones and the old ones behind them, or none.
   std::vector<RowFacts> facts;
-  facts.reserve(batch.changes.size());
+  facts.reserve(static_cast<size_t>(range.end - range.first));
   TransactionCursor transactions(batch);
-  for (size_t i = 0; i < batch.changes.size(); ++i) {
-    const Change& change = batch.changes[i];
-    facts.push_back(FactsOf(OperationOf(change.kind), transactions.Of(static_cast<int32_t>(i))));
-    facts.back().before_key = change.old;
+  for (int32_t i = range.first; i < range.end; ++i) {
+    const Change& change = batch.changes[static_cast<size_t>(i)];
+    facts.push_back(FactsOf(OperationOf(change.kind), transactions.Of(i)));
+    if (change.old >= 0) facts.back().before_key = change.old - rows_of.old.first;
     const auto append = change.kind == ChangeKind::kTruncate ? source.AppendNull()
-                        : change.kind == ChangeKind::kDelete ? source.Append(new_count + change.old)
-                                                             : source.Append(change.row);
+                        : change.kind == ChangeKind::kDelete ? source.Append(new_count + facts.back().before_key)
+                                                             : source.Append(change.row - rows_of.rows.first);
     TRY_VOID(storage::FromArrow(append, "{}", kDoing));
   }
   TRY(const auto indices, storage::FromArrow(source.Finish(), "{}", kDoing));

@@ -16,9 +16,17 @@ class RecordBatch;
 
 namespace firn::pipeline {
 
-/// A row for each change of the batch, in order, with all columns of the layout. `rows`: batch.rows.batch with its
-/// unchanged values filled in; null where there are no rows.
+/// The rows of the batch that a change brings: [first, end) of batch.rows and of batch.old_keys.
+struct RowsOfChanges {
+  ChangeRange rows;
+  ChangeRange old;
+};
+RowsOfChanges RowsOf(const TableBatch& batch, ChangeRange range);
+
+/// A row for each of these changes of the batch, in order, with all columns of the layout. `rows`: those of the batch
+/// that RowsOf says, with their unchanged values filled in; null where there are none.
 Result<std::shared_ptr<arrow::RecordBatch>> MakeChangeRows(const TableLayout& layout, const TableBatch& batch,
+                                                           ChangeRange range,
                                                            const std::shared_ptr<arrow::RecordBatch>& rows);
 
 }  // namespace firn::pipeline

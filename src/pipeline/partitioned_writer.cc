@@ -51,12 +51,17 @@ Result<std::vector<PlacedRows>> PartitionedWriter::Write(const std::shared_ptr<a
   for (iceberg::PartitionRows& part : partitions) {
     std::string key = iceberg::PartitionKey(partitioner_.spec_id(), part.partition);
     auto position = files_.find(key);
-    const bool is_new = position == files_.end();
+    bool is_new = position == files_.end();
     if (is_new) {
+      TRY(position, Begin(part.partition, key));
+    }
+    TRY(const auto rows, TakeRows(batch, part.rows));
+    if (!is_new && !position->second.writer->Suits(*rows)) {
+      TRY_VOID(Close(position));
       TRY(position, Begin(part.partition, std::move(key)));
+      is_new = true;
     }
     File& file = position->second;
-    TRY(const auto rows, TakeRows(batch, part.rows));
     placed.push_back({.location = file.location,
                       .is_new_file = is_new,
                       .first_position = file.writer->rows(),

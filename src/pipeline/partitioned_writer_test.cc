@@ -220,5 +220,20 @@ TEST_F(PartitionedWriterTest, ClosesOneFileThatIsToBeRead) {
   EXPECT_EQ(writer_->files_begun(), 1u);
 }
 
+TEST_F(PartitionedWriterTest, BeginsAnotherFileForMuchLargerValues) {
+  Open({.memory = std::make_shared<RowMemory>(0)});  // Each batch is a row group at once.
+  const auto one_partition = [](int64_t) { return 1; };
+  Write(Batch(3, 10, one_partition));
+  Write(Batch(3, 10, one_partition));
+  EXPECT_EQ(begun_.size(), 1u);
+  Write(Batch(2, 1 << 20, one_partition));
+  EXPECT_EQ(begun_.size(), 2u);
+  Write(Batch(2, 1 << 20, one_partition));
+  Write(Batch(3, 10, one_partition));
+  const auto files = Finish();
+  EXPECT_THAT(files, SizeIs(2));
+  Check(files);
+}
+
 }  // namespace
 }  // namespace firn::pipeline

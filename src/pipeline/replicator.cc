@@ -387,6 +387,11 @@ Status Replicator::Flush(bool commit) {
     TRY_VOID(stream_->KeepAlive(kPollInterval));
     TRY_VOID(TakeOutcomes());
   }
+  // A few large rows take more than the budget: no others come in until they are written.
+  while (flushing_bytes_ > options_.flush.memory_bytes && committer_->jobs_in_flight() > 0) {
+    TRY_VOID(stream_->KeepAlive(kPollInterval));
+    TRY_VOID(TakeOutcomes());
+  }
   return {};
 }
 

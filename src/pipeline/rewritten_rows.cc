@@ -12,12 +12,6 @@
 #include "pipeline/standing_rows.h"
 
 namespace firn::pipeline {
-namespace {
-
-/// Rows in memory at a time.
-constexpr size_t kRowsPerRead = 16'384;
-
-}  // namespace
 
 Status ReadRewrittenRows(storage::FileStore& store, const TableLayout& layout, std::span<const RewrittenRow> rewritten,
                          std::span<const std::optional<index::RowPosition>> positions,
@@ -31,20 +25,19 @@ Status ReadRewrittenRows(storage::FileStore& store, const TableLayout& layout, s
     std::ranges::sort(rows);
     TRY(const std::string path, location(file));
     TRY(auto reader, iceberg::DataFileReader::Open(store, path, layout.schema));
-    for (size_t begin = 0; begin < rows.size(); begin += kRowsPerRead) {
-      const size_t end = std::min(rows.size(), begin + kRowsPerRead);
-      std::vector<int64_t> row_numbers;
+    std::vector<int64_t> row_numbers;
+    for (const auto& [row, i] : rows) row_numbers.push_back(row);
+    const auto rewrite = [&](const std::shared_ptr<arrow::RecordBatch>& batch, size_t first) -> Status {
       std::vector<RowFacts> facts;
-      for (size_t i = begin; i < end; ++i) {
-        row_numbers.push_back(rows[i].first);
-        facts.push_back(rewritten[rows[i].second].facts);
+      for (size_t i = first; i < first + static_cast<size_t>(batch->num_rows()); ++i) {
+        facts.push_back(rewritten[static_cast<size_t>(rows[i].second)].facts);
       }
-      TRY(const auto batch, reader->ReadRows(row_numbers).Context("reading rows that change from {}", path));
       TRY(const FallenRows fallen, Fall(layout, batch, facts));
       std::vector<int32_t> which;
-      for (const int64_t taken : fallen.taken) which.push_back(rows[begin + static_cast<size_t>(taken)].second);
-      if (!which.empty()) TRY_VOID(sink(fallen.rows, which));
-    }
+      for (const int64_t taken : fallen.taken) which.push_back(rows[first + static_cast<size_t>(taken)].second);
+      return which.empty() ? Status{} : sink(fallen.rows, which);
+    };
+    TRY_VOID(reader->ReadRows(row_numbers, rewrite).Context("reading rows that change"));
   }
   return {};
 }

@@ -25,8 +25,8 @@ using RewrittenRowsSink =
     std::function<Status(const std::shared_ptr<arrow::RecordBatch>& rows, std::span<const int32_t> rewritten)>;
 
 /// Reads the rows of `rewritten` that have a position (`positions[i]` is where removed_keys[i]'s row lies) and gives
-/// them as they are now (standing_rows.h), a bounded number at a time. `location` names an index file number's data
-/// file, which must be closed.
+/// them as they are now (standing_rows.h), a bounded number of bytes at a time. `location` names an index file number's
+/// data file, which must be closed.
 Status ReadRewrittenRows(storage::FileStore& store, const TableLayout& layout, std::span<const RewrittenRow> rewritten,
                          std::span<const std::optional<index::RowPosition>> positions,
                          const std::function<Result<std::string>(uint32_t)>& location, const RewrittenRowsSink& sink);

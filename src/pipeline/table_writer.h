@@ -32,6 +32,7 @@
 #include "pipeline/partitioned_writer.h"
 #include "pipeline/progress.h"
 #include "pipeline/table_batch.h"
+#include "pipeline/unchanged_values.h"
 #include "storage/file_store.h"
 
 namespace firn::pipeline {
@@ -96,6 +97,9 @@ class TableWriter {
   // table_writer_changes.cc: what the changes of a batch do
   Result<BatchKeys> EncodeBatchKeys(const TableBatch& batch) const;
   Status WriteChanges(const TableBatch& batch, ChangeRange range, const BatchKeys& keys);
+  /// The folded batch's live rows, with the values that they leave as they were.
+  Status AppendLiveRows(const TableBatch& batch, const FoldedBatch& folded, const BatchKeys& keys,
+                        const Positions& removed, IndexChanges& changes);
   FoldedBatch FoldChanges(const TableBatch& batch, ChangeRange range, const BatchKeys& keys) const;
   /// A TRUNCATE in a mode that keeps rows: those that stand are written again as fallen.
   Status FallAll(const RowFacts& facts);
@@ -110,9 +114,8 @@ class TableWriter {
   /// The index, which only unchanged values need: each key's latest row.
   Status EnsureLatestRows(const std::string& commit_id);
   Status IndexLatestRows();
-  /// The batch's rows with their unchanged values. `latest`: what its changes since the last TRUNCATE come down to.
-  Result<std::shared_ptr<arrow::RecordBatch>> FillFromLatestRows(const TableBatch& batch, const BatchKeys& keys,
-                                                                 FoldedBatch& latest);
+  /// Where the batch's unchanged values are. Gives what its changes since the last TRUNCATE come down to.
+  Result<FoldedBatch> FindLatestRows(const TableBatch& batch, const BatchKeys& keys, UnchangedValues& values);
 
   // table_writer_keys.cc: deletes by key
   /// Deletes the rows that have no position by their keys. Those whose values are needed get one.

@@ -13,6 +13,7 @@
 
 #include "base/try.h"
 #include "iceberg/data_file_reader.h"
+#include "iceberg/row_bytes.h"
 #include "iceberg/table_files.h"
 #include "index/key_codec.h"
 #include "observe/log.h"
@@ -57,27 +58,104 @@ std::vector<index::TableIndex::Change> LatestOf(std::vector<Candidate>& candidat
   return changes;
 }
 
+/// What a segment's changes may hold of the table's values, whose size is known only once they are read.
+constexpr int64_t kSegmentBytesMax = 4 * iceberg::kBatchBytes;
+
+/// Divides a batch into consecutive changes that are written at a time, so that their order stays.
+class SegmentPlan {
+ public:
+  SegmentPlan(const TableBatch& batch, const UnchangedValues& values)
+      : batch_(batch),
+        values_(values),
+        is_one_(values.empty() && batch.bytes <= static_cast<size_t>(kSegmentBytesMax)),
+        change_count_(static_cast<int32_t>(batch.changes.size())) {}
+
+  /// The first segment, or the one behind range(); false when there is none.
+  bool Next() {
+    range_.first = range_.end;
+    if (range_.first == change_count_) return false;
+    placed_ = 0;
+    if (is_one_) {
+      range_.end = change_count_;
+      return true;
+    }
+    for (int64_t bytes = 0; range_.end < change_count_; ++range_.end) {
+      const Change& change = batch_.changes[static_cast<size_t>(range_.end)];
+      if (change.row >= 0) bytes += values_.Bytes(change.row);
+      if (change.old >= 0) bytes += iceberg::RowBytes(*batch_.old_keys.batch, change.old);
+      const bool is_placed = change.row >= 0 && values_.PlaceOf(change.row).has_value();
+      const bool is_full = bytes > iceberg::kBatchBytes || (is_placed && placed_ >= placed_max_);
+      if (is_full && range_.end > range_.first) break;
+      if (is_placed) ++placed_;
+    }
+    return true;
+  }
+  ChangeRange range() const { return range_; }
+
+  /// The segment's rows are too large: it is to come again, with fewer of them.
+  void Shrink() {
+    range_.end = range_.first;
+    placed_max_ = std::max<int64_t>(1, placed_ / 4);
+  }
+  /// The segment had so many bytes of the table: the next may have as many rows as give a batch.
+  void Took(int64_t bytes) {
+    if (placed_ == 0) return;
+    const int64_t fitting = iceberg::kBatchBytes / std::max<int64_t>(1, bytes / placed_);
+    placed_max_ = std::clamp<int64_t>(fitting, 1, 4 * placed_);
+  }
+
+ private:
+  static constexpr int64_t kFirstRows = 16;
+
+  const TableBatch& batch_;
+  const UnchangedValues& values_;
+  const bool is_one_;
+  const int32_t change_count_;
+  ChangeRange range_;
+  int64_t placed_ = 0;               ///< Rows of the segment that have values of the table,
+  int64_t placed_max_ = kFirstRows;  ///< and how many it may have.
+};
+
 }  // namespace
 
 Status TableWriter::AppendChanges(const std::string& commit_id, const TableBatch& batch) {
-  const bool has_unchanged = !batch.rows.unchanged.empty();
   BatchKeys keys;
   FoldedBatch latest;
-  std::shared_ptr<arrow::RecordBatch> rows = batch.rows.batch;
-  if (index_ready_ || has_unchanged) {
+  UnchangedValues values(batch.rows);
+  if (index_ready_ || !values.empty()) {
     TRY_VOID(EnsureLatestRows(commit_id));
     TRY(keys, EncodeBatchKeys(batch));
-    TRY(rows, FillFromLatestRows(batch, keys, latest));
+    TRY(latest, FindLatestRows(batch, keys, values));
   }
-  TRY(const auto change_rows, MakeChangeRows(layout_, batch, rows));
   IndexChanges changes;
   EraseFromIndex(latest, {}, changes);
-  const KeyOfRow key_of = [&](size_t change) -> std::optional<std::string_view> {
-    const int32_t row = batch.changes[change].row;
-    if (row < 0 || !std::ranges::binary_search(latest.live_rows, row)) return std::nullopt;
-    return keys.rows[static_cast<size_t>(row)];
-  };
-  TRY_VOID(AppendRows(change_rows, key_of, changes));
+  UnchangedValuesReader reader(context_.store, layout_.schema, values);
+  SegmentPlan plan(batch, values);
+  while (plan.Next()) {
+    const ChangeRange range = plan.range();
+    const RowsOfChanges rows_of = RowsOf(batch, range);
+    std::shared_ptr<arrow::RecordBatch> rows;
+    if (rows_of.rows.end > 0 && values.empty()) {
+      rows = batch.rows.batch->Slice(rows_of.rows.first, rows_of.rows.end - rows_of.rows.first);
+    } else if (rows_of.rows.end > 0) {
+      std::vector<int32_t> wanted(static_cast<size_t>(rows_of.rows.end - rows_of.rows.first));
+      std::iota(wanted.begin(), wanted.end(), rows_of.rows.first);
+      TRY(rows, reader.Fill(wanted, kSegmentBytesMax));
+      if (!rows) {
+        plan.Shrink();
+        continue;
+      }
+    }
+    plan.Took(reader.fetched_bytes());
+    TRY(const auto change_rows, MakeChangeRows(layout_, batch, range, rows));
+    rows.reset();
+    const KeyOfRow key_of = [&](size_t change) -> std::optional<std::string_view> {
+      const int32_t row = batch.changes[static_cast<size_t>(range.first) + change].row;
+      if (row < 0 || !std::ranges::binary_search(latest.live_rows, row)) return std::nullopt;
+      return keys.rows[static_cast<size_t>(row)];
+    };
+    TRY_VOID(AppendRows(change_rows, key_of, changes));
+  }
   if (changes.empty()) return {};
   return index_->Apply(changes).Context("index of {}", name_);
 }
@@ -146,37 +224,33 @@ Status TableWriter::IndexLatestRows() {
   return {};
 }
 
-Result<std::shared_ptr<arrow::RecordBatch>> TableWriter::FillFromLatestRows(const TableBatch& batch,
-                                                                            const BatchKeys& keys,
-                                                                            FoldedBatch& latest) {
-  encode::EncodedRows rows = batch.rows;
+Result<FoldedBatch> TableWriter::FindLatestRows(const TableBatch& batch, const BatchKeys& keys,
+                                                UnchangedValues& values) {
+  FoldedBatch latest;
   const std::span<const Change> all(batch.changes);
-  auto fill = [&](ChangeRange range) -> Status {
+  const auto find = [&](ChangeRange range) -> Status {
     const auto changes = all.subspan(static_cast<size_t>(range.first), static_cast<size_t>(range.end - range.first));
     latest = Fold(changes, layout_.identity, keys.rows, keys.old, /*with_previous=*/true);
-    if (rows.unchanged.empty()) return {};
+    if (values.empty()) return {};
     TRY(const Positions positions, index_->Lookup(latest.removed_keys));
-    FoldedBatch every_row = latest;
-    every_row.live_rows.clear();
+    std::vector<int32_t> rows;
     for (const Change& change : changes) {
-      if (change.row >= 0) every_row.live_rows.push_back(change.row);
+      if (change.row >= 0) rows.push_back(change.row);
     }
-    TRY(rows.batch, FillUnchangedValues(context_.store, layout_.schema, rows, every_row, positions,
-                                        [this](uint32_t file) { return ReadableFile(file); }));
-    return {};
+    return values.Find(latest, rows, positions, [this](uint32_t file) { return ReadableFile(file); });
   };
   ChangeRange range;
   for (const Change& change : batch.changes) {
     if (change.kind == ChangeKind::kTruncate) {
-      TRY_VOID(fill(range));
+      TRY_VOID(find(range));
       TRY_VOID(CloseDataFiles());
       TRY_VOID(index_->Reset(pending_->commit_id));
       range.first = range.end + 1;
     }
     ++range.end;
   }
-  TRY_VOID(fill(range));
-  return rows.batch;
+  TRY_VOID(find(range));
+  return latest;
 }
 
 }  // namespace firn::pipeline

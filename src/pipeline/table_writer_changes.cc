@@ -1,11 +1,13 @@
 // What the changes of a batch do to a table, by its change mode; the rest of TableWriter is in table_writer.cc.
 #include <arrow/api.h>
 
+#include <iterator>
 #include <numeric>
 #include <utility>
 
 #include "base/try.h"
 #include "iceberg/data_file_reader.h"
+#include "iceberg/row_bytes.h"
 #include "index/key_codec.h"
 #include "pipeline/added_columns.h"
 #include "pipeline/fold_history.h"
@@ -17,6 +19,12 @@
 #include "pipeline/unchanged_values.h"
 
 namespace firn::pipeline {
+namespace {
+
+/// Of a larger batch its live rows are not copied all at once.
+constexpr size_t kTakenBytesMax = 4 * static_cast<size_t>(iceberg::kBatchBytes);
+
+}  // namespace
 
 Result<TableWriter::BatchKeys> TableWriter::EncodeBatchKeys(const TableBatch& batch) const {
   BatchKeys keys;
@@ -66,21 +74,34 @@ Status TableWriter::WriteChanges(const TableBatch& batch, ChangeRange range, con
                                };
                                return AppendRows(rows, key_of, changes);
                              }));
-  if (!folded.live_rows.empty()) {
-    std::shared_ptr<arrow::RecordBatch> rows = batch.rows.batch;
-    if (!batch.rows.unchanged.empty()) {
-      TRY(rows, FillUnchangedValues(context_.store, layout_.schema, batch.rows, folded, removed, location));
-    }
-    TRY(rows, TakeRows(rows, folded.live_rows));
-    TRY(rows, AddColumns(layout_, rows, folded.facts));
-    const KeyOfRow key_of = [&](size_t row) -> std::optional<std::string_view> {
-      if (!folded.facts.empty() && !Stands(folded.facts[row]) && !FindsFallenRows()) return std::nullopt;
-      return keys.rows[folded.live_rows[row]];
-    };
-    TRY_VOID(AppendRows(rows, key_of, changes));
-  }
+  if (!folded.live_rows.empty()) TRY_VOID(AppendLiveRows(batch, folded, keys, removed, changes));
   if (changes.empty()) return {};
   return index_->Apply(changes).Context("index of {}", name_);
+}
+
+Status TableWriter::AppendLiveRows(const TableBatch& batch, const FoldedBatch& folded, const BatchKeys& keys,
+                                   const Positions& removed, IndexChanges& changes) {
+  const auto key_of_live = [&](size_t live) -> std::optional<std::string_view> {
+    if (!folded.facts.empty() && !Stands(folded.facts[live]) && !FindsFallenRows()) return std::nullopt;
+    return keys.rows[static_cast<size_t>(folded.live_rows[live])];
+  };
+  const bool is_whole = std::ssize(folded.live_rows) == batch.rows.batch->num_rows();
+  if (batch.rows.unchanged.empty() && (is_whole || batch.bytes <= kTakenBytesMax)) {
+    TRY(auto rows, TakeRows(batch.rows.batch, folded.live_rows));
+    TRY(rows, AddColumns(layout_, rows, folded.facts));
+    return AppendRows(rows, key_of_live, changes);
+  }
+  UnchangedValues values(batch.rows);
+  TRY_VOID(values.Find(folded, folded.live_rows, removed, [this](uint32_t file) { return ReadableFile(file); }));
+  const auto append = [&](std::shared_ptr<arrow::RecordBatch> rows, std::span<const int32_t> which) -> Status {
+    std::vector<RowFacts> facts;
+    if (!folded.facts.empty()) {
+      for (const int32_t live : which) facts.push_back(folded.facts[static_cast<size_t>(live)]);
+    }
+    TRY(rows, AddColumns(layout_, rows, facts));
+    return AppendRows(rows, [&](size_t row) { return key_of_live(static_cast<size_t>(which[row])); }, changes);
+  };
+  return FillUnchangedValues(context_.store, layout_.schema, values, folded.live_rows, append);
 }
 
 void TableWriter::EraseFromIndex(const FoldedBatch& folded, const Positions& removed, IndexChanges& changes) const {

@@ -46,7 +46,11 @@ Status TransactionAssembler::Handle(std::string_view payload) {
 Status TransactionAssembler::Spool(postgres::Xid subtransaction, std::string_view payload) {
   TransactionSpool& spool = *streamed_.at(*open_stream_).spool;
   bytes_in_memory_ -= spool.bytes_in_memory();
-  spool.Append(subtransaction, payload);
+  if (payload.size() > options_.memory_bytes / 2) {
+    TRY_VOID(spool.AppendToFile(subtransaction, payload));
+  } else {
+    spool.Append(subtransaction, payload);
+  }
   bytes_in_memory_ += spool.bytes_in_memory();
   while (bytes_in_memory_ > options_.memory_bytes) {
     // The largest, so that blocks are long and few, however many transactions are open.

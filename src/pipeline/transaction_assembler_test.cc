@@ -136,6 +136,20 @@ TEST_F(TransactionAssemblerTest, SpoolsCompressed) {
   EXPECT_THAT(sink_.seen, ElementsAre("begin 30", value, value, "end 40"));
 }
 
+TEST_F(TransactionAssemblerTest, SpoolsMessagesOfManyPieces) {
+  std::string noise(9'000'001, '\0');
+  uint32_t state = 1;
+  for (char& byte : noise) byte = static_cast<char>('a' + ((state = state * 1'664'525 + 1'013'904'223) >> 28));
+  Feed({StreamStart(5, true), Insert("a", 5), Insert(noise, 5), Insert("b", 5), Insert(noise + "c", 5), StreamStop()});
+  EXPECT_LT(assembler_.spooled_bytes_in_memory(), 64u);
+  Feed({StreamCommit(5, 30, 40)});
+  ASSERT_EQ(sink_.seen.size(), 6u);
+  EXPECT_EQ(sink_.seen[1], "a");
+  EXPECT_TRUE(sink_.seen[2] == noise);
+  EXPECT_EQ(sink_.seen[3], "b");
+  EXPECT_TRUE(sink_.seen[4] == noise + "c");
+}
+
 TEST_F(TransactionAssemblerTest, SaysThatTheSpoolsDiskIsFull) {
   ASSERT_TRUE(ArmFailpoints("spool.write.before=enospc"));
   Feed({StreamStart(5, true)});

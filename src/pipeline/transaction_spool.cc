@@ -17,6 +17,9 @@ namespace {
 
 struct BlockHeader {
   uint64_t plain_bytes;
+};
+struct PieceHeader {
+  uint64_t plain_bytes;
   uint64_t stored_bytes;
 };
 struct RecordHeader {
@@ -24,6 +27,8 @@ struct RecordHeader {
   uint32_t length;
 };
 
+/// Large enough to compress well, small beside the records.
+constexpr size_t kPieceBytes = 4 << 20;
 /// The fastest level: it has to keep up with the stream.
 constexpr int kCompressionLevel = 1;
 
@@ -46,25 +51,52 @@ void TransactionSpool::Append(postgres::Xid xid, std::string_view message) {
   buffer_.append(message);
 }
 
+Status TransactionSpool::AppendToFile(postgres::Xid xid, std::string_view message) {
+  TRY_VOID(Spill());
+  TRY_VOID(OpenFile());
+  const RecordHeader header{xid, static_cast<uint32_t>(message.size())};
+  return WriteBlock({{reinterpret_cast<const char*>(&header), sizeof header}, message});
+}
+
 Status TransactionSpool::Spill() {
   if (buffer_.empty()) return {};
-  if (descriptor_ < 0) {
-    descriptor_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-    if (descriptor_ < 0) return storage::FromErrno(errno, "opening the spool file " + file_);
-  }
-  TRY(const auto codec, MakeCodec());
-  const auto* records = reinterpret_cast<const uint8_t*>(buffer_.data());
-  const auto plain_bytes = static_cast<int64_t>(buffer_.size());
-  std::string block(sizeof(BlockHeader) + static_cast<size_t>(codec->MaxCompressedLen(plain_bytes, records)), '\0');
-  auto* compressed = reinterpret_cast<uint8_t*>(block.data() + sizeof(BlockHeader));
-  TRY(const int64_t stored_bytes,
-      storage::FromArrow(
-          codec->Compress(plain_bytes, records, static_cast<int64_t>(block.size() - sizeof(BlockHeader)), compressed),
-          "compressing for the spool file {}", file_));
-  const BlockHeader header{static_cast<uint64_t>(plain_bytes), static_cast<uint64_t>(stored_bytes)};
-  std::memcpy(block.data(), &header, sizeof header);
+  TRY_VOID(OpenFile());
+  TRY_VOID(WriteBlock({buffer_}));
   std::string().swap(buffer_);
-  return Write(std::string_view(block).substr(0, sizeof header + static_cast<size_t>(stored_bytes)));
+  return {};
+}
+
+Status TransactionSpool::OpenFile() {
+  if (descriptor_ >= 0) return {};
+  descriptor_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+  if (descriptor_ < 0) return storage::FromErrno(errno, "opening the spool file " + file_);
+  return {};
+}
+
+Status TransactionSpool::WriteBlock(std::initializer_list<std::string_view> records) {
+  TRY(const auto codec, MakeCodec());
+  BlockHeader block{};
+  for (const std::string_view part : records) block.plain_bytes += part.size();
+  TRY_VOID(Write({reinterpret_cast<const char*>(&block), sizeof block}));
+  std::string piece;
+  for (std::string_view part : records) {
+    while (!part.empty()) {
+      const std::string_view plain = part.substr(0, kPieceBytes);
+      part.remove_prefix(plain.size());
+      const auto* bytes = reinterpret_cast<const uint8_t*>(plain.data());
+      const auto plain_bytes = static_cast<int64_t>(plain.size());
+      piece.resize(sizeof(PieceHeader) + static_cast<size_t>(codec->MaxCompressedLen(plain_bytes, bytes)));
+      TRY(const int64_t stored_bytes,
+          storage::FromArrow(
+              codec->Compress(plain_bytes, bytes, static_cast<int64_t>(piece.size() - sizeof(PieceHeader)),
+                              reinterpret_cast<uint8_t*>(piece.data() + sizeof(PieceHeader))),
+              "compressing for the spool file {}", file_));
+      const PieceHeader header{plain.size(), static_cast<uint64_t>(stored_bytes)};
+      std::memcpy(piece.data(), &header, sizeof header);
+      TRY_VOID(Write(std::string_view(piece).substr(0, sizeof header + static_cast<size_t>(stored_bytes))));
+    }
+  }
+  return {};
 }
 
 Status TransactionSpool::Write(std::string_view bytes) {
@@ -94,29 +126,47 @@ Status TransactionSpool::Read(char* to, uint64_t size, int64_t offset) const {
 }
 
 Status TransactionSpool::Replay(const Visitor& visit) {
-  TRY(const auto codec, MakeCodec());
-  std::string stored;
   std::string records;
   for (int64_t offset = 0; offset < file_bytes_;) {
-    BlockHeader header;
-    TRY_VOID(Read(reinterpret_cast<char*>(&header), sizeof header, offset));
-    offset += static_cast<int64_t>(sizeof header);
-    stored.resize(header.stored_bytes);
-    TRY_VOID(Read(stored.data(), header.stored_bytes, offset));
-    offset += static_cast<int64_t>(header.stored_bytes);
-    records.resize(header.plain_bytes);
-    TRY(const int64_t plain_bytes,
-        storage::FromArrow(
-            codec->Decompress(static_cast<int64_t>(stored.size()), reinterpret_cast<const uint8_t*>(stored.data()),
-                              static_cast<int64_t>(records.size()), reinterpret_cast<uint8_t*>(records.data())),
-            "reading the spool file {}", file_));
-    if (static_cast<uint64_t>(plain_bytes) != header.plain_bytes) {
-      return MakeError(ErrorKind::kCorrupt, "spool file {}: a block of {} bytes instead of {}", file_, plain_bytes,
-                       header.plain_bytes);
-    }
+    TRY_VOID(ReadBlock(offset, records));
     TRY_VOID(VisitRecords(records, visit));
   }
+  std::string().swap(records);
   return VisitRecords(buffer_, visit);
+}
+
+Status TransactionSpool::ReadBlock(int64_t& offset, std::string& records) const {
+  TRY(const auto codec, MakeCodec());
+  BlockHeader block;
+  TRY_VOID(Read(reinterpret_cast<char*>(&block), sizeof block, offset));
+  offset += static_cast<int64_t>(sizeof block);
+  if (records.capacity() < block.plain_bytes) std::string().swap(records);  // Else it would be copied.
+  records.resize(block.plain_bytes);
+  std::string piece;
+  for (size_t done = 0; done < records.size();) {
+    PieceHeader header;
+    TRY_VOID(Read(reinterpret_cast<char*>(&header), sizeof header, offset));
+    offset += static_cast<int64_t>(sizeof header);
+    if (header.plain_bytes == 0 || header.plain_bytes > records.size() - done) {
+      return MakeError(ErrorKind::kCorrupt, "spool file {}: a piece of {} bytes where {} are to come", file_,
+                       header.plain_bytes, records.size() - done);
+    }
+    piece.resize(header.stored_bytes);
+    TRY_VOID(Read(piece.data(), header.stored_bytes, offset));
+    offset += static_cast<int64_t>(header.stored_bytes);
+    TRY(const int64_t plain_bytes,
+        storage::FromArrow(
+            codec->Decompress(static_cast<int64_t>(piece.size()), reinterpret_cast<const uint8_t*>(piece.data()),
+                              static_cast<int64_t>(header.plain_bytes),
+                              reinterpret_cast<uint8_t*>(records.data() + done)),
+            "reading the spool file {}", file_));
+    if (static_cast<uint64_t>(plain_bytes) != header.plain_bytes) {
+      return MakeError(ErrorKind::kCorrupt, "spool file {}: a piece of {} bytes instead of {}", file_, plain_bytes,
+                       header.plain_bytes);
+    }
+    done += header.plain_bytes;
+  }
+  return {};
 }
 
 Status TransactionSpool::VisitRecords(std::string_view records, const Visitor& visit) {

@@ -187,6 +187,7 @@ class LibpqReplicationStream final : public ReplicationStream {
   /// The next frame that libpq holds already; empty when none is whole.
   Result<std::string_view> BufferedFrame() {
     char* frame = nullptr;
+    frame_.reset();  // First, for the sake of large ones.
     const int size = PQgetCopyData(raw(), &frame, /*async=*/1);
     frame_.reset(frame);
     if (size > 0) {

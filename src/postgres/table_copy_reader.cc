@@ -117,6 +117,7 @@ class LibpqTableCopyReader final : public TableCopyReader {
   Result<std::span<const WireValue>> Next() override {
     while (copying_) {
       char* data = nullptr;
+      row_.reset();  // First, for the sake of large ones.
       const int size = PQgetCopyData(raw(), &data, /*async=*/1);
       row_.reset(data);
       if (size > 0) [[likely]] {

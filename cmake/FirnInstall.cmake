@@ -14,7 +14,7 @@ file(RELATIVE_PATH _firn_from_bin /p/${CMAKE_INSTALL_BINDIR} /p/${FIRN_PRIVATE_L
 
 # --- The library: the rooms behind its headers, in one archive ---
 
-set(_firn_rooms base observe http storage postgres iceberg catalog encode index pipeline destination
+set(_firn_rooms base observe http storage postgres iceberg catalog encode index pipeline maintenance destination
                 config serve cli_display cli_settings run)
 set(_firn_objects)
 foreach(room IN LISTS _firn_rooms)

@@ -533,7 +533,7 @@ def test_large_values_that_an_update_leaves_alone_are_in_every_row(pipeline, cdc
 @MODES
 def test_killed_under_load_nothing_is_missing_and_nothing_is_there_twice(pipeline, cdc, model):
     watched = Watched(pipeline, **cdc, track_changes=True)
-    watched.settings["writer"] = {"commit_interval_ms": 200}
+    watched.settings |= {"writer": {"commit_interval_ms": 200}, "maintenance": {"interval": "0s"}}
     watched.configure()
     watched.create("id int PRIMARY KEY, v text, n int", FIRST_ROWS)
     moments = random.Random(5)

@@ -25,6 +25,8 @@ ENGINES = ("pyiceberg", "duckdb", "iceberg-rust")
 SETTINGS = {
     "writer": {"commit_interval_ms": 100, "memory_limit_bytes": 2 << 20},
     "retry": {"base_delay_ms": 20, "max_delay_ms": 200},
+    # Files are rewritten all the time.
+    "maintenance": {"interval": "0s", "max_bytes_per_second": 0},
 }
 
 

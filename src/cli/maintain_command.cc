@@ -1,7 +1,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/try.h"
 #include "base/unix_time.h"
@@ -9,20 +8,13 @@
 #include "cli/human_numbers.h"
 #include "cli/pipeline_services.h"
 #include "cli/text_table.h"
-#include "config/duration.h"
+#include "cli/upkeep_options.h"
 #include "maintenance/table_maintenance.h"
 
 namespace firn::cli {
 namespace {
 
 constexpr size_t kOrphansShown = 20;
-
-/// A configured duration, which has been checked.
-int64_t Millis(const std::string& duration) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             config::ParseDuration(duration).value_or(std::chrono::seconds(0)))
-      .count();
-}
 
 /// The Iceberg tables to look after that are there.
 Result<std::vector<catalog::LoadedTable>> LoadTables(const config::Config& config, catalog::Catalog& catalog,
@@ -104,14 +96,13 @@ class Maintenance {
   }
 
   Status Expire(const iceberg::TableIdent& ident) {
-    const maintenance::Retention retention{.max_age_ms = Millis(config_.maintenance.snapshot_retention)};
-    TRY(const auto report, maintenance::ExpireSnapshots(context_, ident, retention, UnixMillisNow(), stop_));
+    TRY(const auto report, maintenance::ExpireSnapshots(context_, ident, RetentionOf(config_), UnixMillisNow(), stop_));
     expired_.AddRow({ToString(ident), FormatCount(report.snapshots), FormatCount(report.files)});
     return {};
   }
 
   Status Orphans(const iceberg::TableIdent& ident, const std::vector<catalog::LoadedTable>& all) {
-    const maintenance::OrphanOptions options{.grace_ms = Millis(config_.maintenance.orphan_grace),
+    const maintenance::OrphanOptions options{.grace_ms = DurationMillis(config_.maintenance.orphan_grace),
                                              .now_ms = UnixMillisNow()};
     TRY(const auto files, maintenance::FindOrphans(context_.catalog, context_.store, ident, all, options));
     int64_t bytes = 0;

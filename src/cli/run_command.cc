@@ -9,6 +9,7 @@
 #include "cli/pipeline_services.h"
 #include "cli/progress_display.h"
 #include "cli/surroundings_watch.h"
+#include "cli/upkeep_options.h"
 #include "observe/log.h"
 #include "pipeline/slot_watch.h"
 #include "pipeline/start_over.h"
@@ -41,6 +42,15 @@ Status Run(const config::Config& config, const RunCommand& command, std::stop_to
                                        PageActionsOf(config, services->status, pause)));
     LogInfo("listening", {{"address", config.http.listen}, {"port", http->port()}});
     surroundings.emplace(options.source, options.state_dir, services->status);
+  }
+  std::optional<maintenance::Upkeep> upkeep;
+  if (HasUpkeep(config)) {
+    upkeep.emplace(maintenance::MaintenanceContext{.catalog = services->lake.catalog(),
+                                                   .store = services->lake.store(),
+                                                   .metrics = services->metrics,
+                                                   .retry = options.retry},
+                   UpkeepOptionsOf(config, options.writer.files));
+    options.rewriter = &*upkeep;
   }
   const std::jthread slot_watch([&](std::stop_token end) {
     pipeline::WatchSlot({.connection = options.source.connection,

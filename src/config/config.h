@@ -74,6 +74,9 @@ struct RetryConfig {
 };
 struct MaintenanceConfig {
   std::string compact = "auto";
+  std::string expire = "auto";
+  std::string interval = "10m";
+  int64_t max_bytes_per_second = 33'554'432;
   std::string snapshot_retention = "7d";
   std::string orphan_grace = "3d";
 };

@@ -92,7 +92,7 @@ writer:
   memory_limit_bytes: 1073741824
 cdc: {mode: mirror, enable_deletes: true, track_changes: false}
 retry: {max_retries: 0, base_delay_ms: 1, max_delay_ms: 5}
-maintenance: {compact: auto, snapshot_retention: 7d, orphan_grace: 3d}
+maintenance: {compact: "off", expire: auto, interval: 30s, max_bytes_per_second: 0, snapshot_retention: 7d}
 state_dir: /srv/state
 http: {listen: "[::1]:9090"}
 log: {level: debug, format: json}
@@ -371,25 +371,6 @@ TEST(ParseConfig, NamesTheVariableThatIsWrong) {
             "FIRN_CATALOG_URL: unknown variable (did you mean 'FIRN_CATALOG_URI'?)");
   EXPECT_EQ(Refused(kRequired, {{"FIRN_TABLES", "{public.orders: {patition_by: [a]}}"}}),
             "FIRN_TABLES: unknown key 'tables.public.orders.patition_by' (did you mean 'tables.*.partition_by'?)");
-}
-
-TEST(ParseConfig, RefusesWhatThisVersionLacks) {
-  EXPECT_EQ(Refused("source: {url: postgresql://db}\n"
-                    "catalog:\n"
-                    "  type: rest\n"
-                    "  uri: https://catalog\n"
-                    "  warehouse: s3://lake/shop\n"
-                    "storage:\n"
-                    "  s3: {path_style: true}\n"
-                    "destination:\n"
-                    "  format_version: 3\n"
-                    "  deletes: vector\n"
-                    "tables:\n"
-                    "  public.orders:\n"
-                    "    partition_by: [day(created_at)]\n"
-                    "    columns: {amount: \"decimal(38,9)\"}\n"
-                    "maintenance: {compact: \"off\", snapshot_retention: 1d}\n"),
-            "firn.yaml:15: maintenance.compact: 'off' is not available in this version");
 }
 
 TEST(ParseConfig, TakesStoresByTheirLocation) {

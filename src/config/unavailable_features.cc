@@ -16,9 +16,7 @@ bool IsEmpty(const FlatValue& value) {
 }  // namespace
 
 std::span<const UnavailableFeature> UnavailableFeatures() {
-  static const std::vector<UnavailableFeature> features = {
-      {"maintenance.compact", {"auto"}},
-  };
+  static const std::vector<UnavailableFeature> features = {};
   return features;
 }
 

@@ -74,8 +74,8 @@ class TableIndex {
   };
   virtual Status Apply(std::span<const Change> changes) = 0;
 
-  /// Fast loading of many new rows, in any order, whose keys are not in the index: each call writes one sorted run that
-  /// is ingested beside the memtable.
+  /// Fast loading of many rows, in any order, each key once (but for kDuplicates): each call writes one sorted run that
+  /// is ingested beside the memtable. A key that is in the index gets its new place.
   struct Entry {
     std::string_view key;
     RowPosition position;

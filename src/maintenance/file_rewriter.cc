@@ -3,6 +3,7 @@
 #include <arrow/record_batch.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <string_view>
 #include <unordered_map>
@@ -41,14 +42,15 @@ class Rewriter {
       : store_(store), metadata_(std::move(metadata)), schema_(RewrittenSchema(*metadata_)), deleted_rows_(store) {}
 
   Result<RewrittenFiles> Run(Metrics& metrics, std::vector<LiveDataFile> files,
-                             const pipeline::DataFileOptions& options, const std::string& table, std::stop_token stop) {
+                             const pipeline::DataFileOptions& options, const std::string& table, std::stop_token stop,
+                             const RewritePace& pace) {
     const std::string id = NewUuid();
     TRY(writer_,
         pipeline::PartitionedWriter::Make(store_, metrics, metadata_, schema_, options, table,
                                           [&id, n = 0]() mutable { return fmt::format("{}-{:05}.parquet", id, n++); }));
     result_.from = std::move(files);
     for (size_t i = 0; i < result_.from.size(); ++i) {
-      TRY_VOID(Copy(i, stop).Context("rewriting {}", result_.from[i].entry.file.file_path));
+      TRY_VOID(Copy(i, stop, pace).Context("rewriting {}", result_.from[i].entry.file.file_path));
     }
     TRY_VOID(writer_->CloseAll());
     TakeClosed();
@@ -62,8 +64,10 @@ class Rewriter {
   }
 
  private:
-  Status Copy(size_t from, const std::stop_token& stop) {
+  Status Copy(size_t from, const std::stop_token& stop, const RewritePace& pace) {
     const LiveDataFile& file = result_.from[from];
+    const double row_bytes = static_cast<double>(file.entry.file.file_size_in_bytes) /
+                             static_cast<double>(std::max<int64_t>(1, file.entry.file.record_count));
     TRY(RowPositions deleted, deleted_rows_.Of(*metadata_, file));
     result_.deleted.push_back(deleted);
     TRY(auto reader, iceberg::LiveRowReader::Open(store_, *metadata_, file.entry, schema_, std::move(deleted)));
@@ -71,6 +75,7 @@ class Rewriter {
       if (stop.stop_requested()) return MakeError(ErrorKind::kCancelled, "stopped on request");
       TRY(const auto live, reader->Next());
       if (!live) return {};
+      if (pace) pace(static_cast<int64_t>(row_bytes * static_cast<double>(live->rows->num_rows())));
       TRY(const auto placed, writer_->Write(live->rows));
       for (const pipeline::PlacedRows& part : placed) {
         const size_t to = numbers_.emplace(part.location, numbers_.size()).first->second;
@@ -108,9 +113,13 @@ bool HasSameDeletes(const std::vector<iceberg::SharedEntry>& a, const std::vecto
 /// Builds the exchange on the table as it is; what it writes for an attempt that is lost goes with it.
 class Exchange {
  public:
-  Exchange(storage::FileStore& store, const RewrittenFiles& rewritten, iceberg::Compression compression,
-           std::string commit_id)
-      : store_(store), rewritten_(rewritten), compression_(compression), commit_id_(std::move(commit_id)) {}
+  Exchange(storage::FileStore& store, iceberg::ManifestCache& manifests, const RewrittenFiles& rewritten,
+           iceberg::Compression compression, std::string commit_id)
+      : store_(store),
+        manifests_(manifests),
+        rewritten_(rewritten),
+        compression_(compression),
+        commit_id_(std::move(commit_id)) {}
 
   Result<iceberg::CommitRequest> Build(const catalog::LoadedTable& fresh) {
     iceberg::RowDelta delta{.replace = true, .summary = {{catalog::kCommitIdKey, commit_id_}}};
@@ -165,10 +174,10 @@ class Exchange {
   }
 
   storage::FileStore& store_;
+  iceberg::ManifestCache& manifests_;
   const RewrittenFiles& rewritten_;
   const iceberg::Compression compression_;
   const std::string commit_id_;
-  iceberg::ManifestCache manifests_;
   std::vector<std::string> deletes_written_;  ///< For the last request.
 };
 
@@ -176,9 +185,9 @@ class Exchange {
 
 Result<RewrittenFiles> RewriteFiles(storage::FileStore& store, Metrics& metrics, iceberg::TableMetadataPtr metadata,
                                     std::vector<LiveDataFile> files, const pipeline::DataFileOptions& options,
-                                    const std::string& table, std::stop_token stop) {
+                                    const std::string& table, std::stop_token stop, const RewritePace& pace) {
   Rewriter rewriter(store, std::move(metadata));
-  auto rewritten = rewriter.Run(metrics, std::move(files), options, table, stop);
+  auto rewritten = rewriter.Run(metrics, std::move(files), options, table, stop, pace);
   if (!rewritten) rewriter.RemoveClosed();
   return rewritten;
 }
@@ -189,10 +198,10 @@ void RemoveWritten(storage::FileStore& store, const RewrittenFiles& rewritten) {
   }
 }
 
-catalog::TableChange MakeRewriteChange(storage::FileStore& store, catalog::LoadedTable base,
-                                       const RewrittenFiles& rewritten, iceberg::Compression compression,
-                                       const std::string& commit_id) {
-  auto exchange = std::make_shared<Exchange>(store, rewritten, compression, commit_id);
+catalog::TableChange MakeRewriteChange(storage::FileStore& store, iceberg::ManifestCache& manifests,
+                                       catalog::LoadedTable base, const RewrittenFiles& rewritten,
+                                       iceberg::Compression compression, const std::string& commit_id) {
+  auto exchange = std::make_shared<Exchange>(store, manifests, rewritten, compression, commit_id);
   return {.base = std::move(base),
           .build = [exchange](const catalog::LoadedTable& fresh) { return exchange->Build(fresh); },
           .discard = [exchange](const catalog::LoadedTable& lost_base,

@@ -5,6 +5,8 @@
 //                                                                  rows deleted since S are deleted in the new files
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -28,20 +30,23 @@ struct RewrittenFiles {
   RowMoves moves;
 };
 
+/// Told of bytes of the old files that were rewritten, about: it may wait.
+using RewritePace = std::function<void(int64_t bytes)>;
+
 /// Writes the live rows of `files` at `metadata`'s current snapshot to new files, in the table's current schema and
 /// default partition spec; in format version 3 rows keep their lineage. Nothing is committed. kCancelled on request;
 /// then and after an error no new file is left.
 Result<RewrittenFiles> RewriteFiles(storage::FileStore& store, Metrics& metrics, iceberg::TableMetadataPtr metadata,
                                     std::vector<iceberg::LiveDataFile> files, const pipeline::DataFileOptions& options,
-                                    const std::string& table, std::stop_token stop);
+                                    const std::string& table, std::stop_token stop, const RewritePace& pace = {});
 
 /// Removes the new files of a rewrite that will not be committed, as far as it can.
 void RemoveWritten(storage::FileStore& store, const RewrittenFiles& rewritten);
 
 /// The change that exchanges the files (operation "replace"). Building it is a kConflict when one of the old files is
-/// no longer in the table. `rewritten` must outlive the change.
-catalog::TableChange MakeRewriteChange(storage::FileStore& store, catalog::LoadedTable base,
-                                       const RewrittenFiles& rewritten, iceberg::Compression compression,
-                                       const std::string& commit_id);
+/// no longer in the table. `rewritten` and `manifests` must outlive the change.
+catalog::TableChange MakeRewriteChange(storage::FileStore& store, iceberg::ManifestCache& manifests,
+                                       catalog::LoadedTable base, const RewrittenFiles& rewritten,
+                                       iceberg::Compression compression, const std::string& commit_id);
 
 }  // namespace firn::maintenance

@@ -42,23 +42,53 @@ bool IsCandidate(const LiveDataFile& file, const RewriteLimits& limits) {
          !file.equality_deletes.empty();
 }
 
-/// Bytes that a full scan no longer reads or pays for by opening files, once the group is one file.
-double SavedBytes(const RewriteGroup& group) {
-  double opened = -1;
+/// What a full scan has less of, once the group is one file.
+struct Saved {
+  int64_t files = -1;
   double deleted_bytes = 0;
+
+  double bytes() const { return static_cast<double>(files) * kOpenCostBytes + deleted_bytes; }
+};
+
+Saved SavedBy(const RewriteGroup& group) {
+  Saved saved;
   for (const LiveDataFile& file : group.files) {
-    opened += 1 + static_cast<double>(CostOf(file).delete_files);
-    deleted_bytes += static_cast<double>(file.entry.file.file_size_in_bytes - LiveBytes(file));
+    saved.files += 1 + CostOf(file).delete_files;
+    saved.deleted_bytes += static_cast<double>(file.entry.file.file_size_in_bytes - LiveBytes(file));
   }
-  return opened * kOpenCostBytes + deleted_bytes;
+  return saved;
 }
 
 double Worth(const RewriteGroup& group) {
-  return SavedBytes(group) / static_cast<double>(std::max<int64_t>(1, group.bytes));
+  return SavedBy(group).bytes() / static_cast<double>(std::max<int64_t>(1, group.bytes));
+}
+
+bool IsWorthItAlone(const LiveDataFile& file, const RewriteLimits& limits) {
+  const RewriteGroup alone{.files = {file}, .bytes = LiveBytes(file)};
+  return SavedBy(alone).bytes() > 0 && Worth(alone) >= limits.saved_ratio;
 }
 
 bool IsWorthIt(const RewriteGroup& group, const RewriteLimits& limits) {
-  return SavedBytes(group) > 0 && Worth(group) >= limits.saved_ratio;
+  const Saved saved = SavedBy(group);
+  if (!limits.grows_by_size) return saved.bytes() > 0 && Worth(group) >= limits.saved_ratio;
+  return saved.files >= limits.files_saved_min ||
+         std::ranges::any_of(group.files, [&](const auto& file) { return IsWorthItAlone(file, limits); });
+}
+
+/// Leaves the files that are worth it alone, and of the others the most of which the largest is at most twice the rest
+/// (as long as files are small, that is no matter).
+void LeaveThoseThatGrow(std::vector<LiveDataFile>& files, const RewriteLimits& limits) {
+  std::vector<int64_t> sizes;
+  for (const LiveDataFile& file : files) sizes.push_back(LiveBytes(file));
+  std::ranges::sort(sizes);
+  double rest = 0;
+  int64_t largest = 0;
+  for (const int64_t size : sizes) {
+    if (static_cast<double>(size) <= std::max(kOpenCostBytes, 2 * rest)) largest = size;
+    rest += static_cast<double>(size);
+  }
+  std::erase_if(files,
+                [&](const LiveDataFile& file) { return LiveBytes(file) > largest && !IsWorthItAlone(file, limits); });
 }
 
 }  // namespace
@@ -76,6 +106,7 @@ std::vector<RewriteGroup> PlanRewrites(std::vector<LiveDataFile> files, const Re
     group = {};
   };
   for (auto& [key, members] : partitions) {
+    if (limits.grows_by_size) LeaveThoseThatGrow(members, limits);
     // Rows that came together stay together: columns that follow time keep narrow bounds.
     std::ranges::stable_sort(members, {}, [](const LiveDataFile& file) { return file.entry.sequence_number; });
     RewriteGroup group;

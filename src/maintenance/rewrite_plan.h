@@ -17,7 +17,21 @@ struct RewriteLimits {
   double deleted_ratio = 0.1;
   /// What a rewrite must save each full scan, by the bytes that it writes. 0: whatever makes the table better.
   double saved_ratio = 0;
+  /// For plans that are made again and again. Files join only where the largest is not much larger than the others
+  /// together: what is written grows with the logarithm of how often it is planned. `saved_ratio` is then asked of
+  /// files that are rewritten for their deletes alone.
+  bool grows_by_size = false;
+  /// Data and delete files that readers must no longer have to open, where a group is made of small files alone.
+  int64_t files_saved_min = 1;
 };
+
+/// What suits a process that plans all the time: rewrites that pay off.
+inline RewriteLimits ContinuousLimits(int64_t target_file_size_bytes) {
+  return {.target_file_size_bytes = target_file_size_bytes,
+          .saved_ratio = 0.25,
+          .grows_by_size = true,
+          .files_saved_min = 4};
+}
 
 /// Files of one partition that become about one file.
 struct RewriteGroup {

@@ -81,5 +81,50 @@ TEST(RewritePlan, WeighsWhatReadersSaveAgainstWhatIsWritten) {
               ElementsAre(ElementsAre("a", "b"), ElementsAre("c")));
 }
 
+TEST(RewritePlan, JoinsFilesOfLikeSizesWhereItIsMadeAgainAndAgain) {
+  RewriteLimits limits = ContinuousLimits(0);
+  const FileOf large{"large", 70 * kMiB};
+  std::vector<FileOf> files{large, {"a", kMiB}, {"b", kMiB}, {"c", kMiB}, {"d", kMiB}};
+  EXPECT_THAT(Plan(files, limits), IsEmpty());  // Readers would hardly notice.
+  files.push_back({"e", kMiB});
+  EXPECT_THAT(Plan(files, limits), ElementsAre(ElementsAre("a", "b", "c", "d", "e")));
+  files.push_back({"f", 26 * kMiB});
+  EXPECT_THAT(Plan(files, limits), ElementsAre(ElementsAre("a", "b", "c", "d", "e")));
+  files[6].bytes = 10 * kMiB;
+  EXPECT_THAT(Plan(files, limits), ElementsAre(ElementsAre("a", "b", "c", "d", "e", "f")));
+}
+
+TEST(RewritePlan, RewritesForDeletesWhatPaysOffWhereItIsMadeAgainAndAgain) {
+  const RewriteLimits limits = ContinuousLimits(0);
+  EXPECT_THAT(Plan({{"a", 100 * kMiB, 10}}, limits), IsEmpty());
+  EXPECT_THAT(Plan({{"a", 100 * kMiB, 20}}, limits), ElementsAre(ElementsAre("a")));
+  EXPECT_THAT(Plan({{"small", kMiB, 1}}, limits), ElementsAre(ElementsAre("small")));
+}
+
+TEST(RewritePlan, WritesARowFewTimesHoweverOftenItIsMade) {
+  const RewriteLimits limits = ContinuousLimits(100 * kMiB);
+  std::vector<LiveDataFile> table;
+  int64_t come = 0;
+  int64_t written = 0;
+  for (int round = 0; round < 500; ++round) {
+    for (int i = 0; i < 20; ++i) {
+      table.push_back(Live({"new " + std::to_string(round) + "." + std::to_string(i), 50 << 10}));
+      table.back().entry.sequence_number = round;
+      come += 50 << 10;
+    }
+    for (const RewriteGroup& group : PlanRewrites(table, limits)) {
+      for (const LiveDataFile& file : group.files) {
+        std::erase_if(table,
+                      [&](const auto& other) { return other.entry.file.file_path == file.entry.file.file_path; });
+      }
+      table.push_back(Live({"joined " + std::to_string(written), group.bytes}));
+      table.back().entry.sequence_number = round;
+      written += group.bytes;
+    }
+  }
+  EXPECT_LT(table.size(), 20U);
+  EXPECT_LT(written, 20 * come);
+}
+
 }  // namespace
 }  // namespace firn::maintenance

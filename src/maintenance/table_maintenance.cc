@@ -79,7 +79,7 @@ class Compaction {
                                                      options, ToString(ident_), stop_));
     const std::string commit_id = NewUuid();
     const catalog::TableChange change =
-        MakeRewriteChange(context_.store, table_, rewritten, options.parquet.compression, commit_id);
+        MakeRewriteChange(context_.store, manifests_, table_, rewritten, options.parquet.compression, commit_id);
     auto receipt =
         catalog::CommitChanges(context_.catalog, std::span(&change, 1), commit_id, Lsn{}, context_.retry, stop_);
     if (!receipt) {

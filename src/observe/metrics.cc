@@ -81,6 +81,13 @@ struct Metrics::State {
   Family<Gauge>& table_parked = GaugeFamily("firn_table_parked", "1 while a table can't go on, 0 when it can.");
   Family<Counter>& rows_copied =
       CounterFamily("firn_rows_copied_total", "Rows read by copies, initial and later ones.");
+  Family<Counter>& compactions =
+      CounterFamily("firn_compactions_total", "Commits that replaced data files by fewer or cleaner ones.");
+  Family<Counter>& compacted_files = CounterFamily("firn_compacted_files_total", "Data files that were replaced so.");
+  Family<Counter>& compaction_bytes =
+      CounterFamily("firn_compaction_written_bytes_total", "Size of the data files that took their place.");
+  Family<Counter>& expired_snapshots =
+      CounterFamily("firn_expired_snapshots_total", "Snapshots past their retention that were removed.");
   Family<Counter>& unrepresentable_values =
       CounterFamily("firn_unrepresentable_values_total",
                     "Values that a column's Iceberg type can't hold, replaced as the column's policy says.");
@@ -135,6 +142,17 @@ void Metrics::AddRetry(std::string_view what) { state_->retries.Add({{"what", st
 
 void Metrics::SetTableParked(const std::string& table, bool is_parked) {
   state_->table_parked.Add({{"table", table}}).Set(is_parked ? 1 : 0);
+}
+
+void Metrics::RecordCompaction(const std::string& table, int64_t files, int64_t bytes_written) {
+  const prometheus::Labels labels = {{"table", table}};
+  state_->compactions.Add(labels).Increment();
+  Add(state_->compacted_files.Add(labels), files);
+  Add(state_->compaction_bytes.Add(labels), bytes_written);
+}
+
+void Metrics::AddExpiredSnapshots(const std::string& table, int64_t snapshots) {
+  Add(state_->expired_snapshots.Add({{"table", table}}), snapshots);
 }
 
 void Metrics::AddCopiedRows(const std::string& table, int64_t rows) {

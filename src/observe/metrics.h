@@ -33,6 +33,9 @@ class Metrics {
   void AddRetry(std::string_view what);
   /// Whether the table can't go on (TableState::kParked).
   void SetTableParked(const std::string& table, bool is_parked);
+  /// A rewrite of data files was committed: how many of them are others now, and the bytes of those.
+  void RecordCompaction(const std::string& table, int64_t files, int64_t bytes_written);
+  void AddExpiredSnapshots(const std::string& table, int64_t snapshots);
   void AddCopiedRows(const std::string& table, int64_t rows);
   /// Values that a column's Iceberg type can't hold, and that `policy` ("clamp", "null") replaced. Whether these are
   /// the column's first ones.

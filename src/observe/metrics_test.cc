@@ -59,6 +59,9 @@ TEST(Metrics, KeepsGaugesAndCounters) {
   metrics.SetLag(4096, 1.5);
   metrics.SetBufferedBytes(512);
   metrics.AddCopiedRows("t", 10);
+  metrics.RecordCompaction("t", 60, 5000);
+  metrics.RecordCompaction("t", 5, 1000);
+  metrics.AddExpiredSnapshots("t", 12);
   EXPECT_TRUE(metrics.AddUnrepresentableValues("t", "c", "null", 2));
   EXPECT_FALSE(metrics.AddUnrepresentableValues("t", "c", "null", 3));
   EXPECT_TRUE(metrics.AddUnrepresentableValues("t", "d", "clamp", 1));
@@ -67,6 +70,8 @@ TEST(Metrics, KeepsGaugesAndCounters) {
        {"iceberg_open_files 3\n", "iceberg_pending_commits 2\n", "iceberg_table_count 7\n",
         "firn_received_bytes_total 100\n", "firn_decoded_changes_total 5\n", "firn_replication_lag_bytes 4096\n",
         "firn_replication_lag_seconds 1.5\n", "firn_buffered_bytes 512\n", "firn_rows_copied_total{table=\"t\"} 10\n",
+        "firn_compactions_total{table=\"t\"} 2\n", "firn_compacted_files_total{table=\"t\"} 65\n",
+        "firn_compaction_written_bytes_total{table=\"t\"} 6000\n", "firn_expired_snapshots_total{table=\"t\"} 12\n",
         "firn_unrepresentable_values_total{column=\"c\",policy=\"null\",table=\"t\"} 5\n"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
@@ -77,8 +82,10 @@ TEST(Metrics, AreAllDocumented) {
   metrics.RecordWrite("t", 1, 1, 1ms);
   metrics.RecordCommit("t", true, 1ms);
   metrics.AddCopiedRows("t", 1);
+  metrics.RecordCompaction("t", 1, 1);
+  metrics.AddExpiredSnapshots("t", 1);
   metrics.AddUnrepresentableValues("t", "c", "null", 1);
-  ExpectDocumented(metrics.Expose(), 18);
+  ExpectDocumented(metrics.Expose(), 22);
 }
 
 }  // namespace

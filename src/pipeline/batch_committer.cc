@@ -16,6 +16,11 @@ namespace firn::pipeline {
 using Clock = std::chrono::steady_clock;
 
 Result<FlushOutcome> BatchCommitter::Do(FlushJob& job, std::stop_token stop) {
+  if (job.rewrite) {
+    FlushOutcome outcome;
+    TRY_VOID(Rewrite(*job.rewrite, stop, outcome));
+    return outcome;
+  }
   if (commit_id_.empty()) commit_id_ = NewUuid();
   TRY_VOID(BeforeStep(Failpoint::kFlushBefore));
   for (FlushJob::Part& part : job.parts) {
@@ -60,6 +65,33 @@ Status BatchCommitter::Commit(Lsn lsn, std::stop_token stop, FlushOutcome& outco
   writers_.clear();
   commit_id_.clear();
   outcome.receipt = std::move(*receipt);
+  return {};
+}
+
+Status BatchCommitter::Rewrite(const FlushJob::Rewrite& rewrite, std::stop_token stop, FlushOutcome& outcome) {
+  TableWriter& writer = *rewrite.writer;
+  if (!commit_id_.empty()) {
+    rewrite.files->Ended(MakeError(ErrorKind::kConflict, "changes are written that are not committed yet"));
+    return {};
+  }
+  const std::string commit_id = NewUuid();
+  const catalog::TableChange change = writer.PrepareRewrite(*rewrite.files, commit_id);
+  const auto commit = [&]() -> Result<catalog::CommitReceipt> {
+    TRY_VOID(BeforeStep(Failpoint::kRewriteCommitBefore));
+    return catalog::CommitChanges(catalog_, std::span(&change, 1), commit_id, Lsn{}, retry_, stop, &metrics_);
+  };
+  const auto receipt = commit();
+  if (!receipt) {
+    rewrite.files->Ended(receipt.error());
+    return {};
+  }
+  AfterStep(Failpoint::kRewriteCommitAfter);
+  const catalog::LoadedTable& table = receipt->tables().front();
+  rewrite.files->Ended(table);
+  TRY_VOID(Watch(writer, writer.Rewritten(table)).Context("table {}", writer.name()));
+  outcome.tables.push_back({.writer = &writer,
+                            .snapshot_id = table.metadata->current_snapshot_id.value_or(0),
+                            .contents = ContentsOf(*table.metadata)});
   return {};
 }
 

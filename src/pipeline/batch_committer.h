@@ -2,6 +2,7 @@
 // public Destination share.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -13,6 +14,7 @@
 #include "observe/metrics.h"
 #include "observe/pipeline_status.h"
 #include "pipeline/table_batch.h"
+#include "pipeline/table_rewrite.h"
 #include "pipeline/table_writer.h"
 
 namespace firn::pipeline {
@@ -27,6 +29,12 @@ struct FlushJob {
   /// Set: commit everything written so far, which is all transactions whose commit record starts before this LSN.
   /// Nothing: only write (the middle of a transaction that is larger than memory allows).
   std::optional<Lsn> commit_lsn;
+  /// A job of its own, for which nothing may be written that is not committed.
+  struct Rewrite {
+    TableWriter* writer = nullptr;
+    std::unique_ptr<TableRewrite> files;
+  };
+  std::optional<Rewrite> rewrite;
 };
 
 /// What a commit did to one table.
@@ -40,7 +48,7 @@ struct TableCommit {
 struct FlushOutcome {
   size_t bytes = 0;                               ///< Of the job.
   std::optional<catalog::CommitReceipt> receipt;  ///< Where the job was a commit.
-  std::vector<TableCommit> tables;                ///< Those that the commit changed.
+  std::vector<TableCommit> tables;                ///< Those that the commit or the rewrite changed.
 };
 
 /// Single-threaded. After an error it is unusable, and so are the writers that had something pending.
@@ -62,6 +70,8 @@ class BatchCommitter {
     return result;
   }
   Status Commit(Lsn lsn, std::stop_token stop, FlushOutcome& outcome);
+  /// A rewrite that can't be committed leaves all as it was, which is no error.
+  Status Rewrite(const FlushJob::Rewrite& rewrite, std::stop_token stop, FlushOutcome& outcome);
 
   catalog::Catalog& catalog_;
   RetryPolicy retry_;

@@ -36,6 +36,8 @@ struct PipelineOptions {
   const PauseSwitch* pause = nullptr;
   /// End once all that was committed in PostgreSQL before the start is committed in Iceberg.
   bool until_caught_up = false;
+  /// Rewrites files of the streamed tables beside the stream; nothing: nobody does. It outlives the run.
+  TableRewriter* rewriter = nullptr;
 };
 
 /// Runs until caught up (where asked), a stop request, or an error that trying again doesn't heal. Blocks; everything

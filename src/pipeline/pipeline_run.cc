@@ -338,6 +338,7 @@ Result<RunEnd> PipelineRun::Stream(std::stop_token stop) {
                             .until = until_,
                             .beside = &carried_.copies,
                             .pause = options_.pause,
+                            .rewriter = options_.rewriter,
                             .requests_heard = carried_.requests_heard};
   if (carried_.copies.round() != nullptr) options.flush.memory_bytes /= 2;
   auto watch = std::make_shared<SourceWatch>(options_.source, watched, source_.table_set);
@@ -345,6 +346,11 @@ Result<RunEnd> PipelineRun::Stream(std::stop_token stop) {
   options.spool.memory_bytes = std::max<size_t>(options.flush.memory_bytes / 16, 64 << 10);
   status_.state = "streaming";
   const size_t streamed = targets.size();
+  if (options_.rewriter != nullptr) {
+    std::vector<TableRewriter::Table> tables;
+    for (const TargetTable& target : targets) tables.push_back({target.table.ident, ToString(target.source.name)});
+    options_.rewriter->Streams(std::move(tables));
+  }
   TRY(auto replicator, Replicator::Make(std::move(options), services_, std::move(targets), status_));
   TRY(auto stream, OpenStream(binary, stop));
   carried_.has_run = true;

@@ -2,6 +2,8 @@
 // random faults of catalog and store, and a power switch that goes off in the middle of anything. After each commit
 // every reader's view is looked at, and at the end both sides are equal.
 //
+// Files are rewritten meanwhile, by firn itself and by others while it is away.
+//
 //   SimulatedSource ──► SimulatedStream ──► Replicator ──► SteppedQueue ──► BatchCommitter ──► catalog, store, index
 //                                                                                                    │
 //                          what PostgreSQL had at that LSN  ◄──── compared after each commit ────────┘
@@ -28,6 +30,7 @@
 #include "pipeline/partitioned_writer.h"
 #include "pipeline/replicator.h"
 #include "storage/arrow_error.h"
+#include "testing/file_rewrite.h"
 #include "testing/forwarding_catalog.h"
 #include "testing/memory_catalog.h"
 #include "testing/memory_file_store.h"
@@ -39,6 +42,7 @@ namespace firn::pipeline {
 namespace {
 
 using firn::testing::Do;
+using firn::testing::FileRewrite;
 using firn::testing::MemoryCatalog;
 using firn::testing::MemoryFileStore;
 using firn::testing::MemoryIndex;
@@ -178,6 +182,34 @@ class SteppedQueue : public CommitQueue {
   std::optional<FlushJob> job_;
 };
 
+/// Rewrites some files of some table, now and then, and has it committed later.
+class SimulatedRewriter : public TableRewriter {
+ public:
+  SimulatedRewriter(World& world, catalog::Catalog& catalog, storage::FileStore& store, Metrics& metrics,
+                    std::vector<iceberg::TableIdent> tables)
+      : world_(world), catalog_(catalog), store_(store), metrics_(metrics), tables_(std::move(tables)) {}
+
+  void Streams(std::vector<Table>) override {}
+  std::unique_ptr<TableRewrite> Take() override {
+    if (!rewrite_ && world_.Chance(0.1)) {
+      // What fails here is tried again, or not.
+      const size_t table = static_cast<size_t>(world_.Between(0, static_cast<int64_t>(tables_.size()) - 1));
+      auto made = FileRewrite::Make(catalog_, store_, metrics_, tables_[table],
+                                    [&](const iceberg::DataFile&) { return world_.Chance(0.7); });
+      if (made) rewrite_ = *std::move(made);
+    }
+    return world_.Chance(0.3) ? std::move(rewrite_) : nullptr;
+  }
+
+ private:
+  World& world_;
+  catalog::Catalog& catalog_;
+  storage::FileStore& store_;
+  Metrics& metrics_;
+  const std::vector<iceberg::TableIdent> tables_;
+  std::unique_ptr<TableRewrite> rewrite_;
+};
+
 class SimulatedStream : public postgres::ReplicationStream {
  public:
   SimulatedStream(World& world, std::vector<SimulatedSource::SentMessage> messages, Lsn end,
@@ -268,6 +300,7 @@ class Simulation {
       world_.TurnOn(is_to_crash ? std::optional(world_.Between(1, 500)) : std::nullopt, world_.Chance(0.5) ? 0 : 0.01);
       const bool stops = world_.Chance(0.2);
       (void)Session(stops ? std::optional(world_.Between(1, 100)) : std::nullopt);
+      while (world_.Chance(0.2)) RewriteElsewhere();
       if (world_.off() && world_.Chance(0.3)) index_.Lose();
     }
     world_.TurnOn(std::nullopt, 0);
@@ -350,6 +383,17 @@ class Simulation {
     return writer->TakeClosed();
   }
 
+  /// Another process rewrites some files, while firn is away.
+  void RewriteElsewhere() {
+    const auto table = static_cast<size_t>(world_.Between(0, static_cast<int64_t>(source_.tables().size()) - 1));
+    const iceberg::TableIdent ident = naming_.IdentOf(source_.tables()[table].name);
+    const auto rewrite = Value(FileRewrite::Make(real_catalog_, files_, metrics_, ident,
+                                                 [&](const iceberg::DataFile&) { return world_.Chance(0.7); }));
+    if (!rewrite) return;
+    Do(rewrite->CommitElsewhere(real_catalog_));
+    CheckCommit({Value(real_catalog_.LoadTable(ident))});
+  }
+
   /// A process from its start to its end. `stop_after`: it is asked to stop at that look at the source.
   Status Session(std::optional<int64_t> stop_after) {
     std::vector<TargetTable> targets;
@@ -358,6 +402,9 @@ class Simulation {
       TRY_VOID(AdoptDeleteForm(catalog_, target->settings, target->table));
       targets.push_back(*std::move(target));
     }
+    std::vector<iceberg::TableIdent> idents;
+    for (const TargetTable& target : targets) idents.push_back(target.table.ident);
+    SimulatedRewriter rewriter(world_, catalog_, store_, metrics_, std::move(idents));
     std::stop_source stop;
     int64_t looks = 0;
     ReplicatorOptions options{
@@ -374,7 +421,8 @@ class Simulation {
               if (stop_after && ++looks > *stop_after) stop.request_stop();
               return world_.now;
             },
-        .commit_queue = has_thread_ ? nullptr : std::make_unique<SteppedQueue>(world_, catalog_, retry_, metrics_)};
+        .commit_queue = has_thread_ ? nullptr : std::make_unique<SteppedQueue>(world_, catalog_, retry_, metrics_),
+        .rewriter = has_thread_ ? nullptr : &rewriter};
     StatusBoard status;
     PipelineStatus rows;
     for (const TargetTable& target : targets) rows.tables.push_back({.source = ToString(target.source.name)});
@@ -407,7 +455,9 @@ class Simulation {
       if (!progress) continue;
       if (progress->lsn < seen_[number].lsn) throw std::runtime_error("a commit went back");
       seen_[number] = {.lsn = progress->lsn, .rows = ReadRows(*loaded.metadata)};
-      newest = std::max(newest, progress->lsn);
+      // A rewrite of files says nothing of the other tables.
+      const bool is_streamed = loaded.metadata->CurrentSnapshot()->summary.contains(kLsnKey);
+      if (is_streamed) newest = std::max(newest, progress->lsn);
       Compare(number, progress->lsn);
     }
     if (!is_copied_ || !real_catalog_.CommitsTablesTogether() || !newest.valid()) return;

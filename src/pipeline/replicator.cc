@@ -114,6 +114,7 @@ Status Replicator::Stream(std::stop_token stop) {
     const bool reached_end = options_.until && stream_->received() >= *options_.until &&
                              !(options_.beside && options_.beside->HasCopiesToCome());
     if (reached_end && idle()) return AcknowledgeIdle();  // Else the next start would ask for all of it again.
+    TRY_VOID(CommitRewrite());
     if (options_.now() >= next_look_) TRY_VOID(LookForChanges());
     if (!end_ && options_.beside && assembler_.between_transactions() && options_.beside->WantsStart()) {
       end_.emplace(StreamEnd{.again = true});
@@ -395,6 +396,18 @@ Status Replicator::Flush(bool commit) {
   return {};
 }
 
+Status Replicator::CommitRewrite() {
+  if (options_.rewriter == nullptr || written_ || committer_->jobs_in_flight() > 0) return {};
+  auto rewrite = options_.rewriter->Take();
+  if (!rewrite) return {};
+  const auto table = std::ranges::find_if(
+      tables_, [&](const auto& entry) { return entry.second.writer->table().ident == rewrite->table(); });
+  if (table == tables_.end()) return {};
+  FlushJob job{.rewrite = {{.writer = table->second.writer.get(), .files = std::move(rewrite)}}};
+  if (!committer_->TrySubmit(job)) return MakeError(ErrorKind::kInternal, "the committer is free and takes no job");
+  return {};
+}
+
 Status Replicator::TakeOutcomes() {
   while (true) {
     auto taken = committer_->TakeOutcome();
@@ -408,6 +421,11 @@ Status Replicator::TakeOutcomes() {
     const auto outcome = std::move(*taken);
     if (!outcome) return {};
     flushing_bytes_ -= outcome->bytes;
+    for (const TableCommit& commit : outcome->tables) {
+      TableStatus& row = status_.tables[status_rows_.at(commit.writer)];
+      row.snapshot_id = commit.snapshot_id;
+      row.contents = commit.contents;
+    }
     if (!outcome->receipt) continue;
     progress_.Committed(*outcome->receipt);
     TRY_VOID(BeforeStep(Failpoint::kAcknowledgeBefore));
@@ -415,11 +433,9 @@ Status Replicator::TakeOutcomes() {
     AfterStep(Failpoint::kAcknowledgeAfter);
     for (const TableCommit& commit : outcome->tables) {
       TableStatus& row = status_.tables[status_rows_.at(commit.writer)];
-      row.snapshot_id = commit.snapshot_id;
       row.rows_written += commit.rows;
       row.committed_lsn = ToString(outcome->receipt->lsn());
       row.last_commit_ms = UnixMillisNow();
-      row.contents = commit.contents;
     }
   }
 }

@@ -26,6 +26,7 @@
 #include "pipeline/relation_matcher.h"
 #include "pipeline/source_watch.h"
 #include "pipeline/table_lane.h"
+#include "pipeline/table_rewrite.h"
 #include "pipeline/target_table.h"
 #include "pipeline/transaction_assembler.h"
 #include "postgres/replication_stream.h"
@@ -65,6 +66,8 @@ struct ReplicatorOptions {
   BesideStream* beside = nullptr;
   /// While it is set, the stream stands still.
   const PauseSwitch* pause = nullptr;
+  /// Rewrites files of the tables; nothing: nobody does.
+  TableRewriter* rewriter = nullptr;
   /// Requests up to there in the stream have been heard before.
   Lsn requests_heard;
 };
@@ -142,6 +145,8 @@ class Replicator : private TransactionSink {
   /// Hands the open batches to the committer; waits for room there, keeping the stream alive.
   Status Flush(bool commit);
   Status TakeOutcomes();
+  /// Hands over a rewrite of files, between two commits.
+  Status CommitRewrite();
   Status AcknowledgeIdle();
   void Acknowledge();
   /// The same status; where the others can go on without the table, its failure ends the stream.

@@ -23,8 +23,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Entries sorted and loaded in one run of an index rebuild: about 64 MB of them.
-constexpr size_t kRebuildRunEntries = 2'000'000;
+/// Entries sorted and loaded in one run: about 64 MB of them.
+constexpr size_t kIndexRunEntries = 2'000'000;
 
 /// Another key is another index: what the one before says of the table is not to be found under it.
 std::string IndexNameOf(const iceberg::TableMetadata& table, const TableLayout& layout) {
@@ -181,17 +181,16 @@ Status TableWriter::EnsureIndex(const std::string& commit_id) {
   }
   if (!index_ready_) {
     const iceberg::Snapshot* snapshot = table_.metadata->CurrentSnapshot();
-    const index::IndexState state = index_->state();
-    if (snapshot != nullptr && state.changing_commit_id) {
-      // The process that wrote these changes died before it could say so: did its commit get in?
-      auto id = snapshot->summary.find(catalog::kCommitIdKey);
-      if (id != snapshot->summary.end() && id->second == *state.changing_commit_id) {
-        TRY_VOID(index_->Complete(snapshot->snapshot_id));
-      }
+    const iceberg::Snapshot* indexed = IndexedSnapshot(index_->state());
+    // The process that wrote these changes died before it could say so: its commit got in.
+    if (indexed != nullptr && index_->state().changing_commit_id) TRY_VOID(index_->Complete(indexed->snapshot_id));
+    bool is_up_to_date = indexed == snapshot;
+    if (indexed != nullptr && !is_up_to_date) {
+      TRY(is_up_to_date, FollowMovedRows(*indexed, *snapshot, snapshot->snapshot_id).Context("the index of {}", name_));
     }
     if (snapshot == nullptr) {
       TRY_VOID(index_->Reset(commit_id));
-    } else if (index_->state().snapshot_id != snapshot->snapshot_id) {
+    } else if (!is_up_to_date) {
       TRY_VOID(RebuildIndex(commit_id).Context("rebuilding the index of {}", name_));
     }
     index_ready_ = true;
@@ -220,46 +219,53 @@ Status TableWriter::RebuildIndex(const std::string& commit_id) {
     TRY_VOID(IndexLatestRows());
     return index_->Complete(table_.metadata->CurrentSnapshot()->snapshot_id);
   }
+  IndexRun run = LoadedRun();
+  for (const std::string& location : files_.Locations()) {
+    TRY(const iceberg::RowPositions deleted, files_.Deleted(location));
+    TRY_VOID(AddToRun(files_.File(location), deleted, run));
+  }
+  TRY_VOID(TakeRun(run));
+  TRY_VOID(index_->Complete(table_.metadata->CurrentSnapshot()->snapshot_id));
+  LogInfo("built the index from the table",
+          {{"table", name_},
+           {"rows", run.rows},
+           {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start).count()}});
+  return {};
+}
+
+TableWriter::IndexRun TableWriter::LoadedRun() {
+  return {.take = [this](std::vector<index::TableIndex::Entry> entries) { return index_->Load(std::move(entries)); }};
+}
+
+Status TableWriter::AddToRun(const iceberg::DataFile& file, const iceberg::RowPositions& deleted, IndexRun& run) {
   iceberg::Schema projection = KeyProjection();
   std::vector<int> columns(projection.fields.size());
   std::iota(columns.begin(), columns.end(), 0);
   if (!FindsFallenRows()) ProjectStanding(layout_, projection);
-
-  int64_t rows = 0;
-  std::vector<std::unique_ptr<index::EncodedKeys>> run_keys;  // Entries look into these.
-  std::vector<index::TableIndex::Entry> run;
-  for (const std::string& location : files_.Locations()) {
-    TRY(const uint32_t file, index_->AddFile(location));
-    TRY(const iceberg::RowPositions deleted, files_.Deleted(location));
-    const bool has_deletes = !deleted.isEmpty();
-    TRY(auto reader, iceberg::OpenDataFile(context_.store, *table_.metadata, files_.File(location), projection));
-    uint32_t first_row = 0;
-    while (true) {
-      TRY(const auto batch, reader->Next().Context("reading {}", location));
-      if (!batch) break;
-      TRY(auto keys, index::EncodeKeys(*batch, columns));
-      run_keys.push_back(std::make_unique<index::EncodedKeys>(std::move(keys)));
-      TRY(const std::vector<int64_t> found, FindsFallenRows() ? AllRows(*batch) : StandingRows(layout_, *batch));
-      for (const int64_t i : found) {
-        const uint32_t row = first_row + static_cast<uint32_t>(i);
-        if (has_deletes && deleted.contains(uint64_t{row})) continue;
-        run.push_back({.key = (*run_keys.back())[i], .position = {.file = file, .row = row}});
-      }
-      first_row += static_cast<uint32_t>(batch->num_rows());
-      if (run.size() >= kRebuildRunEntries) {
-        rows += static_cast<int64_t>(run.size());
-        TRY_VOID(index_->Load(std::exchange(run, {})));
-        run_keys.clear();
-      }
+  const bool has_deletes = !deleted.isEmpty();
+  TRY(const uint32_t number, index_->AddFile(file.file_path));
+  TRY(auto reader, iceberg::OpenDataFile(context_.store, *table_.metadata, file, projection));
+  uint32_t first_row = 0;
+  while (true) {
+    TRY(const auto batch, reader->Next().Context("reading {}", file.file_path));
+    if (!batch) return {};
+    TRY(auto keys, index::EncodeKeys(*batch, columns));
+    run.keys.push_back(std::make_unique<index::EncodedKeys>(std::move(keys)));
+    TRY(const std::vector<int64_t> found, FindsFallenRows() ? AllRows(*batch) : StandingRows(layout_, *batch));
+    for (const int64_t i : found) {
+      const uint32_t row = first_row + static_cast<uint32_t>(i);
+      if (has_deletes && deleted.contains(uint64_t{row})) continue;
+      run.entries.push_back({.key = (*run.keys.back())[i], .position = {.file = number, .row = row}});
     }
+    first_row += static_cast<uint32_t>(batch->num_rows());
+    if (run.entries.size() >= kIndexRunEntries) TRY_VOID(TakeRun(run));
   }
-  rows += static_cast<int64_t>(run.size());
-  if (!run.empty()) TRY_VOID(index_->Load(std::move(run)));
-  TRY_VOID(index_->Complete(table_.metadata->CurrentSnapshot()->snapshot_id));
-  LogInfo("built the index from the table",
-          {{"table", name_},
-           {"rows", rows},
-           {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start).count()}});
+}
+
+Status TableWriter::TakeRun(IndexRun& run) {
+  run.rows += static_cast<int64_t>(run.entries.size());
+  if (!run.entries.empty()) TRY_VOID(run.take(std::exchange(run.entries, {})));
+  run.keys.clear();
   return {};
 }
 
@@ -311,10 +317,10 @@ Result<iceberg::CommitRequest> TableWriter::BuildOn(const iceberg::TableMetadata
 }
 
 Status TableWriter::Committed(const catalog::LoadedTable& table) {
-  const iceberg::Snapshot* before = table_.metadata->CurrentSnapshot();
+  const iceberg::TableMetadataPtr before = table_.metadata;
   const iceberg::Snapshot* after = table.metadata->CurrentSnapshot();
-  const bool others_committed =
-      after->parent_snapshot_id != (before == nullptr ? std::nullopt : std::optional(before->snapshot_id));
+  const bool others_committed = after->parent_snapshot_id != before->current_snapshot_id;
+  const bool is_truncated = pending_->truncate;
   table_ = table;
   files_.Committed();
   pending_.reset();
@@ -324,7 +330,7 @@ Status TableWriter::Committed(const catalog::LoadedTable& table) {
   } else if (others_committed) {
     // Rows may lie elsewhere now: look at the table again before the next batch.
     files_.Forget();
-    if (std::exchange(index_ready_, false)) TRY_VOID(index_->Reset(""));
+    if (index_ready_) TRY_VOID(FollowOthers(*before, is_truncated));
   } else if (index_ready_) {
     TRY_VOID(index_->Complete(after->snapshot_id));
   }

@@ -10,6 +10,8 @@
 // With DeleteForm::kEquality the index knows the rows of the pending commit only; others are deleted by key
 // (key_deletes).
 //
+// Rows that a rewrite of data files has moved are found again without reading the others (table_writer_rewrite.cc).
+//
 // What has been written for a commit that is not in yet is "pending". The index already knows it: it is marked as
 // changing by that commit's id, and healed at the next start if the commit never came (index/table_index.h).
 #pragma once
@@ -32,6 +34,7 @@
 #include "pipeline/partitioned_writer.h"
 #include "pipeline/progress.h"
 #include "pipeline/table_batch.h"
+#include "pipeline/table_rewrite.h"
 #include "pipeline/unchanged_values.h"
 #include "storage/file_store.h"
 
@@ -71,6 +74,12 @@ class TableWriter {
   Result<catalog::TableChange> Prepare(Lsn lsn);
   /// The pending commit is in; `table` is what the receipt says.
   Status Committed(const catalog::LoadedTable& table);
+
+  /// The change that commits a rewrite of data files, while nothing is pending. It looks into this writer and the
+  /// rewrite.
+  catalog::TableChange PrepareRewrite(TableRewrite& rewrite, const std::string& commit_id);
+  /// The rewrite is in; `table` is what the receipt says.
+  Status Rewritten(const catalog::LoadedTable& table);
 
   const catalog::LoadedTable& table() const { return table_; }
   const std::string& name() const { return name_; }
@@ -126,12 +135,32 @@ class TableWriter {
                             const std::shared_ptr<arrow::RecordBatch>& keys, std::span<const int32_t> missing,
                             Positions& removed);
 
+  // table_writer_rewrite.cc: rows that were moved to other files
+  /// The snapshot that the index knows: the current one, or one since which rows were moved and nothing else happened.
+  const iceberg::Snapshot* IndexedSnapshot(const index::IndexState& state) const;
+  bool OnlyMovesRows(const iceberg::Snapshot& from, const iceberg::Snapshot& to) const;
+  /// The commit that was pending came on top of what others did since `before`.
+  Status FollowOthers(const iceberg::TableMetadata& before, bool is_truncated);
+  /// Gives the index, which is clean, the places that rows have got from one snapshot to the other. Then it is clean at
+  /// `clean_at`. False, and nothing is changed, where it can't be told for certain.
+  Result<bool> FollowMovedRows(const iceberg::Snapshot& from, const iceberg::Snapshot& to, int64_t clean_at);
+
   // table_writer.cc: files, index and commits
   Status Begin(const std::string& commit_id);
   Status Truncate();
   Status OpenIndex();
   Status EnsureIndex(const std::string& commit_id);
   Status RebuildIndex(const std::string& commit_id);
+  /// Rows of data files that the index is to find (or no longer), many of them taken together.
+  struct IndexRun {
+    std::function<Status(std::vector<index::TableIndex::Entry>)> take;
+    std::vector<std::unique_ptr<index::EncodedKeys>> keys = {};  ///< Entries look into these.
+    std::vector<index::TableIndex::Entry> entries = {};
+    int64_t rows = 0;  ///< Taken.
+  };
+  IndexRun LoadedRun();
+  Status AddToRun(const iceberg::DataFile& file, const iceberg::RowPositions& deleted, IndexRun& run);
+  static Status TakeRun(IndexRun& run);
   iceberg::Schema KeyProjection() const;
   Result<Positions> DeleteRemovedRows(const FoldedBatch& folded);
   /// Writes rows with all columns of the layout; `changes` get their places, where there is an index.

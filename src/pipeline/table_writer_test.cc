@@ -10,11 +10,13 @@
 #include <set>
 #include <vector>
 
+#include "base/try.h"
 #include "base/uuid.h"
 #include "iceberg/avro_container.h"
 #include "iceberg/data_file_reader.h"
 #include "pipeline/batch_committer.h"
 #include "pipeline/delete_form.h"
+#include "testing/file_rewrite.h"
 #include "testing/memory_catalog.h"
 #include "testing/memory_file_store.h"
 
@@ -163,6 +165,21 @@ class TableWriterTest : public ::testing::Test {
     const auto table = catalog_.LoadTable(kIdent).value();
     const auto request = iceberg::BuildRowDelta(store_, kIdent, *table.metadata, delta, cache, 1).value();
     ASSERT_TRUE(catalog_.CommitTables(std::span(&request, 1)).has_value());
+  }
+
+  /// Writes the rows of all files but `left_alone` to others, for a later commit.
+  std::unique_ptr<testing::FileRewrite> Rewrite(const std::string& left_alone = "") {
+    return testing::FileRewrite::Make(catalog_, store_, metrics_, kIdent,
+                                      [&](const iceberg::DataFile& file) { return file.file_path != left_alone; })
+        .value();
+  }
+  /// As the thread that commits the table does it. Whether it came in.
+  Result<bool> CommitRewrite(std::unique_ptr<testing::FileRewrite> rewrite) {
+    bool is_in = false;
+    rewrite->on_ended = [&](const Result<catalog::LoadedTable>& committed) { is_in = committed.has_value(); };
+    FlushJob job{.rewrite = {{.writer = writer_.get(), .files = std::move(rewrite)}}};
+    TRY_VOID(committer_->Do(job, {}));
+    return is_in;
   }
 
   std::vector<iceberg::LiveDataFile> LiveFilesNow() {
@@ -369,12 +386,101 @@ TEST_F(TableWriterTest, StartsAgainWhereAnotherWriterMovedItsRows) {
   EXPECT_THAT(Table(), ElementsAre(Pair(2, 20)));
 }
 
-/// Random histories with random commits, crashes and truncates against a map.
+TEST_F(TableWriterTest, FindsRowsThatARewriteHasMoved) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(9, 90)));
+  const std::string left_alone = LiveFilesNow()[0].entry.file.file_path;
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20).Insert(3, 30)));
+  ASSERT_TRUE(Commit(BatchOf().Insert(4, 40).Delete(3)));
+  EXPECT_THAT(CommitRewrite(Rewrite(left_alone)), ::testing::Optional(true));
+  EXPECT_THAT(LiveFilesNow(), SizeIs(2));
+  // Whoever built the index from the table would miss it.
+  ASSERT_TRUE(store_.Delete(left_alone).has_value());
+  ASSERT_TRUE(Commit(BatchOf().Update(1, 11).Delete(4).UpdateKeepingValue(2).Insert(3, 33)));
+  ASSERT_TRUE(Commit(BatchOf().Delete(9)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 11), Pair(2, 20), Pair(3, 33)));
+}
+
+TEST_F(TableWriterTest, KeepsWhatChangedWhileFilesWereRewritten) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20).Insert(3, 30).Insert(4, 40)));
+  auto rewrite = Rewrite();
+  ASSERT_TRUE(Commit(BatchOf().Update(1, 11).Delete(2).Move(3, 5, 50)));
+  EXPECT_THAT(CommitRewrite(std::move(rewrite)), ::testing::Optional(true));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 11), Pair(4, 40), Pair(5, 50)));
+  ASSERT_TRUE(Commit(BatchOf().Update(1, 12).Insert(2, 22).Insert(3, 33).Delete(4).Update(5, 51)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 12), Pair(2, 22), Pair(3, 33), Pair(5, 51)));
+}
+
+TEST_F(TableWriterTest, GoesOnWhereARewriteComesTooLate) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10)));
+  auto rewrite = Rewrite();
+  ASSERT_TRUE(Commit(BatchOf().TruncateFirst().Insert(1, 11)));
+  EXPECT_THAT(CommitRewrite(std::move(rewrite)), ::testing::Optional(false));
+  ASSERT_TRUE(Commit(BatchOf().Update(1, 12)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 12)));
+}
+
+TEST_F(TableWriterTest, TakesNoRewriteWhileChangesWaitForACommit) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20)));
+  auto rewrite = Rewrite();
+  ASSERT_TRUE(Write(BatchOf().Update(1, 11)));
+  EXPECT_THAT(CommitRewrite(std::move(rewrite)), ::testing::Optional(false));
+  ASSERT_TRUE(Commit(BatchOf().Update(2, 21)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 11), Pair(2, 21)));
+}
+
+TEST_F(TableWriterTest, FindsRowsThatWereMovedWhileItWasAway) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(9, 90)));
+  const std::string left_alone = LiveFilesNow()[0].entry.file.file_path;
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20)));
+  ASSERT_TRUE(Commit(BatchOf().Insert(3, 30)));
+  ASSERT_TRUE(Rewrite(left_alone)->CommitElsewhere(catalog_).has_value());
+  ASSERT_TRUE(Rewrite(left_alone)->CommitElsewhere(catalog_).has_value());
+  ASSERT_TRUE(store_.Delete(left_alone).has_value());
+  Open();
+  ASSERT_TRUE(Commit(BatchOf().Update(1, 11).Delete(3)));
+  ASSERT_TRUE(Commit(BatchOf().Delete(9)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 11), Pair(2, 20)));
+}
+
+TEST_F(TableWriterTest, FindsRowsThatAnotherWriterMovedBetweenTwoCommits) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(9, 90)));
+  const std::string left_alone = LiveFilesNow()[0].entry.file.file_path;
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20)));
+  ASSERT_TRUE(Write(BatchOf().Insert(3, 30)));
+  ASSERT_TRUE(Rewrite(left_alone)->CommitElsewhere(catalog_).has_value());
+  ASSERT_TRUE(Commit(BatchOf().Update(3, 31)));
+  ASSERT_TRUE(store_.Delete(left_alone).has_value());
+  ASSERT_TRUE(Commit(BatchOf().Update(1, 11).Update(3, 32).Delete(2)));
+  ASSERT_TRUE(Commit(BatchOf().Delete(9)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 11), Pair(3, 32)));
+}
+
+TEST_F(TableWriterTest, BuildsTheIndexWhereOthersDidMoreThanMoveRows) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20)));
+  ASSERT_TRUE(Rewrite()->CommitElsewhere(catalog_).has_value());
+  CommitElsewhere({});
+  Open();
+  ASSERT_TRUE(Commit(BatchOf().Update(1, 11).Delete(2)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 11)));
+}
+
+/// Random histories with random commits, crashes, truncates and rewrites of files against a map.
 void TableWriterTest::CompareWithModel() {
   std::mt19937 random(7);
   std::map<int64_t, int64_t> committed;
   for (int round = 0; round < 60; ++round) {
     std::map<int64_t, int64_t> now = committed;
+    if (round > 0 && random() % 4 == 0) {
+      auto rewrite = Rewrite();
+      const bool is_elsewhere = random() % 3 == 0;
+      if (rewrite && is_elsewhere) {
+        ASSERT_TRUE(rewrite->CommitElsewhere(catalog_).has_value());
+        Open();
+      } else if (rewrite) {
+        ASSERT_THAT(CommitRewrite(std::move(rewrite)), ::testing::Optional(true));
+      }
+      ASSERT_EQ(Table(), (std::multimap<int64_t, int64_t>(committed.begin(), committed.end()))) << "round " << round;
+    }
     const int parts = 1 + static_cast<int>(random() % 3);
     const bool crashes = random() % 4 == 0;
     for (int part = 0; part < parts; ++part) {

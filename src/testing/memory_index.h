@@ -113,7 +113,7 @@ class MemoryIndex : public index::Database {
       TRY_VOID(database_.before_step_());
       TRY_VOID(CheckChanging());
       for (const Entry& entry : entries) {
-        if (kind_ == index::KeyKind::kUnique && stored_.rows.contains(entry.key)) return Misuse("a key that is there");
+        if (kind_ == index::KeyKind::kUnique) stored_.rows.erase(std::string(entry.key));
         stored_.rows.emplace(std::string(entry.key), entry.position);
       }
       return {};

@@ -1,0 +1,203 @@
+#include "maintenance/upkeep.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/interruptible_sleep.h"
+#include "base/try.h"
+#include "base/unix_time.h"
+#include "observe/log.h"
+
+namespace firn::maintenance {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kIntervalMin{100};
+/// The stream and its commits come first (man 2 setpriority; on Linux it is a thread's own).
+constexpr int kNiceness = 10;
+/// Of manifests that planning keeps.
+constexpr size_t kManifestEntriesMax = 20'000;
+
+int64_t BytesOf(const std::vector<iceberg::LiveDataFile>& files) {
+  int64_t bytes = 0;
+  for (const iceberg::LiveDataFile& file : files) bytes += file.entry.file.file_size_in_bytes;
+  return bytes;
+}
+
+/// Groups that are small together are rewritten together: each commit has its price.
+std::vector<std::vector<iceberg::LiveDataFile>> JobsOf(std::vector<RewriteGroup> groups, int64_t bytes_max) {
+  std::vector<std::vector<iceberg::LiveDataFile>> jobs;
+  int64_t bytes = 0;
+  for (RewriteGroup& group : groups) {
+    if (jobs.empty() || bytes + group.bytes > bytes_max) {
+      jobs.emplace_back();
+      bytes = 0;
+    }
+    bytes += group.bytes;
+    std::ranges::move(group.files, std::back_inserter(jobs.back()));
+  }
+  return jobs;
+}
+
+/// Others rewrote files of the plan, or a snapshot that it needs is gone.
+bool IsStalePlan(const Error& error) {
+  return error.kind() == ErrorKind::kConflict || error.kind() == ErrorKind::kNotFound;
+}
+
+}  // namespace
+
+class Upkeep::Offer : public pipeline::TableRewrite {
+ public:
+  Offer(Upkeep& upkeep, iceberg::TableIdent ident, std::shared_ptr<const RewrittenFiles> files)
+      : upkeep_(upkeep), ident_(std::move(ident)), files_(std::move(files)) {}
+  ~Offer() override {
+    if (!ended_) upkeep_.Ended({.committed = MakeError(ErrorKind::kConflict, "the table is no longer streamed")});
+  }
+
+  const iceberg::TableIdent& table() const override { return ident_; }
+  catalog::TableChange MakeChange(catalog::LoadedTable base, iceberg::ManifestCache& manifests,
+                                  const std::string& commit_id) override {
+    return MakeRewriteChange(upkeep_.context_.store, manifests, std::move(base), *files_,
+                             upkeep_.options_.files.parquet.compression, commit_id);
+  }
+  void Ended(Result<catalog::LoadedTable> committed) override {
+    ended_ = true;
+    upkeep_.Ended({.tried = true, .committed = std::move(committed)});
+  }
+
+ private:
+  Upkeep& upkeep_;
+  const iceberg::TableIdent ident_;
+  const std::shared_ptr<const RewrittenFiles> files_;
+  bool ended_ = false;
+};
+
+Upkeep::Upkeep(MaintenanceContext context, UpkeepOptions options)
+    : context_(context),
+      options_(std::move(options)),
+      rate_(options_.bytes_per_second),
+      manifests_(kManifestEntriesMax),
+      thread_([this](std::stop_token stop) { Run(std::move(stop)); }) {}
+
+Upkeep::~Upkeep() = default;
+
+void Upkeep::Streams(std::vector<Table> tables) {
+  std::lock_guard lock(mutex_);
+  tables_ = std::move(tables);
+}
+
+std::unique_ptr<pipeline::TableRewrite> Upkeep::Take() {
+  std::lock_guard lock(mutex_);
+  return std::move(offer_);
+}
+
+std::vector<Upkeep::Table> Upkeep::Tables() {
+  std::lock_guard lock(mutex_);
+  return tables_;
+}
+
+void Upkeep::Run(std::stop_token stop) {
+  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNiceness);
+  while (SleepFor(std::max(options_.interval, kIntervalMin), stop)) {
+    for (const Table& table : Tables()) {
+      if (stop.stop_requested()) return;
+      Status done = options_.compacts ? Compact(table, stop) : Status();
+      if (done && options_.expires) done = Expire(table, stop);
+      if (!done && !stop.stop_requested()) {
+        LogWarn("the upkeep of a table failed; it is tried again at the next interval",
+                {{"table", table.name}, {"error", done.error().message()}});
+      }
+    }
+  }
+}
+
+Status Upkeep::Compact(const Table& table, std::stop_token stop) {
+  TRY(const catalog::LoadedTable loaded, context_.catalog.LoadTable(table.ident));
+  const iceberg::TableMetadataPtr& metadata = loaded.metadata;
+  const iceberg::Snapshot* snapshot = metadata->CurrentSnapshot();
+  if (snapshot == nullptr) return {};
+  const auto well = well_.find(metadata->table_uuid);
+  if (well != well_.end() && well->second == snapshot->snapshot_id) return {};
+  TRY(auto files, iceberg::PlanFiles(context_.store, *metadata, snapshot, manifests_));
+  auto jobs = JobsOf(PlanRewrites(std::move(files), options_.limits), options_.limits.target_file_size_bytes);
+  if (jobs.empty()) well_[metadata->table_uuid] = snapshot->snapshot_id;
+  for (auto& job : jobs) {
+    const Status done = Rewrite(table, metadata, std::move(job), stop);
+    if (!done && !IsStalePlan(done.error())) return done;
+    if (!done) {
+      LogInfo("files were changed by others while they were rewritten; they are planned anew",
+              {{"table", table.name}, {"reason", done.error().message()}});
+    }
+  }
+  return {};
+}
+
+Status Upkeep::Rewrite(const Table& table, const iceberg::TableMetadataPtr& planned,
+                       std::vector<iceberg::LiveDataFile> files, std::stop_token stop) {
+  const auto pace = [&](int64_t bytes) { SleepFor(rate_.Take(bytes, ByteRate::Clock::now()), stop); };
+  TRY(auto written,
+      RewriteFiles(context_.store, rewriting_, planned, std::move(files), options_.files, table.name, stop, pace));
+  const auto rewritten = std::make_shared<const RewrittenFiles>(std::move(written));
+  Outcome outcome = Commit(table, rewritten, stop);
+  if (!outcome.committed) {
+    // What may still arrive at the catalog keeps its files.
+    const bool is_lost = !outcome.tried || outcome.committed.error().kind() == ErrorKind::kConflict;
+    if (is_lost) RemoveWritten(context_.store, *rewritten);
+    return std::move(outcome.committed.error()).WithContext("committing a compaction");
+  }
+  int64_t bytes_after = 0;
+  for (const iceberg::DataFile& file : rewritten->to) bytes_after += file.file_size_in_bytes;
+  context_.metrics.RecordCompaction(table.name, static_cast<int64_t>(rewritten->from.size()), bytes_after);
+  LogInfo("compacted files", {{"table", table.name},
+                              {"files_before", rewritten->from.size()},
+                              {"files_after", rewritten->to.size()},
+                              {"bytes_before", BytesOf(rewritten->from)},
+                              {"bytes_after", bytes_after},
+                              {"snapshot_id", outcome.committed->metadata->current_snapshot_id.value_or(0)}});
+  return {};
+}
+
+Upkeep::Outcome Upkeep::Commit(const Table& table, std::shared_ptr<const RewrittenFiles> files, std::stop_token stop) {
+  while (true) {
+    auto offer = std::make_unique<Offer>(*this, table.ident, files);
+    std::unique_lock lock(mutex_);
+    outcome_.reset();
+    offer_ = std::move(offer);
+    if (!changed_.wait(lock, stop, [&] { return outcome_.has_value(); })) {
+      const std::unique_ptr<pipeline::TableRewrite> withdrawn = std::move(offer_);
+      lock.unlock();
+      if (withdrawn) return {.committed = MakeError(ErrorKind::kCancelled, "stopped on request")};
+      lock.lock();
+      changed_.wait(lock, [&] { return outcome_.has_value(); });  // It is being committed.
+    }
+    const bool is_streamed = std::ranges::any_of(tables_, [&](const Table& t) { return t.ident == table.ident; });
+    if (outcome_->tried || !is_streamed || stop.stop_requested()) return *std::exchange(outcome_, std::nullopt);
+  }
+}
+
+void Upkeep::Ended(Outcome outcome) {
+  std::lock_guard lock(mutex_);
+  outcome_ = std::move(outcome);
+  changed_.notify_all();
+}
+
+Status Upkeep::Expire(const Table& table, std::stop_token stop) {
+  TRY(const catalog::LoadedTable loaded, context_.catalog.LoadTable(table.ident));
+  // Many at once: what each time costs grows with the snapshots that stay.
+  Retention overdue = RetentionOf(*loaded.metadata, options_.retention);
+  overdue.max_age_ms += overdue.max_age_ms / 10;
+  const int64_t now_ms = UnixMillisNow();
+  if (FindExpired(*loaded.metadata, overdue, now_ms).empty()) return {};
+  TRY(const ExpireReport report, ExpireSnapshots(context_, table.ident, options_.retention, now_ms, stop));
+  if (report.snapshots == 0) return {};
+  context_.metrics.AddExpiredSnapshots(table.name, report.snapshots);
+  LogInfo("expired snapshots",
+          {{"table", table.name}, {"snapshots", report.snapshots}, {"files_deleted", report.files}});
+  return {};
+}
+
+}  // namespace firn::maintenance

@@ -1,0 +1,86 @@
+// The upkeep of streamed tables while firn runs, on one thread of low priority: small files joined, deleted rows left
+// out, old snapshots expired.
+//
+//   every interval, table by table:
+//     PlanRewrites (what pays off) ──► RewriteFiles, paced ──► offered ──► committed by the thread that commits the
+//     table FindExpired ──► ExpireSnapshots
+//
+// Nothing waits for the writing of files. A process that is killed leaves orphans at most.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "iceberg/table_files.h"
+#include "maintenance/byte_rate.h"
+#include "maintenance/file_rewriter.h"
+#include "maintenance/rewrite_plan.h"
+#include "maintenance/table_maintenance.h"
+#include "pipeline/table_rewrite.h"
+
+namespace firn::maintenance {
+
+struct UpkeepOptions {
+  bool compacts = true;
+  bool expires = true;
+  std::chrono::milliseconds interval{std::chrono::minutes(10)};
+  int64_t bytes_per_second = 0;  ///< That are rewritten at most, about; 0: no limit.
+  RewriteLimits limits = ContinuousLimits(512 << 20);
+  pipeline::DataFileOptions files;  ///< With a budget of memory of its own.
+  Retention retention;
+};
+
+/// It outlives whoever takes its rewrites. Thread-safe.
+class Upkeep : public pipeline::TableRewriter {
+ public:
+  Upkeep(MaintenanceContext context, UpkeepOptions options);
+  /// What is being rewritten is given up.
+  ~Upkeep() override;
+
+  void Streams(std::vector<Table> tables) override;
+  std::unique_ptr<pipeline::TableRewrite> Take() override;
+
+ private:
+  class Offer;
+  /// Of an offer.
+  struct Outcome {
+    bool tried = false;
+    Result<catalog::LoadedTable> committed;
+  };
+
+  void Run(std::stop_token stop);
+  std::vector<Table> Tables();
+  Status Compact(const Table& table, std::stop_token stop);
+  /// Rewrites and commits some files of the table; whatever becomes of them, those of other jobs are not concerned.
+  Status Rewrite(const Table& table, const iceberg::TableMetadataPtr& planned, std::vector<iceberg::LiveDataFile> files,
+                 std::stop_token stop);
+  /// Waits until it is known; a stop ends the wait for somebody to take it.
+  Outcome Commit(const Table& table, std::shared_ptr<const RewrittenFiles> files, std::stop_token stop);
+  void Ended(Outcome outcome);
+  Status Expire(const Table& table, std::stop_token stop);
+
+  const MaintenanceContext context_;
+  const UpkeepOptions options_;
+  ByteRate rate_;
+  Metrics rewriting_;  ///< Of the files that the rewriter writes: they hold no new rows.
+  iceberg::ManifestCache manifests_;
+  std::map<std::string, iceberg::SnapshotId> well_;  ///< By table UUID: the snapshot that leaves nothing to be done.
+
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::vector<Table> tables_;  ///< Under mutex_, as are the following.
+  std::optional<Outcome> outcome_;
+  std::unique_ptr<pipeline::TableRewrite> offer_;  ///< Until it is taken.
+  std::jthread thread_;                            ///< The first to go.
+};
+
+}  // namespace firn::maintenance

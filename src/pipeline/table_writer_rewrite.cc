@@ -1,0 +1,167 @@
+// Rows that were moved to other files, by firn's own rewrites or by other writers': the index follows. The rest of
+// TableWriter is in table_writer.cc.
+//
+//   files before ─┬─ in both: their rows lie where they did
+//                 ├─ gone: as many live rows as in the new ones, or something else has happened
+//   files after ──┴─ new: the key columns of these are read, and their rows have their places there
+//
+// An index that was being brought up to the rewrite when its process died belongs to no snapshot, and is built anew.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <chrono>
+#include <unordered_set>
+#include <utility>
+
+#include "base/try.h"
+#include "observe/log.h"
+#include "pipeline/table_writer.h"
+
+namespace firn::pipeline {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// What the spec calls a rewrite: the same rows in other files.
+constexpr char kReplace[] = "replace";
+/// The id of no snapshot.
+constexpr int64_t kNoSnapshot = -1;
+
+bool IsReplace(const iceberg::Snapshot& snapshot) {
+  const auto operation = snapshot.summary.find("operation");
+  return operation != snapshot.summary.end() && operation->second == kReplace;
+}
+
+/// Data files that one snapshot has and another lacks, with their deleted rows.
+struct LiveRowsOfFiles {
+  std::vector<iceberg::LiveDataFile> files;
+  std::vector<iceberg::RowPositions> deleted;
+  int64_t rows = 0;
+};
+
+Result<LiveRowsOfFiles> FilesBeyond(storage::FileStore& store, const iceberg::TableMetadata& metadata,
+                                    std::vector<iceberg::LiveDataFile> files,
+                                    const std::vector<iceberg::LiveDataFile>& others) {
+  std::unordered_set<std::string_view> known;
+  for (const iceberg::LiveDataFile& file : others) known.insert(file.entry.file.file_path);
+  std::erase_if(files, [&](const iceberg::LiveDataFile& file) { return known.contains(file.entry.file.file_path); });
+  LiveRowsOfFiles beyond{.files = std::move(files)};
+  iceberg::DeletedRows deleted_rows(store);
+  for (const iceberg::LiveDataFile& file : beyond.files) {
+    TRY(beyond.deleted.emplace_back(), deleted_rows.Of(metadata, file));
+    beyond.rows += file.entry.file.record_count - static_cast<int64_t>(beyond.deleted.back().cardinality());
+  }
+  return beyond;
+}
+
+}  // namespace
+
+catalog::TableChange TableWriter::PrepareRewrite(TableRewrite& rewrite, const std::string& commit_id) {
+  assert(!pending_);
+  catalog::TableChange change = rewrite.MakeChange(table_, manifests_, commit_id);
+  change.build =
+      [this, build = std::move(change.build)](const catalog::LoadedTable& fresh) -> Result<iceberg::CommitRequest> {
+    TRY_VOID(CheckOnlyWriter(*table_.metadata, *fresh.metadata).Context("table {}", name_));
+    return build(fresh);
+  };
+  return change;
+}
+
+Status TableWriter::Rewritten(const catalog::LoadedTable& table) {
+  const iceberg::TableMetadataPtr before = table_.metadata;
+  table_ = table;
+  files_.Forget();
+  // An index that is not in use yet follows when it is.
+  if (!std::exchange(index_ready_, false)) return {};
+  const iceberg::Snapshot* from = before->CurrentSnapshot();
+  const iceberg::Snapshot& to = *table_.metadata->CurrentSnapshot();
+  if (from != nullptr && OnlyMovesRows(*from, to)) {
+    TRY(index_ready_, FollowMovedRows(*from, to, to.snapshot_id).Context("the index of {}", name_));
+  }
+  return index_ready_ ? Status{} : index_->Reset("");
+}
+
+Status TableWriter::FollowOthers(const iceberg::TableMetadata& before, bool is_truncated) {
+  const iceberg::Snapshot* from = before.CurrentSnapshot();
+  const iceberg::Snapshot& after = *table_.metadata->CurrentSnapshot();
+  const iceberg::Snapshot* to =
+      after.parent_snapshot_id ? table_.metadata->FindSnapshot(*after.parent_snapshot_id) : nullptr;
+  // Until it has followed, the index is that of no snapshot, whenever the process ends.
+  TRY_VOID(index_->Complete(kNoSnapshot));
+  index_ready_ = false;
+  if (!is_truncated && from != nullptr && to != nullptr && OnlyMovesRows(*from, *to)) {
+    TRY(index_ready_, FollowMovedRows(*from, *to, after.snapshot_id).Context("the index of {}", name_));
+  }
+  return index_ready_ ? Status{} : index_->Reset("");
+}
+
+bool TableWriter::OnlyMovesRows(const iceberg::Snapshot& from, const iceberg::Snapshot& to) const {
+  const iceberg::Snapshot* snapshot = &to;
+  while (snapshot != nullptr && snapshot->snapshot_id != from.snapshot_id) {
+    if (!IsReplace(*snapshot) || !snapshot->parent_snapshot_id) return false;
+    if (snapshot->parent_snapshot_id == from.snapshot_id) return true;
+    snapshot = table_.metadata->FindSnapshot(*snapshot->parent_snapshot_id);
+  }
+  return snapshot != nullptr;
+}
+
+const iceberg::Snapshot* TableWriter::IndexedSnapshot(const index::IndexState& state) const {
+  const iceberg::Snapshot* snapshot = table_.metadata->CurrentSnapshot();
+  while (snapshot != nullptr) {
+    const auto id = snapshot->summary.find(catalog::kCommitIdKey);
+    const bool is_committed =
+        state.changing_commit_id && id != snapshot->summary.end() && id->second == *state.changing_commit_id;
+    if (is_committed || state.snapshot_id == snapshot->snapshot_id) return snapshot;
+    if (!IsReplace(*snapshot) || !snapshot->parent_snapshot_id) return nullptr;
+    snapshot = table_.metadata->FindSnapshot(*snapshot->parent_snapshot_id);
+  }
+  return nullptr;
+}
+
+Result<bool> TableWriter::FollowMovedRows(const iceberg::Snapshot& from, const iceberg::Snapshot& to,
+                                          int64_t clean_at) {
+  // Which of a key's rows is its latest shows only where all of them are looked at.
+  if (layout_.mode == ChangeMode::kAppend) return false;
+  const auto start = Clock::now();
+  const iceberg::TableMetadata& metadata = *table_.metadata;
+  TRY(const auto before, iceberg::PlanFiles(context_.store, metadata, &from, manifests_));
+  TRY(const auto after, iceberg::PlanFiles(context_.store, metadata, &to, manifests_));
+  TRY(const LiveRowsOfFiles gone, FilesBeyond(context_.store, metadata, before, after));
+  TRY(const LiveRowsOfFiles come, FilesBeyond(context_.store, metadata, after, before));
+  if (gone.rows != come.rows) {
+    LogWarn("a rewrite of files has not kept the rows: building the index anew",
+            {{"table", name_}, {"snapshot_id", to.snapshot_id}, {"rows_gone", gone.rows}, {"rows_come", come.rows}});
+    return false;
+  }
+
+  // No snapshot has this commit id.
+  TRY_VOID(index_->Begin(fmt::format("rows moved to snapshot {}", to.snapshot_id)));
+  if (layout_.identity == RowIdentity::kWholeRow) {
+    IndexRun erased{.take = [this](std::vector<index::TableIndex::Entry> entries) {
+      IndexChanges changes;
+      for (const auto& entry : entries) changes.push_back({.key = entry.key, .erase = entry.position});
+      return index_->Apply(changes);
+    }};
+    for (size_t i = 0; i < gone.files.size(); ++i) {
+      TRY_VOID(AddToRun(gone.files[i].entry.file, gone.deleted[i], erased));
+    }
+    TRY_VOID(TakeRun(erased));
+  }
+  IndexRun put = LoadedRun();
+  for (size_t i = 0; i < come.files.size(); ++i) {
+    TRY_VOID(AddToRun(come.files[i].entry.file, come.deleted[i], put));
+  }
+  TRY_VOID(TakeRun(put));
+  TRY_VOID(index_->Complete(clean_at));
+  LogInfo("found moved rows in their new files",
+          {{"table", name_},
+           {"snapshot_id", to.snapshot_id},
+           {"files_before", gone.files.size()},
+           {"files_after", come.files.size()},
+           {"rows", put.rows},
+           {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start).count()}});
+  return true;
+}
+
+}  // namespace firn::pipeline

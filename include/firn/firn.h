@@ -102,8 +102,7 @@ const char* firn_last_error(const firn_destination* destination);
 
 /* Makes the table, or opens the one that is there. columns: a struct type with a field for each column. key: names of
  * its key columns. options: "mode=" mirror, soft-delete, history or append; "track_changes=true"; "partition_by=" a
- * term
- * ("day(created_at)"), any number of times, in order. */
+ * term such as day(created_at), any number of times, in order. */
 int firn_define_table(firn_destination* destination, const char* name_space, const char* name,
                       struct ArrowSchema* columns, const char* const* key, const char* const* options);
 

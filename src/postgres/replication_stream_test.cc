@@ -179,7 +179,7 @@ TEST(ReplicationStreamTest, CallsTheServersShutdownTransient) {
 
 TEST(ReplicationStreamTest, ExplainsErrorsInTheStream) {
   const std::tuple<const char*, ErrorKind, const char*> cases[] = {
-      {"58P01", ErrorKind::kSourceLost, "firn resync"},
+      {"58P01", ErrorKind::kSourceLost, "on_lost_slot"},
       {"42704", ErrorKind::kNotFound, "publication"},
       {"57P01", ErrorKind::kTransient, "refused"},
   };
@@ -221,7 +221,7 @@ TEST(ReplicationStreamTest, ClosesAfterALastStatusUpdate) {
 TEST(ReplicationStreamTest, ExplainsWhyASlotCantBeUsed) {
   const std::tuple<std::vector<std::string>, ErrorKind, const char*> cases[] = {
       {{"firn", "pgoutput", "shop", "t", "4711", "reserved", "0/10", "0/8"}, ErrorKind::kConflict, "process 4711"},
-      {{"firn", "pgoutput", "shop", "f", "0", "lost", "0/10", "0/0"}, ErrorKind::kSourceLost, "firn resync"},
+      {{"firn", "pgoutput", "shop", "f", "0", "lost", "0/10", "0/0"}, ErrorKind::kSourceLost, "on_lost_slot"},
       {{"firn", "test_decoding", "shop", "f", "0", "reserved", "0/10", "0/8"},
        ErrorKind::kInvalidConfig,
        "test_decoding"},

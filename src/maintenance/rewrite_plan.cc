@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 namespace firn::maintenance {
@@ -108,7 +110,9 @@ std::vector<RewriteGroup> PlanRewrites(std::vector<LiveDataFile> files, const Re
   for (auto& [key, members] : partitions) {
     if (limits.grows_by_size) LeaveThoseThatGrow(members, limits);
     // Rows that came together stay together: columns that follow time keep narrow bounds.
-    std::ranges::stable_sort(members, {}, [](const LiveDataFile& file) { return file.entry.sequence_number; });
+    std::ranges::sort(members, {}, [](const LiveDataFile& file) {
+      return std::tuple(file.entry.sequence_number, std::string_view(file.entry.file.file_path));
+    });
     RewriteGroup group;
     for (LiveDataFile& file : members) {
       const int64_t bytes = LiveBytes(file);

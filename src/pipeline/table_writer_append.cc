@@ -31,16 +31,20 @@ struct Candidate {
   std::string key;
   int64_t lsn = 0;
   const iceberg::DataFile* file = nullptr;
+  LsnRange of_file;
   index::RowPosition position;
 
-  bool SamePartition(const Candidate& other) const {
-    return file->partition_spec_id == other.file->partition_spec_id && file->partition == other.file->partition;
+  /// Of two rows of one transaction: whether this one surely is the later, where it comes behind the other.
+  bool SurelyFollows(const Candidate& other) const {
+    if (file == other.file) return true;
+    return file->partition_spec_id == other.file->partition_spec_id && file->partition == other.file->partition &&
+           other.of_file.highest <= of_file.lowest;
   }
 };
 
-/// What the index is to learn: the latest row of each key. A key with rows of one transaction in several partitions has
-/// none that could be told: should its value be asked for, that is an error, and never another row's value. The changes
-/// look into the candidates.
+/// What the index is to learn: the latest row of each key. A key with rows of one transaction in several partitions, or
+/// in a merged file and beside it, has none that could be told: should its value be asked for, that is an error, and
+/// never another row's value. The changes look into the candidates.
 std::vector<index::TableIndex::Change> LatestOf(std::vector<Candidate>& candidates) {
   std::ranges::stable_sort(candidates, {},
                            [](const Candidate& row) { return std::tuple(std::string_view(row.key), row.lsn); });
@@ -50,7 +54,7 @@ std::vector<index::TableIndex::Change> LatestOf(std::vector<Candidate>& candidat
     const Candidate& last = candidates[end - 1];
     bool is_certain = true;
     for (size_t i = end - 1; i > begin && candidates[i - 1].lsn == last.lsn; --i) {
-      is_certain = is_certain && candidates[i - 1].SamePartition(last);
+      is_certain = is_certain && last.SurelyFollows(candidates[i - 1]);
     }
     changes.push_back(is_certain ? index::TableIndex::Change{.key = last.key, .put = last.position}
                                  : index::TableIndex::Change{.key = last.key, .erase = index::RowPosition{}});
@@ -115,6 +119,22 @@ class SegmentPlan {
   int64_t placed_ = 0;               ///< Rows of the segment that have values of the table,
   int64_t placed_max_ = kFirstRows;  ///< and how many it may have.
 };
+
+/// Whether a file's rows are in the order in which they were written: merged ones need not be.
+Result<bool> HasRowsInOrder(storage::FileStore& store, const iceberg::TableMetadata& metadata,
+                            const iceberg::DataFile& file, const iceberg::Field& lsn) {
+  TRY(auto reader, iceberg::OpenDataFile(store, metadata, file, iceberg::Schema{.fields = {lsn}}));
+  int64_t last = 0;
+  while (true) {
+    TRY(const auto batch, reader->Next().Context("reading {}", file.file_path));
+    if (!batch) return true;
+    const auto& lsns = static_cast<const arrow::Int64Array&>(*batch->column(0));
+    for (int64_t row = 0; row < lsns.length(); ++row) {
+      if (lsns.Value(row) < last) return false;
+      last = lsns.Value(row);
+    }
+  }
+}
 
 }  // namespace
 
@@ -192,6 +212,11 @@ Status TableWriter::IndexLatestRows() {
   int64_t rows = 0;
   for (const WrittenFiles& group : InWriteOrder(std::move(files), lsn.id, operation)) {
     std::vector<Candidate> candidates;
+    bool in_order = !group.interleaved;
+    for (const WrittenFile& written : group.files) {
+      if (!in_order) break;
+      TRY(in_order, HasRowsInOrder(context_.store, metadata, written.file, lsn));
+    }
     for (const WrittenFile& written : group.files) {
       const std::string& location = written.file.file_path;
       TRY(const uint32_t file, index_->AddFile(location));
@@ -207,10 +232,14 @@ Status TableWriter::IndexLatestRows() {
         for (size_t i = 0; i < keys.size(); ++i, ++position.row) {
           // A deleted row's key is found, too: whatever comes next for it brings all values.
           if (deleted.contains(uint64_t{position.row})) continue;
-          if (group.interleaved) {
-            candidates.push_back({std::string(keys[i]), lsns.Value(static_cast<int64_t>(i)), &written.file, position});
-          } else {
+          if (in_order) {
             changes.push_back({.key = keys[i], .put = position});
+          } else {
+            candidates.push_back({.key = std::string(keys[i]),
+                                  .lsn = lsns.Value(static_cast<int64_t>(i)),
+                                  .file = &written.file,
+                                  .of_file = LsnsOf(written.file, lsn.id),
+                                  .position = position});
           }
         }
         rows += batch->num_rows();

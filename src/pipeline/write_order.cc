@@ -29,9 +29,14 @@ bool HoldsCopiedRowsOnly(const iceberg::DataFile& file, iceberg::FieldId operati
 
 }  // namespace
 
+LsnRange LsnsOf(const iceberg::DataFile& file, iceberg::FieldId lsn) {
+  return {.lowest = BoundOf(file.lower_bounds, lsn, 0),
+          .highest = BoundOf(file.upper_bounds, lsn, std::numeric_limits<int64_t>::max())};
+}
+
 std::vector<WrittenFiles> InWriteOrder(std::vector<WrittenFile> files, iceberg::FieldId lsn,
                                        iceberg::FieldId operation) {
-  const auto lowest = [lsn](const WrittenFile& file) { return BoundOf(file.file.lower_bounds, lsn, 0); };
+  const auto lowest = [lsn](const WrittenFile& file) { return LsnsOf(file.file, lsn).lowest; };
   std::ranges::sort(files, {}, [&](const WrittenFile& file) {
     return std::tuple(lowest(file), file.sequence_number, std::string_view(file.file.file_path));
   });
@@ -44,7 +49,8 @@ std::vector<WrittenFiles> InWriteOrder(std::vector<WrittenFile> files, iceberg::
       groups.emplace_back();
       highest = 0;
     }
-    highest = std::max(highest, BoundOf(file.file.upper_bounds, lsn, std::numeric_limits<int64_t>::max()));
+    groups.back().interleaved = groups.back().interleaved || lowest(file) < highest;
+    highest = std::max(highest, LsnsOf(file.file, lsn).highest);
     groups.back().files.push_back(std::move(file));
   }
   for (WrittenFiles& group : groups) {
@@ -55,7 +61,7 @@ std::vector<WrittenFiles> InWriteOrder(std::vector<WrittenFile> files, iceberg::
     // The copy has each key once.
     const bool copied = std::ranges::all_of(
         group.files, [&](const WrittenFile& file) { return HoldsCopiedRowsOnly(file.file, operation); });
-    group.interleaved = several_partitions && !copied;
+    group.interleaved = (group.interleaved || several_partitions) && !copied;
   }
   return groups;
 }

@@ -18,9 +18,16 @@ struct WrittenFile {
 struct WrittenFiles {
   std::vector<WrittenFile> files;
   /// Rows of a key may lie in several of the files, in an order that only the rows' LSNs tell: the files are of several
-  /// partitions. Else the files are in order.
+  /// partitions, or some were merged of files around others. Else the files are in order.
   bool interleaved = false;
 };
+
+/// The LSNs of a file's rows, by its bounds; all there can be where it has none.
+struct LsnRange {
+  int64_t lowest = 0;
+  int64_t highest = 0;
+};
+LsnRange LsnsOf(const iceberg::DataFile& file, iceberg::FieldId lsn);
 
 /// `lsn` and `operation`: the fields _firn_lsn and _firn_op. Sequence numbers alone wouldn't do: another engine that
 /// merges small files gives the merged one a new number.

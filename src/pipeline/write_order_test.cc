@@ -47,6 +47,12 @@ TEST(WriteOrder, PutsAFileThatWasMergedFromEarlierOnesBeforeLaterChanges) {
   EXPECT_THAT(Paths(groups[0]), ElementsAre("merged"));
 }
 
+TEST(WriteOrder, AFileThatWasMergedOfThoseAroundAnotherInterleavesWithIt) {
+  const auto groups = InWriteOrder({File("between", 2, 300, 400), File("merged", 9, 5, 900)}, kLsn, kOperation);
+  ASSERT_EQ(groups.size(), 1U);
+  EXPECT_TRUE(groups[0].interleaved);
+}
+
 TEST(WriteOrder, FilesOfOneCommitAndPartitionAreInOrder) {
   const auto groups = InWriteOrder({File("x-00002", 2, 400, 400), File("x-00001", 2, 400, 400)}, kLsn, kOperation);
   ASSERT_EQ(groups.size(), 1U);

@@ -18,7 +18,7 @@ def run_suite(program, environment, timeout_s, tests_min, only="*"):
         capture_output=True,
         text=True,
         timeout=timeout_s,
-        env=os.environ | environment,
+        env=os.environ | {"LSAN_OPTIONS": f"suppressions={REPOSITORY / 'tests/harness/leaks.supp'}"} | environment,
     )
     assert done.returncode == 0, f"{program} gave {done.returncode}:\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
     passed = re.search(r"^\[  PASSED  \] (\d+) tests", done.stdout, re.MULTILINE)

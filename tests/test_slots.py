@@ -62,6 +62,21 @@ def write_log(connection, segments):
         connection.execute("SELECT pg_switch_wal()")
 
 
+# A server that keeps little of its log for a slot.
+TINY = {"max_slot_wal_keep_size": "16MB", "min_wal_size": "32MB", "max_wal_size": "32MB"}
+
+
+def lose_slot(pipeline):
+    """On a server of TINY settings."""
+
+    def is_lost():
+        write_log(pipeline.connection, 4)
+        pipeline.execute("CHECKPOINT")
+        return pipeline.execute("SELECT wal_status = 'lost' FROM pg_replication_slots").fetchone()[0]
+
+    wait_until(is_lost, "the slot is lost")
+
+
 def test_a_slot_that_may_soon_be_lost_is_warned_of(own_server, pipeline_on):
     server = own_server("limited", {"max_slot_wal_keep_size": "160MB", "min_wal_size": "32MB", "max_wal_size": "64MB"}).start()
     pipeline = pipeline_on(server)
@@ -95,18 +110,11 @@ def test_a_slot_that_may_soon_be_lost_is_warned_of(own_server, pipeline_on):
 
 
 def test_a_lost_slot_is_explained(own_server, pipeline_on):
-    server = own_server("tiny", {"max_slot_wal_keep_size": "16MB", "min_wal_size": "32MB", "max_wal_size": "32MB"}).start()
-    pipeline = pipeline_on(server)
+    pipeline = pipeline_on(own_server("tiny", TINY).start())
     pipeline.execute(TABLE)
     pipeline.catch_up()
     pipeline.execute("UPDATE t SET v = 'missed'")
-
-    def is_lost():
-        write_log(pipeline.connection, 4)
-        pipeline.execute("CHECKPOINT")
-        return pipeline.execute("SELECT wal_status = 'lost' FROM pg_replication_slots").fetchone()[0]
-
-    wait_until(is_lost, "the slot is lost")
+    lose_slot(pipeline)
     for command in ("run", "check"):
         done = pipeline.firn.command(command)
         assert done.returncode == FAILED
@@ -320,18 +328,11 @@ def expect_copied_again(pipeline):
 
 
 def test_a_lost_slot_is_made_good(own_server, pipeline_on):
-    server = own_server("tiny", {"max_slot_wal_keep_size": "16MB", "min_wal_size": "32MB", "max_wal_size": "32MB"}).start()
-    pipeline = pipeline_on(server)
+    pipeline = pipeline_on(own_server("tiny", TINY).start())
     pipeline.execute(TABLE)
     pipeline.catch_up()
     changed_meanwhile(pipeline)
-
-    def is_lost():
-        write_log(pipeline.connection, 4)
-        pipeline.execute("CHECKPOINT")
-        return pipeline.execute("SELECT wal_status = 'lost' FROM pg_replication_slots").fetchone()[0]
-
-    wait_until(is_lost, "the slot is lost")
+    lose_slot(pipeline)
     expect_copied_again(pipeline)
 
 

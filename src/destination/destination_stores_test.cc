@@ -4,10 +4,7 @@
 #include <filesystem>
 #include <map>
 
-#include "base/uuid.h"
-#include "catalog/sql/sql_catalog.h"
-#include "firn/destination.h"
-#include "storage/file_store.h"
+#include "destination/destination_fixture.h"
 
 namespace firn {
 namespace {
@@ -51,21 +48,8 @@ class MemorySchemaStore final : public SchemaStore {
   std::map<TableId, TableDefinition> definitions;
 };
 
-class DestinationStoresTest : public ::testing::Test {
+class DestinationStoresTest : public DestinationFixture {
  protected:
-  DestinationStoresTest() { Open(); }
-  ~DestinationStoresTest() override {
-    destination_.reset();
-    std::filesystem::remove_all(warehouse_);
-  }
-
-  void Open(DestinationOptions options = {}) {
-    destination_.reset();
-    options.catalog_uri = "sqlite://" + warehouse_ + "/catalog.db";
-    options.warehouse = warehouse_;
-    destination_ = Destination::Open(options).value();
-  }
-
   static TableDefinition Users(ChangeMode mode = ChangeMode::kMirror) {
     return {.id = kUsers,
             .columns = {{"id", ColumnType::kLong}, {"na\"me", ColumnType::kString}},
@@ -73,17 +57,6 @@ class DestinationStoresTest : public ::testing::Test {
             .partition_by = {"bucket(4, id)", "truncate(2, \"na\"\"me\")"},
             .mode = mode};
   }
-
-  iceberg::TableMetadataPtr Metadata() {
-    const auto store = storage::OpenFileStore("file://" + warehouse_, {}).value();
-    auto catalog = catalog::OpenSqlCatalog(
-                       {.uri = "sqlite://" + warehouse_ + "/catalog.db", .warehouse = "file://" + warehouse_}, *store)
-                       .value();
-    return catalog->LoadTable({{"app"}, "users"}).value().metadata;
-  }
-
-  const std::string warehouse_ = ::testing::TempDir() + "lake-" + NewUuid();
-  std::unique_ptr<Destination> destination_;
 };
 
 TEST_F(DestinationStoresTest, ATableRemembersItsDefinitionInEveryMode) {

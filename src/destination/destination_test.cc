@@ -7,9 +7,8 @@
 #include <filesystem>
 #include <set>
 
-#include "base/uuid.h"
-#include "catalog/sql/sql_catalog.h"
 #include "destination/cell_encoder.h"
+#include "destination/destination_fixture.h"
 #include "iceberg/table_scan.h"
 
 namespace firn {
@@ -33,28 +32,8 @@ Event Update(int64_t id, const std::string& name, Row key = {}) {
 Event Delete(int64_t id) { return {.kind = EventKind::kDelete, .table = kUsers, .key = {id}}; }
 Event Truncate() { return {.kind = EventKind::kTruncate, .table = kUsers}; }
 
-class DestinationTest : public ::testing::Test {
+class DestinationTest : public DestinationFixture {
  protected:
-  DestinationTest() { Open(); }
-  ~DestinationTest() override {
-    destination_.reset();
-    std::filesystem::remove_all(warehouse_);
-  }
-
-  void Open(DestinationOptions options = {}) {
-    destination_.reset();
-    options.catalog_uri = "sqlite://" + warehouse_ + "/catalog.db";
-    options.warehouse = warehouse_;
-    destination_ = Destination::Open(options).value();
-  }
-
-  /// The users table as it is in the catalog now.
-  iceberg::TableMetadataPtr Metadata() {
-    auto catalog = catalog::OpenSqlCatalog(
-                       {.uri = "sqlite://" + warehouse_ + "/catalog.db", .warehouse = "file://" + warehouse_}, *store_)
-                       .value();
-    return catalog->LoadTable({{"app"}, "users"}).value().metadata;
-  }
   static iceberg::TableScan Scan(storage::FileStore& store, const iceberg::TableMetadataPtr& table) {
     iceberg::ManifestCache cache;
     return iceberg::TableScan::Plan(store, table, table->CurrentSnapshot(), table->CurrentSchema(), cache).value();
@@ -104,10 +83,6 @@ class DestinationTest : public ::testing::Test {
     }
     return rows;
   }
-
-  const std::string warehouse_ = ::testing::TempDir() + "lake-" + NewUuid();
-  const std::unique_ptr<storage::FileStore> store_ = storage::OpenFileStore("file://" + warehouse_, {}).value();
-  std::unique_ptr<Destination> destination_;
 };
 
 TEST_F(DestinationTest, WritesRowsThenEvents) {

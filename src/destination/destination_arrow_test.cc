@@ -3,11 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
-#include "base/uuid.h"
-#include "catalog/sql/sql_catalog.h"
-#include "firn/destination.h"
+#include "destination/destination_fixture.h"
 #include "iceberg/table_scan.h"
 
 namespace firn {
@@ -43,17 +39,8 @@ std::shared_ptr<arrow::RecordBatch> Keys(const std::vector<int16_t>& ids) {
                                   {Numbers(ids)});
 }
 
-class DestinationArrowTest : public ::testing::Test {
+class DestinationArrowTest : public DestinationFixture {
  protected:
-  DestinationArrowTest() {
-    destination_ =
-        Destination::Open({.catalog_uri = "sqlite://" + warehouse_ + "/catalog.db", .warehouse = warehouse_}).value();
-  }
-  ~DestinationArrowTest() override {
-    destination_.reset();
-    std::filesystem::remove_all(warehouse_);
-  }
-
   Status Add(EventKind kind, const std::shared_ptr<arrow::RecordBatch>& batch) {
     ArrowSchema schema;
     ArrowArray rows;
@@ -65,14 +52,10 @@ class DestinationArrowTest : public ::testing::Test {
   }
 
   std::vector<std::string> Users() {
-    const auto store = storage::OpenFileStore("file://" + warehouse_, {}).value();
-    auto catalog = catalog::OpenSqlCatalog(
-                       {.uri = "sqlite://" + warehouse_ + "/catalog.db", .warehouse = "file://" + warehouse_}, *store)
-                       .value();
-    const auto table = catalog->LoadTable({{"app"}, "users"}).value().metadata;
+    const auto table = Metadata();
     iceberg::ManifestCache cache;
     auto scan =
-        iceberg::TableScan::Plan(*store, table, table->CurrentSnapshot(), table->CurrentSchema(), cache).value();
+        iceberg::TableScan::Plan(*store_, table, table->CurrentSnapshot(), table->CurrentSchema(), cache).value();
     std::vector<std::string> rows;
     for (const auto& file : scan.files()) {
       auto reader = scan.Open(file).value();
@@ -85,9 +68,6 @@ class DestinationArrowTest : public ::testing::Test {
     }
     return rows;
   }
-
-  const std::string warehouse_ = ::testing::TempDir() + "lake-" + NewUuid();
-  std::unique_ptr<Destination> destination_;
 };
 
 TEST_F(DestinationArrowTest, CommitsWhatWasAddedInOrder) {

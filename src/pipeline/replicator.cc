@@ -421,18 +421,17 @@ Status Replicator::TakeOutcomes() {
     const auto outcome = std::move(*taken);
     if (!outcome) return {};
     flushing_bytes_ -= outcome->bytes;
+    if (outcome->receipt) {
+      progress_.Committed(*outcome->receipt);
+      TRY_VOID(BeforeStep(Failpoint::kAcknowledgeBefore));
+      Acknowledge();
+      AfterStep(Failpoint::kAcknowledgeAfter);
+    }
     for (const TableCommit& commit : outcome->tables) {
       TableStatus& row = status_.tables[status_rows_.at(commit.writer)];
       row.snapshot_id = commit.snapshot_id;
       row.contents = commit.contents;
-    }
-    if (!outcome->receipt) continue;
-    progress_.Committed(*outcome->receipt);
-    TRY_VOID(BeforeStep(Failpoint::kAcknowledgeBefore));
-    Acknowledge();
-    AfterStep(Failpoint::kAcknowledgeAfter);
-    for (const TableCommit& commit : outcome->tables) {
-      TableStatus& row = status_.tables[status_rows_.at(commit.writer)];
+      if (!outcome->receipt) continue;
       row.rows_written += commit.rows;
       row.committed_lsn = ToString(outcome->receipt->lsn());
       row.last_commit_ms = UnixMillisNow();

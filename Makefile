@@ -1,11 +1,11 @@
 # make          the release binary, build/release/firn
-# make test     everything that this machine can test
-# make conformance  tables of every kind, as Spark and every other engine reads them (some minutes; PYTEST_ARGUMENTS=…)
+# make test     the tests that every change must pass (ALL=1: the long ones too)
+# make conformance  tables of many kinds, as Spark and every other engine reads them (ALL=1: of every kind; PYTEST_ARGUMENTS=…)
 # make test-services  replication into every kind of catalog and store, real ones, and what breaks on the way (SERVICES="moto …")
 # make chaos    a mixed load on real servers while everything breaks again and again (MINUTES=10; SEED=… repeats one)
 # make fuzz     the parsers under libFuzzer with sanitizers, one after the other (SECONDS=60 each; NAMES="puffin …")
 # make demo     a small shop in PostgreSQL, replicated live into Iceberg tables below demo/
-# make bench    the end-to-end benchmark, beside the floors that PostgreSQL itself sets
+# make bench    firn beside the floors that PostgreSQL itself sets, and beside others (bench/README.md; BENCH_ARGUMENTS="--only copy-trips")
 # make docs     the documents as a website, build/site/index.html
 # make install  program, library, units and documents below PREFIX (/usr/local)
 # make package  Debian packages of them, build/release/packages/*.deb
@@ -26,7 +26,7 @@ dev:
 
 test:
 	@scripts/install-dependencies test
-	@scripts/test
+	@scripts/test $(if $(ALL),--all)
 
 test-services:
 	@scripts/install-dependencies test
@@ -37,7 +37,7 @@ test-services:
 conformance:
 	@scripts/install-dependencies conformance
 	@scripts/build release firn firn_read_table
-	@scripts/conformance $(PYTEST_ARGUMENTS)
+	@scripts/conformance $(if $(ALL),,--short) $(PYTEST_ARGUMENTS)
 
 MINUTES ?= 10
 chaos:
@@ -57,9 +57,9 @@ demo:
 	@.venv/bin/python demo/demo.py
 
 bench:
-	@scripts/install-dependencies demo
+	@scripts/install-dependencies bench
 	@scripts/build release firn
-	@.venv/bin/python bench/run.py $(BENCH_ARGUMENTS)
+	@.venv/bin/python -m bench $(BENCH_ARGUMENTS)
 
 docs:
 	@scripts/docs-site

@@ -1,9 +1,11 @@
-# firn_room(NAME SOURCES … [LINKS …] [PRIVATE_LINKS …] [TESTS …] [TEST_LINKS …] [BENCHMARKS …] [PCH …])
+# firn_room(NAME SOURCES … [LINKS …] [PRIVATE_LINKS …] [TESTS …] [TEST_LINKS …] [BENCHMARKS …] [PCH …]
+#           [TESTS_APART])
 #
 # A room of src/ as one static library firn_NAME, its unit tests (x_test.cc beside x.cc) as one program
-# firn_NAME_test, and its micro-benchmarks (x_benchmark.cc) as firn_NAME_benchmark.
+# firn_NAME_test, and its micro-benchmarks (x_benchmark.cc) as firn_NAME_benchmark. Several sources are compiled as one
+# where CMAKE_UNITY_BUILD is on; not the tests of a room that says TESTS_APART, as they have helpers of the same names.
 function(firn_room NAME)
-  cmake_parse_arguments(ROOM "" "" "SOURCES;LINKS;PRIVATE_LINKS;TESTS;TEST_LINKS;BENCHMARKS;PCH" ${ARGN})
+  cmake_parse_arguments(ROOM "TESTS_APART" "" "SOURCES;LINKS;PRIVATE_LINKS;TESTS;TEST_LINKS;BENCHMARKS;PCH" ${ARGN})
   set(target firn_${NAME})
   if(ROOM_SOURCES)
     add_library(${target} STATIC ${ROOM_SOURCES})
@@ -21,6 +23,9 @@ function(firn_room NAME)
   if(FIRN_BUILD_TESTS AND ROOM_TESTS)
     add_executable(${target}_test ${ROOM_TESTS})
     target_link_libraries(${target}_test PRIVATE ${target} ${ROOM_PRIVATE_LINKS} ${ROOM_TEST_LINKS} GTest::gmock GTest::gtest_main)
+    if(ROOM_TESTS_APART)
+      set_target_properties(${target}_test PROPERTIES UNITY_BUILD OFF)
+    endif()
     if(ROOM_PCH)
       target_precompile_headers(${target}_test PRIVATE ${ROOM_PCH} <gmock/gmock.h> <gtest/gtest.h>)
     endif()

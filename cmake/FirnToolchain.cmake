@@ -16,6 +16,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # Precompiled headers and ccache agree only with this (ccache manual, "Precompiled headers").
   add_compile_options(-fpch-preprocess)
 endif()
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # A source that another includes looks like a header to g++.
+  add_compile_options(-Wno-subobject-linkage)
+endif()
 if(FIRN_WARNINGS_AS_ERRORS)
   add_compile_options(-Werror)
 endif()

@@ -10,10 +10,27 @@ from harness import compare
 from harness.firn_process import BINARY, Firn
 from harness.lake import ENGINES, REPOSITORY, JavaReader, Lake
 from harness.postgres_server import PostgresServer, identifier
+from harness.thorough import is_thorough, unknown_names
 
 # Small, so that transactions of a few hundred rows are streamed before they commit. And with the commit times that the models
 # of change modes need.
 SETTINGS = {"logical_decoding_work_mem": "64kB", "track_commit_timestamp": "on"}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--short", action="store_true", help="leave out what harness/thorough.py names")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--short"):
+        return
+    names = [item.nodeid for item in items]
+    if unknown := unknown_names(names):
+        raise pytest.UsageError(f"harness/thorough.py names what is not there: {', '.join(unknown)}")
+    left_out = [item for item in items if is_thorough(item.nodeid)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not is_thorough(item.nodeid)]
 
 
 @pytest.fixture(scope="session")

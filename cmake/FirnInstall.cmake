@@ -15,7 +15,7 @@ file(RELATIVE_PATH _firn_from_bin /p/${CMAKE_INSTALL_BINDIR} /p/${FIRN_PRIVATE_L
 # --- The library: the rooms behind its headers, in one archive ---
 
 set(_firn_rooms base observe http storage postgres iceberg catalog encode index pipeline maintenance destination
-                config serve cli_display cli_settings run)
+                config serve cli_display cli_settings cli_spark run)
 set(_firn_objects)
 foreach(room IN LISTS _firn_rooms)
   list(APPEND _firn_objects $<TARGET_OBJECTS:firn_${room}>)

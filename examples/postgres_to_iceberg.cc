@@ -10,9 +10,9 @@
 
 #include <firn/replication.h>
 #include <getopt.h>
-#include <signal.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <map>
 #include <string>

@@ -14,9 +14,10 @@ import psycopg
 import pytest
 from conftest import SETTINGS, Pipeline
 from harness.faulty_proxy import TcpProxy
-from harness.lake import ENGINES
+from harness.lake import ENGINES, Lake
 from harness.mixed_load import TABLES, MixedLoad
 from harness.postgres_server import PostgresServer
+from pyiceberg.catalog.sql import SqlCatalog
 from test_failpoints import BEFORE, NAMES
 
 SECONDS = float(os.environ.get("FIRN_CHAOS_SECONDS", "30"))
@@ -65,10 +66,11 @@ class Load(threading.Thread):
 class Chaos:
     """One fault after the other. firn is started again whenever it has ended."""
 
-    def __init__(self, pipeline, server, proxy, seed):
+    def __init__(self, pipeline, server, proxy, catalog_proxy, seed):
         self.pipeline = pipeline
         self.server = server
         self.proxy = proxy
+        self.catalog_proxy = catalog_proxy
         self.dice = random.Random(seed)
         self.starts = 0
 
@@ -78,9 +80,10 @@ class Chaos:
             self.keep_running()
             self.pipeline.firn.ended_within(self.dice.uniform(0.2, 3))
             if self.pipeline.firn.running():
-                fault = self.dice.choice(
-                    [self.kill, self.kill, self.pause, self.cut, self.be_down, self.be_slow, self.crash_server, self.lose_state]
-                )
+                of_process = [self.kill, self.kill, self.pause, self.lose_state]
+                of_source = [self.cut, self.be_down, self.be_slow, self.crash_server]
+                of_catalog = [self.cut_catalog, self.cut_in_commit, self.catalog_down, self.catalog_slow]
+                fault = self.dice.choice(of_process + of_source + of_catalog)
                 print(f"{end - time.monotonic():6.1f} s left: {fault.__name__}", flush=True)
                 fault()
 
@@ -116,6 +119,22 @@ class Chaos:
         time.sleep(self.dice.uniform(0.5, 2))
         self.proxy.latency_s = 0
 
+    def cut_catalog(self):
+        self.catalog_proxy.cut()
+
+    def cut_in_commit(self):
+        """The catalog gets the COMMIT, or does not; firn doesn't learn which."""
+        self.catalog_proxy.cut_when(rb"(?i)\bcommit\b", forward=self.dice.random() < 0.5)
+        time.sleep(self.dice.uniform(0.2, 1))
+
+    def catalog_down(self):
+        self.catalog_proxy.down(self.dice.uniform(0.1, 3))
+
+    def catalog_slow(self):
+        self.catalog_proxy.latency_s = self.dice.uniform(0.001, 0.1)
+        time.sleep(self.dice.uniform(0.5, 2))
+        self.catalog_proxy.latency_s = 0
+
     def crash_server(self):
         self.server.stop()
         self.server.start()
@@ -127,36 +146,60 @@ class Chaos:
         shutil.rmtree(self.pipeline.directory / "state", ignore_errors=True)
 
 
+class CatalogInPostgres(Lake):
+    """The warehouse of a pipeline whose catalog is a database."""
+
+    def __init__(self, lake, url, java):
+        super().__init__(lake.warehouse, java)
+        self._url = url.replace("postgresql://", "postgresql+psycopg://")
+
+    def catalog(self):
+        return SqlCatalog("firn", uri=self._url, warehouse=f"file://{self.warehouse}")
+
+
 @pytest.fixture
 def server(postgres_directory):
-    # What a client was told is committed survives its crashes.
-    server = PostgresServer(postgres_directory / "postgres-chaos", SETTINGS | {"synchronous_commit": "on"}).start()
+    server = PostgresServer(postgres_directory / "postgres-chaos", SETTINGS).start()
     yield server
     server.stop()
 
 
-def test_chaos(binary, server, java, tmp_path):
+@pytest.fixture
+def catalog_database(postgres):
+    """On another server than the source's, which crashes."""
+    name = postgres.create_database("chaos_catalog")
+    yield name
+    postgres.drop_database(name)
+
+
+def test_chaos(binary, server, postgres, catalog_database, java, tmp_path):
     seed = int(os.environ.get("FIRN_CHAOS_SEED", random.randrange(1 << 32)))
     print(f"FIRN_CHAOS_SEED={seed}", flush=True)
     database = server.create_database("chaos")
     proxy = TcpProxy(f"127.0.0.1:{server.port}").start()
+    catalog_proxy = TcpProxy(f"127.0.0.1:{postgres.port}").start()
     pipeline = Pipeline(server, database, tmp_path, java)
     try:
         pipeline.configure(
+            catalog={"uri": f"postgresql://postgres@127.0.0.1:{catalog_proxy.port}/{catalog_database}"},
             source={"url": f"postgresql://postgres@127.0.0.1:{proxy.port}/{database}"},
             writer={"commit_interval_ms": 200, "memory_limit_bytes": 4 << 20},
             retry={"base_delay_ms": 50, "max_delay_ms": 500},
         )
+        pipeline.lake = CatalogInPostgres(pipeline.lake, postgres.url(catalog_database), java)
         MixedLoad(pipeline.connection, seed).set_up()
         pipeline.firn.start()
         pipeline.firn.wait_streaming(timeout_s=120)
         load = Load(server, database, seed)
         load.start()
-        chaos = Chaos(pipeline, server, proxy, seed)
+        chaos = Chaos(pipeline, server, proxy, catalog_proxy, seed)
         chaos.go_on(SECONDS)
         load.stop()
         pipeline.firn.kill()
-        proxy.up()  # What is wrong before anything ran ends firn at once.
+        # What is wrong before anything ran ends firn at once.
+        for each in (proxy, catalog_proxy):
+            each.up()
+            each.latency_s = 0
         print(f"{load.transactions} transactions, {chaos.starts} starts", flush=True)
         assert load.transactions > SECONDS / 10
         pipeline.connection.close()
@@ -170,4 +213,5 @@ def test_chaos(binary, server, java, tmp_path):
         pipeline.expect_equal(*TABLES, engines=ENGINES)
     finally:
         proxy.stop()
+        catalog_proxy.stop()
         pipeline.close()

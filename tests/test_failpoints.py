@@ -19,10 +19,14 @@ NAMES = re.findall(r'^    "([a-z_.]+)",$', (REPOSITORY / "src/base/failpoint.h")
 BEFORE = [name for name in NAMES if name.endswith(".before")]
 # Steps of a pipeline's beginning, which come once.
 AT_THE_START = ("publication.", "slot.", "table.create.", "copy.")
+# Those of a copy that goes on where it was.
+OF_BROKEN_COPY = "copy.keys."
 # Steps that come only with an index that is built from its table.
 WITHOUT_INDEX = ("index.load.", "index.reset.")
 ENGINES = ("pyiceberg", "duckdb", "iceberg-rust")
 SETTINGS = {
+    # Tables of more than a page are copied in ranges, which are remembered.
+    "source": {"copy_range_bytes": 8192},
     "writer": {"commit_interval_ms": 100, "memory_limit_bytes": 2 << 20},
     "retry": {"base_delay_ms": 20, "max_delay_ms": 200},
     # Files are rewritten all the time.
@@ -103,6 +107,9 @@ def start_with(source, name, action):
     else:
         source.prepare()
     source.redefines = name.startswith("schema.")
+    if name.startswith(OF_BROKEN_COPY):
+        source.pipeline.firn.start({"FIRN_FAILPOINTS": "copy.checkpoint.after=kill"})
+        assert source.pipeline.firn.ended_within(60), source.pipeline.firn.log_text()[-3000:]
     if name.startswith(WITHOUT_INDEX):
         shutil.rmtree(source.pipeline.directory / "state")
     source.pipeline.firn.start({"FIRN_FAILPOINTS": f"{name}={action}"})

@@ -39,7 +39,7 @@ def includes(path):
 
 
 def is_test(path):
-    return path.stem.endswith(("_test", "_benchmark")) or "testing" in path.parts
+    return path.stem.endswith(("_test", "_fixture", "_benchmark")) or "testing" in path.parts
 
 
 def test_table_names_every_room_and_has_no_circle():

@@ -4,6 +4,7 @@ goes on without building its index anew."""
 import random
 import time
 
+import pyarrow.parquet
 import pytest
 from harness.waiting import wait_until
 from test_cdc_modes import LARGE_STATEMENTS, MODES, Watched, postgres  # noqa: F401 (a server that keeps commit times)
@@ -15,12 +16,18 @@ BY_PLACE = ("pyiceberg", "duckdb", "iceberg-rust")
 KEYED = "CREATE TABLE t (id int PRIMARY KEY, region text, v int)"
 WHOLE_ROWS = "CREATE TABLE t (id int, region text, v int); ALTER TABLE t REPLICA IDENTITY FULL"
 PARTITIONED = {"public.t": {"partition_by": ["region", "bucket(2, id)"]}}
+SORTED = {"public.t": {"sort_by": ["v desc", "region"]}}
+SORTED_PARTITIONED = {"public.t": {"sort_by": ["v desc"], "partition_by": ["region", "bucket(2, id)"]}}
 CASES = {
     "position": (KEYED, {"destination": {"format_version": 2}}, BY_PLACE),
     "vector": (KEYED, {"destination": {"format_version": 3}}, BY_PLACE),
     "position-partitioned": (KEYED, {"destination": {"format_version": 2}, "tables": PARTITIONED}, BY_PLACE),
     "vector-partitioned": (KEYED, {"destination": {"format_version": 3}, "tables": PARTITIONED}, BY_PLACE),
     "equality": (KEYED, {"destination": {"format_version": 2, "deletes": "equality"}}, ("iceberg-rust", "java")),
+    "position-sorted": (KEYED, {"destination": {"format_version": 2}, "tables": SORTED}, BY_PLACE),
+    "vector-sorted-partitioned": (KEYED, {"destination": {"format_version": 3}, "tables": SORTED_PARTITIONED}, BY_PLACE),
+    "equality-sorted": (KEYED, {"destination": {"format_version": 2, "deletes": "equality"}, "tables": SORTED}, ("iceberg-rust", "java")),
+    "whole-rows-sorted": (WHOLE_ROWS, {"destination": {"format_version": 3}, "tables": SORTED}, BY_PLACE),
     "whole-rows": (WHOLE_ROWS, {"destination": {"format_version": 3}}, BY_PLACE),
 }
 BUILT = "built the index from the table"
@@ -69,6 +76,15 @@ class Load:
         time.sleep(0.05)
 
 
+def expect_in_order(pipeline, case):
+    """The rows of files that say that they are sorted. Of a sorted case some were written, which may have lost all rows since."""
+    files = [file for file in pipeline.lake.table("public", "t").inspect.data_files().to_pylist() if file["sort_order_id"]]
+    assert ('sorted_by="v desc' in whole_log(pipeline)) == ("sorted" in case) and (not files or "sorted" in case)
+    for file in files:
+        values = pyarrow.parquet.ParquetFile(file["file_path"].removeprefix("file://")).read(columns=["v"])["v"].to_pylist()
+        assert values == sorted(values, reverse=True)
+
+
 def data_files(pipeline):
     return len(list(pipeline.lake.table("public", "t").inspect.data_files().to_pylist()))
 
@@ -88,10 +104,11 @@ def test_stays_small_while_rows_change(pipeline, case):
     pipeline.firn.stop()
     pipeline.expect_equal("t", engines=engines)
     log = whole_log(pipeline)
-    if case != "equality":
+    if not case.startswith("equality"):
         # Once, when the first row was looked for.
         assert log.count(BUILT) == 1 and log.count(MOVED) >= 4, (log.count(BUILT), log.count(MOVED))
-    partitions = 6 if "tables" in CASES[case][1] else 1
+    partitions = 6 if "partitioned" in case else 1
+    expect_in_order(pipeline, case)
     commits = log.count(" committed ")
     assert commits > 30
     assert data_files(pipeline) <= 20 * partitions < commits * partitions
@@ -115,6 +132,7 @@ def test_stays_right_when_killed(pipeline, case):
         pipeline.firn.kill()
     pipeline.catch_up()
     pipeline.expect_equal("t", engines=engines)
+    expect_in_order(pipeline, case)
     assert starts > 3
 
 
@@ -146,6 +164,29 @@ def test_expires_old_snapshots(pipeline):
     wait_until(lambda: len(pipeline.lake.table("public", "t").snapshots()) == 1, "old snapshots are gone")
     pipeline.firn.stop()
     assert COMPACTED not in whole_log(pipeline)
+    pipeline.expect_equal("t", engines=engines)
+
+
+def test_expires_the_oldest_beyond_the_maximum_without_waiting_for_its_interval(pipeline):
+    engines = make_table(pipeline, "position", compact="off", interval="1h", max_snapshots=5)
+    table = pipeline.lake.table("public", "t")
+    tagged = table.current_snapshot().snapshot_id
+    table.manage_snapshots().create_tag(tagged, "first").commit()
+    pipeline.firn.start()
+    for number in range(120):
+        before = pipeline.lake.table("public", "t").metadata.current_snapshot_id
+        pipeline.execute(f"UPDATE t SET v = v + 1 WHERE id = {number + 1}")
+        wait_until(
+            lambda before=before: pipeline.lake.table("public", "t").metadata.current_snapshot_id != before, "it is committed"
+        )
+    wait_until(lambda: "expired snapshots" in pipeline.firn.log_text(), "the oldest are gone")
+    pipeline.firn.stop()
+    snapshots = [snapshot.snapshot_id for snapshot in pipeline.lake.table("public", "t").snapshots()]
+    assert tagged in snapshots and 6 <= len(snapshots) < 60, len(snapshots)
+    pipeline.expect_equal("t", engines=engines)
+    pipeline.firn.command("maintain", "expire", check=True)
+    snapshots = [snapshot.snapshot_id for snapshot in pipeline.lake.table("public", "t").snapshots()]
+    assert tagged in snapshots and len(snapshots) == 6
     pipeline.expect_equal("t", engines=engines)
 
 

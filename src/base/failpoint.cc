@@ -1,19 +1,23 @@
 #include "base/failpoint.h"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
+#include <csignal>
 #include <optional>
+#include <thread>
 
 #include "base/try.h"
 
 namespace firn {
 namespace {
 
-enum class Action : uint8_t { kNone, kKill, kError, kFullDisk };
+enum class Action : uint8_t { kNone, kKill, kError, kFullDisk, kSlow };
+
+constexpr std::chrono::milliseconds kSlowStep{250};
 
 struct Wanted {
   Action action = Action::kNone;
@@ -35,14 +39,15 @@ std::optional<Action> ParseAction(std::string_view name) {
   if (name == "kill") return Action::kKill;
   if (name == "error") return Action::kError;
   if (name == "enospc") return Action::kFullDisk;
+  if (name == "slow") return Action::kSlow;
   return std::nullopt;
 }
 
 /// One of "name=action" and "name=action@n".
 Status ArmOne(std::string_view text) {
   const auto wrong = [text](std::string_view why) {
-    return MakeError(ErrorKind::kInvalidConfig, "FIRN_FAILPOINTS: \"{}\" {}; it takes NAME=kill|error|enospc[@N]", text,
-                     why);
+    return MakeError(ErrorKind::kInvalidConfig, "FIRN_FAILPOINTS: \"{}\" {}; it takes NAME=kill|error|enospc|slow[@N]",
+                     text, why);
   };
   const size_t equals = text.find('=');
   if (equals == std::string_view::npos) return wrong("names no action");
@@ -66,7 +71,10 @@ Status ArmOne(std::string_view text) {
 /// What is to be done this time.
 Action Reach(Failpoint failpoint) {
   Point& point = Points()[static_cast<size_t>(failpoint)];
-  if (point.wanted.action == Action::kNone || ++point.reached != point.wanted.at) return Action::kNone;
+  if (point.wanted.action == Action::kNone) return Action::kNone;
+  const int64_t reached = ++point.reached;
+  if (point.wanted.action == Action::kSlow && reached >= point.wanted.at) std::this_thread::sleep_for(kSlowStep);
+  if (point.wanted.action == Action::kSlow || reached != point.wanted.at) return Action::kNone;
   if (point.wanted.action != Action::kKill) return point.wanted.action;
   ::kill(::getpid(), SIGKILL);
   while (true) ::pause();  // The signal comes at once, yet not to this thread first.
@@ -98,6 +106,7 @@ int failpoints::FailWithErrno(Failpoint point) {
   switch (Reach(point)) {
     case Action::kNone:
     case Action::kKill:
+    case Action::kSlow:
       return 0;
     case Action::kError:
       return EIO;

@@ -1,8 +1,10 @@
-// Named points at which a test ends the process, or has a step fail: "at the third commit, just before it".
+// Named points at which a test ends the process, or has a step fail or take long: "at the third commit, just before
+// it".
 //
 //   FIRN_FAILPOINTS="catalog.commit.before=kill@3"    SIGKILL at the third time that it is reached
 //   FIRN_FAILPOINTS="manifest.write.before=error"     the first try fails with a transient error
 //   FIRN_FAILPOINTS="spool.write.before=enospc@2"     the second write finds the disk full
+//   FIRN_FAILPOINTS="copy.batch.before=slow"          each batch waits for a quarter of a second, from the first one on
 //
 // Several are parted by commas. A point that nobody asked for costs one relaxed load. Each kind of step that changes
 // something outside of the process has a point before it and one behind it; only the former can fail.
@@ -28,6 +30,10 @@ enum class Failpoint : uint8_t {
   kTableCreateAfter,
   kCopyBatchBefore,
   kCopyBatchAfter,
+  kCopyCheckpointBefore,
+  kCopyCheckpointAfter,
+  kCopyKeysBefore,
+  kCopyKeysAfter,
   kCopyCommitBefore,
   kCopyCommitAfter,
   kSpoolWriteBefore,
@@ -81,6 +87,10 @@ inline constexpr std::array kFailpointNames = std::to_array<std::string_view>({
     "table.create.after",
     "copy.batch.before",
     "copy.batch.after",
+    "copy.checkpoint.before",
+    "copy.checkpoint.after",
+    "copy.keys.before",
+    "copy.keys.after",
     "copy.commit.before",
     "copy.commit.after",
     "spool.write.before",

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <chrono>
 #include <set>
 
 namespace firn {
@@ -30,6 +31,18 @@ TEST_F(FailpointTest, FailsOnceAtTheTimeThatWasAskedFor) {
   EXPECT_TRUE(BeforeStep(Failpoint::kManifestListWriteBefore));
   EXPECT_EQ(BeforeWrite(Failpoint::kSpoolWriteBefore), ENOSPC);
   EXPECT_EQ(BeforeWrite(Failpoint::kSpoolWriteBefore), 0);
+}
+
+TEST_F(FailpointTest, TakesLongFromTheTimeThatWasAskedFor) {
+  ASSERT_TRUE(ArmFailpoints("copy.batch.before=slow@2"));
+  const auto took = [] {
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_TRUE(BeforeStep(Failpoint::kCopyBatchBefore));
+    return std::chrono::steady_clock::now() - start;
+  };
+  took();
+  EXPECT_GE(took(), std::chrono::milliseconds(250));
+  EXPECT_GE(took(), std::chrono::milliseconds(250));
 }
 
 TEST_F(FailpointTest, EndsTheProcessByKill) {

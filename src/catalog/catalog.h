@@ -20,6 +20,9 @@ struct LoadedTable {
   std::string metadata_location;
 };
 
+/// Of how many tables the files of one commit are written at the same time: that is mostly waiting for the store.
+inline constexpr int kTablesAtOnce = 8;
+
 /// Thread-safety: every method may be called from any thread. Errors: kTableNotFound, kNotFound (namespace),
 /// kAlreadyExists, kConflict (nothing was committed), kCommitUnknown (the commit may have happened), kTransient
 /// (nothing was committed), kPermission; origin kCatalog.

@@ -9,6 +9,7 @@
 #include "base/interruptible_sleep.h"
 #include "base/try.h"
 #include "observe/log.h"
+#include "observe/parallel.h"
 
 namespace firn::catalog {
 namespace {
@@ -44,12 +45,13 @@ struct PendingTable {
 class GroupCommit {
  public:
   GroupCommit(Catalog& catalog, std::span<const TableChange> changes, const std::string& commit_id,
-              const RetryPolicy& retry, const std::stop_token& stop, Metrics* metrics)
+              const RetryPolicy& retry, const std::stop_token& stop, Metrics* metrics, int tables_at_once)
       : catalog_(catalog),
         commit_id_(commit_id),
         retry_(retry),
         stop_(stop),
         metrics_(metrics),
+        tables_at_once_(tables_at_once),
         random_(std::random_device{}()) {
     for (const TableChange& change : changes) {
       tables_.push_back(
@@ -102,13 +104,13 @@ class GroupCommit {
   }
 
   Status BuildRequests() {
-    for (PendingTable& table : tables_) {
-      if (table.committed || table.request.has_value()) continue;
-      auto built = table.change->build(table.base);
-      if (!built.has_value()) return Abandon(std::move(built).error());
-      table.request = std::move(built).value();
-    }
-    return {};
+    Status built = ForEachParallel(tables_.size(), tables_at_once_, [&](size_t i) -> Status {
+      PendingTable& table = tables_[i];
+      if (table.committed || table.request.has_value()) return {};
+      TRY(table.request, table.change->build(table.base));
+      return {};
+    });
+    return built ? built : Abandon(std::move(built).error());
   }
 
   Status Attempt() {
@@ -180,6 +182,7 @@ class GroupCommit {
   const RetryPolicy& retry_;
   const std::stop_token& stop_;
   Metrics* const metrics_;
+  const int tables_at_once_;
   std::mt19937 random_;
   std::vector<PendingTable> tables_;
   int attempts_ = 0;
@@ -189,17 +192,24 @@ class GroupCommit {
 
 Result<CommitReceipt> CommitChanges(Catalog& catalog, std::span<const TableChange> changes,
                                     const std::string& commit_id, Lsn lsn, const RetryPolicy& retry,
-                                    std::stop_token stop, Metrics* metrics) {
-  const size_t group_size = catalog.CommitsTablesTogether() ? changes.size() : 1;
-  std::vector<LoadedTable> tables;
-  int attempts = 0;
-  for (size_t first = 0; first < changes.size(); first += group_size) {
-    GroupCommit group(catalog, changes.subspan(first, group_size), commit_id, retry, stop, metrics);
-    TRY(std::vector<LoadedTable> committed, group.Run());
-    tables.insert(tables.end(), std::make_move_iterator(committed.begin()), std::make_move_iterator(committed.end()));
-    attempts = std::max(attempts, group.attempts());
+                                    std::stop_token stop, Metrics* metrics, int tables_at_once) {
+  if (changes.empty()) return CommitReceipt(lsn, {}, 0);
+  if (catalog.CommitsTablesTogether()) {
+    GroupCommit group(catalog, changes, commit_id, retry, stop, metrics, tables_at_once);
+    TRY(std::vector<LoadedTable> tables, group.Run());
+    return CommitReceipt(lsn, std::move(tables), group.attempts());
   }
-  return CommitReceipt(lsn, std::move(tables), attempts);
+  std::vector<LoadedTable> tables(changes.size());
+  std::vector<int> attempts(changes.size());
+  const auto commit = [&](size_t i) -> Status {
+    GroupCommit alone(catalog, changes.subspan(i, 1), commit_id, retry, stop, metrics, 1);
+    TRY(std::vector<LoadedTable> committed, alone.Run());
+    tables[i] = std::move(committed.front());
+    attempts[i] = alone.attempts();
+    return {};
+  };
+  TRY_VOID(ForEachParallel(changes.size(), tables_at_once, commit));
+  return CommitReceipt(lsn, std::move(tables), std::ranges::max(attempts));
 }
 
 Result<LoadedTable> CommitMetadata(

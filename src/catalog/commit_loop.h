@@ -54,7 +54,7 @@ class CommitReceipt {
 
  private:
   friend Result<CommitReceipt> CommitChanges(Catalog&, std::span<const TableChange>, const std::string&, Lsn,
-                                             const RetryPolicy&, std::stop_token, Metrics*);
+                                             const RetryPolicy&, std::stop_token, Metrics*, int);
   CommitReceipt(Lsn lsn, std::vector<LoadedTable> tables, int attempts)
       : lsn_(lsn), tables_(std::move(tables)), attempts_(attempts) {}
 
@@ -63,14 +63,16 @@ class CommitReceipt {
   int attempts_;
 };
 
-/// Commits `changes` (together where the catalog can, else in order). Each built request's snapshot must carry
-/// `commit_id` in its summary under kCommitIdKey. An empty `changes` gives a receipt at once. kWriteFailed after the
-/// policy's retries; kCancelled when `stop` came while waiting for one (a stop interrupts nothing else). After an
+/// Commits `changes` (together where the catalog can, else one by one, in order). Each built request's snapshot must
+/// carry `commit_id` in its summary under kCommitIdKey. An empty `changes` gives a receipt at once. kWriteFailed after
+/// the policy's retries; kCancelled when `stop` came while waiting for one (a stop interrupts nothing else). After an
 /// error, tables of a catalog that commits one by one may be committed: calling again with the same `commit_id` and
 /// fresh bases leaves those alone. `metrics` counts the retries, as "catalog_commit"; null: nobody does.
+/// `tables_at_once` are built, or committed where the catalog commits one by one, at the same time, each change on one
+/// thread; the error given is that of the first change in order which failed.
 Result<CommitReceipt> CommitChanges(Catalog& catalog, std::span<const TableChange> changes,
                                     const std::string& commit_id, Lsn lsn, const RetryPolicy& retry,
-                                    std::stop_token stop, Metrics* metrics = nullptr);
+                                    std::stop_token stop, Metrics* metrics = nullptr, int tables_at_once = 1);
 
 /// Changes a table's metadata alone. `build` is called with fresh metadata, each attempt anew, and says what is still
 /// to be done: nothing ends the loop, so that a commit whose outcome was unknown is seen to be in. Gives the table as

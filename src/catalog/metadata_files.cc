@@ -79,9 +79,12 @@ WrittenFiles::~WrittenFiles() {
   }
 }
 
-Status WrittenFiles::Write(std::string location, std::string_view content) {
-  locations_.push_back(std::move(location));
-  return store_.Write(locations_.back(), content).Context("writing {}", locations_.back());
+Status WrittenFiles::Write(const std::string& location, std::string_view content) {
+  {
+    std::lock_guard lock(mutex_);
+    locations_.push_back(location);
+  }
+  return store_.Write(location, content).Context("writing {}", location);
 }
 
 Result<std::string> PlaceTable(const std::string& warehouse, std::span<const std::string> folders,

@@ -19,19 +19,21 @@
 
 namespace firn::catalog {
 
-/// Files written for something that may yet fail: deleted by the destructor unless kept.
+/// Files written for something that may yet fail: deleted by the destructor unless kept. Write may be called from any
+/// thread.
 class WrittenFiles {
  public:
   explicit WrittenFiles(storage::FileStore& store) : store_(store) {}
   WrittenFiles(const WrittenFiles&) = delete;
   ~WrittenFiles();
 
-  Status Write(std::string location, std::string_view content);
+  Status Write(const std::string& location, std::string_view content);
   void Keep() { locations_.clear(); }
 
  private:
   storage::FileStore& store_;
-  std::vector<std::string> locations_;
+  std::mutex mutex_;
+  std::vector<std::string> locations_;  ///< Under mutex_ while files are written.
 };
 
 /// "<warehouse>/<folders>/<table>" for a table that names no location. `warehouse` is a URI, or kInvalidConfig.

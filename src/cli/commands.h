@@ -6,15 +6,23 @@
 #include <vector>
 
 #include "config/config.h"
+#include "config/config_folder.h"
 #include "firn/result.h"
 
 namespace firn::cli {
 
 struct RunCommand {
   bool until_caught_up = false;
+  std::string copy_engine;     ///< Over source.copy_engine, where it isn't empty.
+  std::string spark_submit;    ///< The same over spark.submit.
+  bool shows_progress = true;  ///< Of copies, where stderr is a terminal.
 };
 /// Blocks until the end of the pipeline, or until `stop` (SIGTERM, SIGINT).
 Status Run(const config::Config& config, const RunCommand& command, std::stop_token stop);
+/// All pipelines of a folder, each on threads of its own and named in its log lines. One that fails starts again after
+/// a pause, whatever the others do; with `until_caught_up` it does not. Blocks until all have ended: by themselves
+/// where they catch up, else after `stop`. kWriteFailed names those that failed and were not running at the end.
+Status RunFolder(const std::vector<config::PipelineConfig>& pipelines, const RunCommand& command, std::stop_token stop);
 
 struct StatusCommand {
   bool json = false;
@@ -61,6 +69,8 @@ struct MaintainCommand {
   std::string task = "all";         ///< compact, expire, orphans or all
   std::vector<std::string> tables;  ///< "schema.table" as PostgreSQL has them; none: every one.
   bool delete_orphans = false;      ///< Else they are only shown.
+  std::string engine = "firn";      ///< firn or spark: who compacts.
+  std::string spark_submit;         ///< Over spark.submit; empty: as that says.
 };
 /// The upkeep of the tables, now; `firn run` may go on beside it. Goes on with the next table after an error, and fails
 /// at the end.

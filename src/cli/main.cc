@@ -3,11 +3,13 @@
 
 #include <fmt/core.h>
 #include <pthread.h>
-#include <signal.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <stop_token>
 #include <string>
@@ -19,6 +21,7 @@
 #include "cli/commands.h"
 #include "cli/completion.h"
 #include "config/config.h"
+#include "config/config_folder.h"
 #include "observe/log.h"
 
 namespace firn::cli {
@@ -80,6 +83,13 @@ struct Arguments {
   MaintainCommand maintain;
 };
 
+Status SetUpLoggingOf(const config::Config& config) {
+  TRY(const LogLevel level, ParseLogLevel(config.log.level));
+  TRY(const LogFormat format, ParseLogFormat(config.log.format));
+  SetUpLogging(level, format);
+  return {};
+}
+
 Result<config::Config> LoadConfiguration(const Arguments& arguments) {
   const bool direct = !arguments.source_url.empty() || !arguments.warehouse.empty();
   if (direct == !arguments.config_path.empty()) {
@@ -92,9 +102,7 @@ Result<config::Config> LoadConfiguration(const Arguments& arguments) {
   TRY(config::Config config, direct
                                  ? config::MakeDirectConfig(arguments.source_url, arguments.warehouse, arguments.tables)
                                  : config::LoadConfig(arguments.config_path));
-  TRY(const LogLevel level, ParseLogLevel(config.log.level));
-  TRY(const LogFormat format, ParseLogFormat(config.log.format));
-  SetUpLogging(level, format);
+  TRY_VOID(SetUpLoggingOf(config));
   return config;
 }
 
@@ -104,11 +112,42 @@ int Finish(const Status& status) {
   return ExitCodeOf(status.error());
 }
 
+bool IsFolder(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(path, ignored);
+}
+
+/// All pipelines of --config, where that is a folder.
+Result<std::vector<config::PipelineConfig>> LoadFolder(const Arguments& arguments) {
+  if (!arguments.source_url.empty() || !arguments.warehouse.empty()) {
+    return MakeError(ErrorKind::kInvalidConfig,
+                     "--config says what to replicate; --source and --warehouse are for none");
+  }
+  TRY(auto pipelines, config::LoadConfigFolder(arguments.config_path));
+  TRY_VOID(SetUpLoggingOf(pipelines.front().config));
+  return pipelines;
+}
+
 template <typename Command>
 int WithConfiguration(const Arguments& arguments, Command&& command) {
   const auto config = LoadConfiguration(arguments);
   if (!config) return Finish(std::unexpected(config.error()));
   return Finish(command(*config));
+}
+
+/// For a command that works on one pipeline after the other where --config is a folder; it fails where one did. Each
+/// begins with its file's name on stderr.
+template <typename Command>
+int WithEachConfiguration(const Arguments& arguments, Command&& command) {
+  if (!IsFolder(arguments.config_path)) return WithConfiguration(arguments, command);
+  const auto pipelines = LoadFolder(arguments);
+  if (!pipelines) return Finish(std::unexpected(pipelines.error()));
+  int exit_code = kDone;
+  for (const config::PipelineConfig& pipeline : *pipelines) {
+    fmt::print(stderr, "{}:\n", pipeline.file);
+    exit_code = std::max(exit_code, Finish(command(pipeline.config)));
+  }
+  return exit_code;
 }
 
 int Main(int argc, char** argv) {
@@ -131,7 +170,10 @@ int Main(int argc, char** argv) {
   int exit_code = kDone;
 
   auto add_config = [&](CLI::App* command) {
-    command->add_option("--config", arguments.config_path, "Configuration file (YAML; firn config example shows one)")
+    command
+        ->add_option("--config", arguments.config_path,
+                     "Configuration file (YAML; firn config example shows one), or a folder of them for run, status, "
+                     "health, check and maintain: a pipeline each")
         ->type_name("FILE");
   };
 
@@ -146,18 +188,32 @@ int Main(int argc, char** argv) {
       ->type_name("LIST");
   run->add_flag("--until-caught-up", arguments.run.until_caught_up,
                 "End once all that was committed before the start is in Iceberg");
+  run->add_option("--copy-engine", arguments.run.copy_engine,
+                  "Who copies large tables at first: firn, or an existing Spark (default: source.copy_engine, or firn)")
+      ->check(CLI::IsMember({"firn", "spark"}));
+  run->add_option("--spark-submit", arguments.run.spark_submit,
+                  "The path of spark-submit (default: spark.submit, $SPARK_HOME or PATH)")
+      ->type_name("PATH");
   run->footer(
       "Examples:\n"
       "  firn run --config firn.yaml\n"
       "      until SIGTERM or Ctrl-C, which commits what is buffered\n"
       "  firn run --config firn.yaml --until-caught-up\n"
       "      for a job that runs every hour\n"
+      "  firn run --config /etc/firn/pipelines/\n"
+      "      a pipeline for each *.yaml in the folder, all in one process\n"
       "  firn run --source postgresql://firn@db/shop --warehouse ./lake --tables 'public.*,!public.audit_*'\n"
       "      without a file; PGPASSWORD and PGPASSFILE hold the password\n"
       "\n"
       "Started again, it goes on where it was. http.listen in the file serves a status page and metrics.");
   run->callback([&] {
     const SignalWatch signals;
+    if (IsFolder(arguments.config_path)) {
+      const auto pipelines = LoadFolder(arguments);
+      exit_code = Finish(pipelines ? RunFolder(*pipelines, arguments.run, signals.token())
+                                   : Status(std::unexpected(pipelines.error())));
+      return;
+    }
     exit_code = WithConfiguration(
         arguments, [&](const config::Config& config) { return Run(config, arguments.run, signals.token()); });
   });
@@ -172,8 +228,8 @@ int Main(int argc, char** argv) {
       "  firn status --config firn.yaml\n"
       "  firn status --config firn.yaml --json | jq '.tables[] | select(.state != \"streaming\")'");
   status->callback([&] {
-    exit_code = WithConfiguration(arguments,
-                                  [&](const config::Config& config) { return ShowStatus(config, arguments.status); });
+    exit_code = WithEachConfiguration(
+        arguments, [&](const config::Config& config) { return ShowStatus(config, arguments.status); });
   });
 
   CLI::App* health = app.add_subcommand("health", "Ask the firn that runs whether it is well, at its http.listen");
@@ -185,8 +241,8 @@ int Main(int argc, char** argv) {
       "Example:\n"
       "  firn health --config firn.yaml --ready");
   health->callback([&] {
-    exit_code =
-        WithConfiguration(arguments, [&](const config::Config& config) { return Health(config, arguments.health); });
+    exit_code = WithEachConfiguration(arguments,
+                                      [&](const config::Config& config) { return Health(config, arguments.health); });
   });
 
   CLI::App* verify = app.add_subcommand("verify", "Compare the contents of both sides while firn runs");
@@ -218,7 +274,7 @@ int Main(int argc, char** argv) {
       "\n"
       "Example:\n"
       "  firn check --config firn.yaml && firn run --config firn.yaml");
-  check->callback([&] { exit_code = WithConfiguration(arguments, Check); });
+  check->callback([&] { exit_code = WithEachConfiguration(arguments, Check); });
 
   CLI::App* resync = app.add_subcommand("resync", "Copy tables again while the others stream");
   add_config(resync);
@@ -243,16 +299,26 @@ int Main(int argc, char** argv) {
       ->check(CLI::IsMember({"compact", "expire", "orphans", "all"}));
   maintain->add_option("--table", arguments.maintain.tables, "Only this table, as schema.table; may be repeated");
   maintain->add_flag("--delete", arguments.maintain.delete_orphans, "Delete the orphans instead of listing them");
+  maintain
+      ->add_option("--engine", arguments.maintain.engine,
+                   "Who compacts: firn, or an existing Spark (section spark of the configuration)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"firn", "spark"}));
+  maintain
+      ->add_option("--spark-submit", arguments.maintain.spark_submit,
+                   "The path of spark-submit (default: spark.submit, $SPARK_HOME or PATH)")
+      ->type_name("PATH");
   maintain->footer(
       "Works beside a running firn. Each table is looked after by itself: an error of one leaves the others alone.\n"
       "\n"
       "Examples:\n"
       "  firn maintain --config firn.yaml compact --table public.orders\n"
+      "  firn maintain --config firn.yaml compact --engine spark\n"
       "  firn maintain --config firn.yaml orphans          # lists them\n"
       "  firn maintain --config firn.yaml orphans --delete");
   maintain->callback([&] {
     const SignalWatch signals;
-    exit_code = WithConfiguration(
+    exit_code = WithEachConfiguration(
         arguments, [&](const config::Config& config) { return Maintain(config, arguments.maintain, signals.token()); });
   });
 

@@ -7,9 +7,14 @@
 #include "cli/commands.h"
 #include "cli/human_numbers.h"
 #include "cli/pipeline_services.h"
+#include "cli/spark_settings.h"
 #include "cli/text_table.h"
 #include "cli/upkeep_options.h"
+#include "config/expand.h"
+#include "maintenance/rewrite_order.h"
+#include "maintenance/spark_compaction.h"
 #include "maintenance/table_maintenance.h"
+#include "pipeline/copy_checkpoints.h"
 
 namespace firn::cli {
 namespace {
@@ -54,10 +59,14 @@ class Maintenance {
   Status Run(const std::vector<catalog::LoadedTable>& all, const std::vector<iceberg::TableIdent>& wanted) {
     TRY(options_, PipelineOptionsOf(config_));
     context_.retry = options_.retry;
-    if (Does("compact")) Each(wanted, [&](const auto& ident) { return Compact(ident); });
+    if (Does("compact") && command_.engine == "spark") {
+      TRY_VOID(CompactBySpark(all, wanted));
+    } else if (Does("compact")) {
+      Each(wanted, [&](const auto& ident) { return Compact(ident); });
+    }
     if (Does("expire")) Each(wanted, [&](const auto& ident) { return Expire(ident); });
     if (Does("orphans")) Each(wanted, [&](const auto& ident) { return Orphans(ident, all); });
-    for (const TextTable* table : {&compacted_, &expired_, &orphans_}) {
+    for (const TextTable* table : {&compacted_, &compacted_by_spark_, &expired_, &orphans_}) {
       if (!table->empty()) fmt::print("{}\n", table->Render());
     }
     if (!command_.delete_orphans && orphans_found_ > 0) {
@@ -91,7 +100,38 @@ class Maintenance {
     compacted_.AddRow({ToString(ident), change(report.before.data_files, report.after.data_files),
                        change(report.before.delete_files, report.after.delete_files),
                        fmt::format("{} → {}", FormatBytes(report.before.bytes), FormatBytes(report.after.bytes)),
-                       FormatBytes(report.bytes_written)});
+                       FormatBytes(report.bytes_written), report.sorted_by});
+    return {};
+  }
+
+  Status CompactBySpark(const std::vector<catalog::LoadedTable>& all, const std::vector<iceberg::TableIdent>& wanted) {
+    std::vector<maintenance::SparkTable> tables;
+    for (const catalog::LoadedTable& table : all) {
+      if (std::ranges::find(wanted, table.ident) == wanted.end()) continue;
+      tables.push_back({.ident = table.ident,
+                        .format_version = table.metadata->format_version,
+                        .is_sorted = maintenance::RewriteOrder(*table.metadata) != nullptr,
+                        .rewrite_options = RewriteOptionsOf(config_, *table.metadata)});
+    }
+    if (tables.empty()) return {};
+    TRY(const maintenance::SparkOptions spark,
+        SparkOptionsOf(config_, command_.spark_submit, config::ProcessEnvironment()));
+    TRY(const auto outcomes, maintenance::CompactWithSpark(spark, tables, stop_));
+    for (const maintenance::SparkOutcome& outcome : outcomes) {
+      if (!outcome.result) {
+        fmt::print(stderr, "firn: {}\n", outcome.result.error().message());
+        ++problems_;
+        continue;
+      }
+      const maintenance::SparkCounts& counts = *outcome.result;
+      const auto change = [](int64_t before, int64_t after) {
+        return fmt::format("{} → {}", FormatCount(before), FormatCount(after));
+      };
+      compacted_by_spark_.AddRow({ToString(outcome.ident), change(counts.data_files_rewritten, counts.data_files_added),
+                                  change(counts.delete_files_gone, counts.delete_files_added),
+                                  change(counts.manifests_rewritten, counts.manifests_added),
+                                  FormatBytes(counts.bytes_rewritten)});
+    }
     return {};
   }
 
@@ -102,8 +142,10 @@ class Maintenance {
   }
 
   Status Orphans(const iceberg::TableIdent& ident, const std::vector<catalog::LoadedTable>& all) {
-    const maintenance::OrphanOptions options{.grace_ms = DurationMillis(config_.maintenance.orphan_grace),
-                                             .now_ms = UnixMillisNow()};
+    const maintenance::OrphanOptions options{
+        .grace_ms = DurationMillis(config_.maintenance.orphan_grace),
+        .now_ms = UnixMillisNow(),
+        .kept = pipeline::CopyCheckpoints(pipeline::CopyCheckpointsFolder(options_.state_dir)).FilesOfAll()};
     TRY(const auto files, maintenance::FindOrphans(context_.catalog, context_.store, ident, all, options));
     int64_t bytes = 0;
     for (const storage::FileInfo& file : files) bytes += file.size;
@@ -121,7 +163,10 @@ class Maintenance {
   maintenance::MaintenanceContext context_;
   const std::stop_token stop_;
   pipeline::PipelineOptions options_;
-  TextTable compacted_{{{"compacted"}, {"data files"}, {"delete files"}, {"size"}, {"written", Align::kRight}}};
+  TextTable compacted_{
+      {{"compacted"}, {"data files"}, {"delete files"}, {"size"}, {"written", Align::kRight}, {"sorted by"}}};
+  TextTable compacted_by_spark_{
+      {{"rewritten by Spark"}, {"data files"}, {"delete files"}, {"manifests"}, {"bytes", Align::kRight}}};
   TextTable expired_{{{"expired"}, {"snapshots", Align::kRight}, {"files deleted", Align::kRight}}};
   TextTable orphans_{{{"orphans"}, {"files", Align::kRight}, {"size", Align::kRight}}};
   size_t orphans_found_ = 0;

@@ -9,6 +9,7 @@
 #include "cli/glue_catalog_options.h"
 #include "cli/rest_catalog_options.h"
 #include "cli/table_settings.h"
+#include "config/shard.h"
 #include "iceberg/data_file_writer.h"
 #include "storage/location_store.h"
 #include "storage/retrying_file_store.h"
@@ -35,10 +36,12 @@ bool IsLocation(std::string_view warehouse) {
 }  // namespace
 
 pipeline::SourceOptions SourceOptionsOf(const config::Config& config) {
+  const config::Shard shard = config::ParseShard(config.source.shard).value_or(config::Shard());
   return {.connection = {.url = config.source.url},
           .slot = config.source.slot,
           .publication = config.source.publication,
           .tables = config.source.tables,
+          .shard = {.number = shard.number, .count = shard.count},
           .partitioned_tables = config.source.partitioned_tables == "leaves" ? postgres::PartitionedTables::kLeaves
                                                                              : postgres::PartitionedTables::kRoot,
           .failover_slot = config.source.failover_slot,
@@ -53,6 +56,8 @@ Result<pipeline::PipelineOptions> PipelineOptionsOf(const config::Config& config
   pipeline::PipelineOptions options{.source = SourceOptionsOf(config),
                                     .naming = TargetNamingOf(config),
                                     .copy_workers = config.source.copy_workers,
+                                    .copy_range_bytes = config.source.copy_range_bytes,
+                                    .copy_wal_limit_bytes = config.source.copy_wal_limit_bytes,
                                     .batch_rows = config.writer.batch_size,
                                     .state_dir = StateDirOf(config)};
   options.settings_of = [&config](const TableName& table) { return TableSettingsOf(config, table); };
@@ -60,6 +65,7 @@ Result<pipeline::PipelineOptions> PipelineOptionsOf(const config::Config& config
   const int64_t memory_bytes = config.writer.memory_limit_bytes / 2;
   options.writer.files = {.target_file_size_bytes = config.writer.target_file_size_bytes,
                           .max_open_files = config.writer.max_open_files,
+                          .spill_folder = options.state_dir + "/tmp",
                           .memory = std::make_shared<pipeline::RowMemory>(memory_bytes)};
   TRY(options.writer.files.parquet.compression, iceberg::ParseCompression(config.writer.compression));
   options.flush = {.commit_interval = std::chrono::milliseconds(config.writer.commit_interval_ms),

@@ -2,15 +2,20 @@
 #include <memory>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/try.h"
 #include "cli/commands.h"
 #include "cli/page_actions.h"
 #include "cli/pipeline_services.h"
 #include "cli/progress_display.h"
+#include "cli/spark_settings.h"
 #include "cli/surroundings_watch.h"
 #include "cli/upkeep_options.h"
+#include "config/expand.h"
+#include "maintenance/spark_copy.h"
 #include "observe/log.h"
+#include "observe/log_pipeline.h"
 #include "pipeline/slot_watch.h"
 #include "pipeline/start_over.h"
 #include "serve/http_server.h"
@@ -32,6 +37,12 @@ Status Run(const config::Config& config, const RunCommand& command, std::stop_to
   for (size_t i = 1; i < source.problems.size(); ++i) LogError(source.problems[i].message());
   if (!source.problems.empty()) return source.problems.front();
 
+  std::optional<maintenance::SparkCopier> spark;
+  if ((command.copy_engine.empty() ? config.source.copy_engine : command.copy_engine) == "spark") {
+    TRY(auto copy, SparkCopyOptionsOf(config, command.spark_submit, config::ProcessEnvironment()));
+    spark.emplace(std::move(copy));
+    options.outside = &*spark;
+  }
   TRY(auto services, OpenServices(config, stop));
   pipeline::PauseSwitch pause;
   options.pause = &pause;
@@ -52,13 +63,14 @@ Status Run(const config::Config& config, const RunCommand& command, std::stop_to
                    UpkeepOptionsOf(config, options.writer.files));
     options.rewriter = &*upkeep;
   }
-  const std::jthread slot_watch([&](std::stop_token end) {
+  const std::jthread slot_watch(InLogPipeline([&](std::stop_token end) {
     pipeline::WatchSlot({.connection = options.source.connection,
                          .slot = options.source.slot,
                          .heartbeat_interval = std::chrono::milliseconds(config.source.heartbeat_interval_ms)},
                         services->metrics, services->status, end);
-  });
-  const std::jthread progress([&status = services->status](std::stop_token end) {
+  }));
+  const std::jthread progress([&status = services->status, shows = command.shows_progress](std::stop_token end) {
+    if (!shows) return;
     ProgressDisplay display;
     while (!end.stop_requested()) {
       display.Update(status.Get());

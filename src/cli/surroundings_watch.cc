@@ -13,6 +13,7 @@
 #include "base/interruptible_sleep.h"
 #include "base/try.h"
 #include "observe/log.h"
+#include "observe/log_pipeline.h"
 #include "postgres/replication_slot.h"
 #include "postgres/source_catalog.h"
 
@@ -83,15 +84,16 @@ class SlotReader {
 }  // namespace
 
 SurroundingsWatch::SurroundingsWatch(pipeline::SourceOptions source, std::string state_dir, StatusBoard& status)
-    : thread_([source = std::move(source), state_dir = std::move(state_dir), &status](std::stop_token stop) {
-        pthread_setname_np(pthread_self(), "firn-watch");
-        SlotReader slot(source);
-        do {
-          status.SetSurroundings({.slot = slot.Read(),
-                                  .memory_bytes = ResidentBytes(),
-                                  .index_bytes = FolderBytes(state_dir + "/index"),
-                                  .spool_bytes = FolderBytes(state_dir + "/spool")});
-        } while (SleepFor(kInterval, stop));
-      }) {}
+    : thread_(
+          InLogPipeline([source = std::move(source), state_dir = std::move(state_dir), &status](std::stop_token stop) {
+            pthread_setname_np(pthread_self(), "firn-watch");
+            SlotReader slot(source);
+            do {
+              status.SetSurroundings({.slot = slot.Read(),
+                                      .memory_bytes = ResidentBytes(),
+                                      .index_bytes = FolderBytes(state_dir + "/index"),
+                                      .spool_bytes = FolderBytes(state_dir + "/spool")});
+            } while (SleepFor(kInterval, stop));
+          })) {}
 
 }  // namespace firn::cli

@@ -76,6 +76,12 @@ Result<pipeline::TableSettings> TableSettingsOf(const config::Config& config, co
           pipeline::ParsePartitionTerm(text).Context("tables.{}.partition_by", name));
     }
   }
+  if (own->second.sort_by) {
+    settings.sort_by.emplace();
+    for (const std::string& text : *own->second.sort_by) {
+      TRY(settings.sort_by->emplace_back(), pipeline::ParseSortTerm(text).Context("tables.{}.sort_by", name));
+    }
+  }
   for (const auto& [column, expression] : own->second.computed) {
     TRY(settings.computed.emplace_back(),
         pipeline::ParseComputedColumn(column, expression).Context("tables.{}.computed: {}", name, column));

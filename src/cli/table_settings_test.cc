@@ -72,6 +72,24 @@ TEST(TableSettings, TellsHowATableIsPartitioned) {
   EXPECT_TRUE(TableSettingsOf(config, {"public", "orders"})->partition_by->empty());
 }
 
+TEST(TableSettings, TellsHowATableIsSorted) {
+  config::Config config;
+  EXPECT_FALSE(TableSettingsOf(config, {"public", "orders"})->sort_by.has_value());
+  config.tables["public.orders"].sort_by = {"region", "created_at desc nulls first"};
+  const auto settings = TableSettingsOf(config, {"public", "orders"});
+  ASSERT_TRUE(settings.has_value());
+  ASSERT_EQ(settings->sort_by->size(), 2u);
+  EXPECT_EQ(settings->sort_by->at(1).term.column, "created_at");
+  EXPECT_TRUE(settings->sort_by->at(1).descending);
+  config.tables["public.orders"].sort_by = {"region nulls"};
+  EXPECT_EQ(
+      TableSettingsOf(config, {"public", "orders"}).error().message(),
+      "tables.public.orders.sort_by: 'region nulls': 'region nulls' is no column's name; one with spaces stands in "
+      "double quotes, and behind a column asc or desc, nulls first or nulls last");
+  config.tables["public.orders"].sort_by = std::vector<std::string>();
+  EXPECT_TRUE(TableSettingsOf(config, {"public", "orders"})->sort_by->empty());
+}
+
 config::Config Configured(config::TableConfig table) {
   config::Config config;
   config.tables["public.orders"] = std::move(table);

@@ -22,7 +22,8 @@ int64_t DurationMillis(const std::string& duration) {
 }
 
 maintenance::Retention RetentionOf(const config::Config& config) {
-  return {.max_age_ms = DurationMillis(config.maintenance.snapshot_retention)};
+  return {.max_age_ms = DurationMillis(config.maintenance.snapshot_retention),
+          .max_snapshots = config.maintenance.max_snapshots};
 }
 
 bool HasUpkeep(const config::Config& config) {

@@ -1,11 +1,14 @@
 #include "config/check_values.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "config/listen_address.h"
+#include "config/shard.h"
 
 namespace firn::config {
 namespace {
@@ -234,6 +237,26 @@ std::string Lookup(const Environment& environment, const std::string& name) {
 }
 
 }  // namespace
+
+void NameShard(Config& config, const FindOrigin& origin_of, Problems& problems) {
+  constexpr std::string_view kPlace = "{shard}";
+  SourceConfig& source = config.source;
+  if (source.shard.empty()) return;
+  const auto shard = ParseShard(source.shard);
+  if (!shard) {
+    problems.Add(origin_of("source.shard"),
+                 "source.shard: '{}' is no shard; write its number and how many there are, as in 2/4 (at most {})",
+                 source.shard, kShardsMax);
+    return;
+  }
+  const SourceConfig defaults;
+  for (auto [name, of_one] : {std::pair(&source.slot, &defaults.slot), {&source.publication, &defaults.publication}}) {
+    if (*name == *of_one) *name += fmt::format("_{}", kPlace);
+    if (const size_t at = name->find(kPlace); at != std::string::npos) {
+      name->replace(at, kPlace.size(), fmt::to_string(shard->number));
+    }
+  }
+}
 
 void CheckValues(const Config& config, const FindOrigin& origin_of, Problems& problems) {
   CheckSource(config.source, origin_of, problems);

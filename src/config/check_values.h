@@ -13,6 +13,9 @@ namespace firn::config {
 /// Where the value of a path was given, or where it is missing.
 using FindOrigin = std::function<Origin(std::string_view path)>;
 
+/// Where source.shard is given: {shard} in the names of slot and publication becomes its number.
+void NameShard(Config& config, const FindOrigin& origin_of, Problems& problems);
+
 void CheckValues(const Config& config, const FindOrigin& origin_of, Problems& problems);
 
 /// A local warehouse becomes absolute; catalog.uri, Glue's region and state_dir get their defaults.

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -10,7 +11,6 @@
 #include "config/check_values.h"
 #include "config/config_keys.h"
 #include "config/flat_values.h"
-#include "config/unavailable_features.h"
 
 namespace firn::config {
 namespace {
@@ -62,6 +62,12 @@ Result<std::string> ReadFile(const std::string& path) {
   if (file.is_open() && (file.peek() == std::ifstream::traits_type::eof() || content << file.rdbuf()) && !file.bad()) {
     return std::move(content).str();
   }
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    return MakeError(ErrorKind::kInvalidConfig,
+                     "cannot read the configuration {}: Is a directory (this command takes the file of one pipeline)",
+                     path);
+  }
   return MakeError(ErrorKind::kInvalidConfig,
                    "cannot read the configuration {}: {} ('firn config example' prints one to start from)", path,
                    errno != 0 ? std::strerror(errno) : "reading failed");
@@ -75,7 +81,6 @@ Result<Config> ParseConfig(const std::string& yaml, const std::string& file_name
   FlatValues values;
   if (!ReadYaml(yaml, file_name, environment, values, problems)) return std::move(problems).ToError();
   ReadEnvironment(environment, values, problems);
-  RefuseUnavailableFeatures(values, problems);
 
   Config config;
   for (const auto& [path, value] : values) std::visit(Assign{config, value}, value.key->field);
@@ -85,6 +90,7 @@ Result<Config> ParseConfig(const std::string& yaml, const std::string& file_name
     }
     return {file_name};
   };
+  NameShard(config, origin_of, problems);
   CheckValues(config, origin_of, problems);
   FillDerivedDefaults(config, environment, origin_of, problems);
   if (!problems.empty()) return std::move(problems).ToError();
@@ -108,11 +114,6 @@ Result<Config> MakeDirectConfig(const std::string& source_url, const std::string
     return {path.starts_with("source.") ? "--source" : "--warehouse"};
   };
   Problems problems;
-  FlatValues given;
-  if (!warehouse.empty()) {
-    given["catalog.warehouse"] = {.key = FindKey("catalog.warehouse"), .origin = {"--warehouse"}, .data = warehouse};
-  }
-  RefuseUnavailableFeatures(given, problems);
   CheckValues(config, origin_of, problems);
   if (problems.empty()) {
     config.state_dir = "-";  // No default from the environment: the state stays beside the tables.

@@ -18,8 +18,12 @@ struct SourceConfig {
   std::string publication = "firn";
   std::string slot = "firn";
   std::vector<std::string> tables;
+  std::string shard;  ///< "2/4" (shard.h); empty: all tables.
   std::string partitioned_tables = "root";
+  std::string copy_engine = "firn";
   int copy_workers = 4;
+  int64_t copy_range_bytes = 268'435'456;
+  int64_t copy_wal_limit_bytes = 8'589'934'592;
   bool failover_slot = true;
   std::string on_lost_slot = "fail";
   int64_t heartbeat_interval_ms = 0;
@@ -61,6 +65,7 @@ struct CdcConfig {
 };
 struct TableConfig {
   std::optional<std::vector<std::string>> partition_by;  ///< Nothing where the key is not there; an empty list may be.
+  std::optional<std::vector<std::string>> sort_by;       ///< As partition_by.
   std::string cdc_mode;                                  ///< Empty: cdc.mode.
   std::map<std::string, std::string> computed;
   std::map<std::string, std::string> columns;
@@ -78,7 +83,16 @@ struct MaintenanceConfig {
   std::string interval = "10m";
   int64_t max_bytes_per_second = 33'554'432;
   std::string snapshot_retention = "7d";
+  int64_t max_snapshots = 1'000;
   std::string orphan_grace = "3d";
+};
+struct SparkConfig {
+  std::string submit;  ///< Empty: found by SPARK_HOME or PATH.
+  std::string master;  ///< Empty: as Spark's own settings say.
+  std::vector<std::string> packages;
+  std::vector<std::string> jars;
+  std::map<std::string, std::string> conf;
+  std::map<std::string, std::string> rewrite_options;
 };
 struct HttpConfig {
   std::string listen;  ///< "127.0.0.1:9090"; empty: no HTTP server.
@@ -99,6 +113,7 @@ struct Config {
   std::map<std::string, TableConfig> tables;
   RetryConfig retry;
   MaintenanceConfig maintenance;
+  SparkConfig spark;
   std::string state_dir;
   HttpConfig http;
   LogConfig log;

@@ -1,11 +1,7 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <vector>
-
 #include "config/config.h"
 #include "config/config_keys.h"
-#include "config/unavailable_features.h"
 
 namespace firn::config {
 namespace {
@@ -31,29 +27,9 @@ std::string Comment(std::string_view text, size_t indent) {
   return out + start + line + "\n";
 }
 
-/// The values of `allowed` that this version can do.
-std::vector<std::string_view> AvailableValues(const ConfigKey& key) {
-  for (const UnavailableFeature& feature : UnavailableFeatures()) {
-    if (feature.path == key.path && !feature.available.empty()) return feature.available;
-  }
-  return key.allowed;
-}
-
-bool IsAvailable(const ConfigKey& key) {
-  return std::ranges::none_of(UnavailableFeatures(), [&](const UnavailableFeature& feature) {
-    return feature.available.empty() &&
-           (feature.path == key.path || key.path.starts_with(fmt::format("{}.", feature.path)));
-  });
-}
-
 std::string Entry(const ConfigKey& key, size_t indent) {
   std::string doc(key.doc);
-  const std::vector<std::string_view> values = AvailableValues(key);
-  if (values.size() < key.allowed.size()) {
-    doc += fmt::format(" In this version only {}.", fmt::join(values, ", "));
-  } else if (!values.empty() && !key.allowed.empty()) {
-    doc += fmt::format(" One of {}.", fmt::join(values, ", "));
-  }
+  if (!key.allowed.empty()) doc += fmt::format(" One of {}.", fmt::join(key.allowed, ", "));
   if (!key.default_note.empty()) doc += fmt::format(" Default: {}.", key.default_note);
   std::erase(doc, '`');
   const std::string_view name = key.path.substr(key.path.rfind('.') + 1);
@@ -77,12 +53,12 @@ std::string ConfigExample() {
     for (const ConfigKey& key : ConfigKeys()) {
       const size_t last_dot = key.path.rfind('.');
       if (last_dot == std::string_view::npos || key.path.substr(0, last_dot) != section.path) continue;
-      if (IsAvailable(key)) entries += Entry(key, 2);
+      entries += Entry(key, 2);
     }
     if (!entries.empty()) out += fmt::format("\n{}{}:\n{}", Comment(section.doc, 0), section.path, entries);
   }
   for (const ConfigKey& key : ConfigKeys()) {
-    if (key.path.find('.') == std::string_view::npos && IsAvailable(key)) out += "\n" + Entry(key, 0);
+    if (key.path.find('.') == std::string_view::npos) out += "\n" + Entry(key, 0);
   }
   return out;
 }

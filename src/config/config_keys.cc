@@ -30,16 +30,25 @@ std::vector<ConfigKey> MakeKeys() {
        .secret = true},
       {.path = "source.publication",
        .field = kAt<&Config::source, &SourceConfig::publication>,
-       .doc = "The publication that says what to replicate. Made when it is missing and the role may make it."},
+       .doc = "The publication that says what to replicate. Made when it is missing and the role may make it.",
+       .default_note = "`firn`; with `source.shard` `firn_{shard}`"},
       {.path = "source.slot",
        .field = kAt<&Config::source, &SourceConfig::slot>,
-       .doc = "The replication slot, which is also the pipeline's name. One running firn per slot."},
+       .doc = "The replication slot, which is also the pipeline's name. One running firn per slot.",
+       .default_note = "`firn`; with `source.shard` `firn_{shard}`"},
       {.path = "source.tables",
        .type = kTextList,
        .field = kAt<&Config::source, &SourceConfig::tables>,
        .doc = "Patterns of `schema.table` with `*` for any letters; a leading `!` leaves tables out; later ones win.",
        .default_note = "every table of the publication",
        .example = "[\"public.*\", \"!public.audit_*\"]"},
+      {.path = "source.shard",
+       .field = kAt<&Config::source, &SourceConfig::shard>,
+       .doc = "Takes a part of the tables alone, as in `2/4`: the second of four, by a hash of their names. The others "
+              "are "
+              "for pipelines with the other numbers; `{shard}` in `source.slot` and `source.publication` is the number "
+              "(docs/pipelines.md).",
+       .default_note = "all tables"},
       {.path = "source.partitioned_tables",
        .field = kAt<&Config::source, &SourceConfig::partitioned_tables>,
        .doc =
@@ -47,12 +56,34 @@ std::vector<ConfigKey> MakeKeys() {
            "that holds rows. The publication's `publish_via_partition_root` must agree. Children by inheritance are "
            "always tables of their own.",
        .allowed = {"root", "leaves"}},
+      {.path = "source.copy_engine",
+       .field = kAt<&Config::source, &SourceConfig::copy_engine>,
+       .doc = "Who copies tables at first that are larger than `source.copy_range_bytes`: `firn`, or an existing Spark "
+              "(section `spark`), where one machine is not enough (docs/tables.md).",
+       .allowed = {"firn", "spark"}},
       {.path = "source.copy_workers",
        .type = kInteger,
        .field = kAt<&Config::source, &SourceConfig::copy_workers>,
        .doc = "Connections that the initial copy reads with at once.",
        .min = 1,
        .max = 64},
+      {.path = "source.copy_range_bytes",
+       .type = kInteger,
+       .field = kAt<&Config::source, &SourceConfig::copy_range_bytes>,
+       .doc =
+           "A table that is larger in PostgreSQL is copied in parts of this size, by several workers at once; a copy "
+           "that broke off goes on with the parts that it lacks ([tables.md](tables.md)).",
+       .min = 8'192,
+       .max = kTiB},
+      {.path = "source.copy_wal_limit_bytes",
+       .type = kInteger,
+       .field = kAt<&Config::source, &SourceConfig::copy_wal_limit_bytes>,
+       .doc =
+           "How much WAL PostgreSQL has to keep for copies, about, before what is left of them goes on under a later "
+           "snapshot. Half of `max_slot_wal_keep_size` where that is less. 0: copies keep their snapshot to their "
+           "end ([tables.md](tables.md)).",
+       .min = 0,
+       .max = kTiB},
       {.path = "source.failover_slot",
        .type = kBoolean,
        .field = kAt<&Config::source, &SourceConfig::failover_slot>,
@@ -332,6 +363,13 @@ std::vector<ConfigKey> MakeKeys() {
            "`truncate(n, column)`, as in `[\"day(created_at)\", \"bucket(16, customer_id)\"]` (docs/partitions.md). A "
            "change holds for new files; `[]` ends partitioning.",
        .default_note = "as the table is; a new one is not partitioned"},
+      {.path = "tables.*.sort_by",
+       .type = kTextList,
+       .field = kInTable<&TableConfig::sort_by>,
+       .doc =
+           "How compaction sorts the table's rows, as in `[region, \"created_at desc nulls last\"]`; what stands for a "
+           "column in `partition_by` may stand here, too (docs/maintenance.md). `[]` ends sorting.",
+       .default_note = "as the table says; a new one is not sorted"},
       {.path = "tables.*.cdc_mode",
        .field = kInTable<&TableConfig::cdc_mode>,
        .doc = "What a change does to this table.",
@@ -396,10 +434,47 @@ std::vector<ConfigKey> MakeKeys() {
        .type = kDuration,
        .field = kAt<&Config::maintenance, &MaintenanceConfig::snapshot_retention>,
        .doc = "How long old snapshots can be read."},
+      {.path = "maintenance.max_snapshots",
+       .type = kInteger,
+       .field = kAt<&Config::maintenance, &MaintenanceConfig::max_snapshots>,
+       .doc = "How many snapshots a table's history keeps at most, even if those before are younger than "
+              "`maintenance.snapshot_retention`: each commit writes all of them into the metadata file "
+              "(docs/maintenance.md). 0: no limit.",
+       .max = 1'000'000},
       {.path = "maintenance.orphan_grace",
        .type = kDuration,
        .field = kAt<&Config::maintenance, &MaintenanceConfig::orphan_grace>,
        .doc = "How old a file that no snapshot knows must be before it is removed."},
+
+      {.path = "spark.submit",
+       .field = kAt<&Config::spark, &SparkConfig::submit>,
+       .doc = "The path of `spark-submit`.",
+       .default_note = "`$SPARK_HOME/bin/spark-submit`, else that of `PATH`"},
+      {.path = "spark.master",
+       .field = kAt<&Config::spark, &SparkConfig::master>,
+       .doc =
+           "Which Spark: `local[4]`, `yarn`, `k8s://…`, `spark://…`, or `sc://host:15002` for a Spark Connect server.",
+       .default_note = "as `spark-defaults.conf` says"},
+      {.path = "spark.packages",
+       .type = kTextList,
+       .field = kAt<&Config::spark, &SparkConfig::packages>,
+       .doc = "What Spark loads from Maven, as in `[\"org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.12.0\"]`.",
+       .default_note = "none: Spark has Iceberg's runtime already"},
+      {.path = "spark.jars",
+       .type = kTextList,
+       .field = kAt<&Config::spark, &SparkConfig::jars>,
+       .doc = "The same from files."},
+      {.path = "spark.conf",
+       .type = kTextMap,
+       .field = kAt<&Config::spark, &SparkConfig::conf>,
+       .doc = "Spark's own settings, as in `{spark.executor.instances: \"8\"}`. What names the catalog and its secrets "
+              "is made from the sections `catalog` and `storage`.",
+       .secret = true},
+      {.path = "spark.rewrite_options",
+       .type = kTextMap,
+       .field = kAt<&Config::spark, &SparkConfig::rewrite_options>,
+       .doc = "Options of `rewrite_data_files`, over those that firn gives, as in `{max-file-group-size-bytes: "
+              "\"10737418240\"}`."},
 
       {.path = "state_dir",
        .field = +[](Config& config) -> std::string& { return config.state_dir; },
@@ -481,6 +556,9 @@ std::span<const ConfigSection> ConfigSections() {
       {"tables", "Settings of single tables, by the source's `schema.table`."},
       {"retry", "What to do when the network, the store or the catalog fails for a while."},
       {"maintenance", "Upkeep of the tables while firn runs."},
+      {"spark",
+       "The Spark of `firn maintain compact --engine spark` (docs/maintenance.md) and `firn run --copy-engine spark` "
+       "(docs/tables.md)."},
       {"http", "The pipeline's own HTTP server."},
       {"log", "The log on stderr."},
   };

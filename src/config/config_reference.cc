@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "config/config_keys.h"
-#include "config/unavailable_features.h"
 
 namespace firn::config {
 namespace {
@@ -12,21 +11,10 @@ std::string_view SectionOf(const ConfigKey& key) {
   return key.path.starts_with("tables.") ? "tables" : key.path.substr(0, key.path.rfind('.'));
 }
 
-std::string Availability(const ConfigKey& key) {
-  for (const UnavailableFeature& feature : UnavailableFeatures()) {
-    if (feature.path != key.path && !key.path.starts_with(fmt::format("{}.", feature.path))) continue;
-    return feature.available.empty()
-               ? " *Not in this version.*"
-               : fmt::format(" *In this version only `{}`.*", fmt::join(feature.available, "`, `"));
-  }
-  return "";
-}
-
 std::string Row(const ConfigKey& key) {
   std::string meaning(key.doc);
   if (!key.allowed.empty()) meaning += fmt::format(" One of `{}`.", fmt::join(key.allowed, "`, `"));
   if (key.type == KeyType::kInteger && key.allowed.empty()) meaning += fmt::format(" From {} to {}.", key.min, key.max);
-  meaning += Availability(key);
   const std::string default_text = DefaultText(key);
   const std::string shown = key.required                ? "*required*"
                             : !key.default_note.empty() ? std::string(key.default_note)

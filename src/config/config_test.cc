@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/config_keys.h"
-#include "config/unavailable_features.h"
+#include "testing/temporary_folder.h"
 
 namespace firn::config {
 namespace {
@@ -50,6 +50,18 @@ std::string Refused(const std::string& yaml, Environment environment = {}) {
 
 /// What is wrong with the required keys and these lines after them (the first is line 5).
 std::string RefusedAfterRequired(const std::string& yaml) { return Refused(kRequired + yaml); }
+
+TEST(ParseConfig, AShardHasItsNumberInItsNames) {
+  const auto source_of = [](const std::string& more) {
+    return Parsed("source: {url: postgresql://firn@db/shop, " + more + "}\ncatalog: {warehouse: /lake}\n").source;
+  };
+  EXPECT_EQ(source_of("shard: 2/4").slot, "firn_2");
+  EXPECT_EQ(source_of("shard: 2/4").publication, "firn_2");
+  EXPECT_EQ(source_of("shard: 2/4, slot: 'shop_{shard}_a', publication: all_tables").slot, "shop_2_a");
+  EXPECT_EQ(source_of("shard: 2/4, slot: 'shop_{shard}_a', publication: all_tables").publication, "all_tables");
+  EXPECT_THAT(Refused("source: {url: postgresql://firn@db/shop, shard: 5/4}\ncatalog: {warehouse: /lake}\n"),
+              HasSubstr("firn.yaml:1: source.shard: '5/4' is no shard"));
+}
 
 TEST(ParseConfig, FillsDefaults) {
   const Config config = Parsed(kRequired);
@@ -458,10 +470,10 @@ TEST(LoadConfig, SaysWhatToDoWithoutAFile) {
 }
 
 TEST(LoadConfig, ReadsTheFile) {
-  const std::string path = ::testing::TempDir() + "firn_config_test.yaml";
+  const firn::testing::TemporaryFolder folder;
+  const std::string path = folder / "firn.yaml";
   std::ofstream(path) << kRequired << "state_dir: /srv\n";
   const auto config = LoadConfig(path);
-  std::filesystem::remove(path);
   ASSERT_TRUE(config.has_value()) << config.error().message();
   EXPECT_EQ(config->state_dir, "/srv");
 }
@@ -525,15 +537,6 @@ TEST(ConfigJsonSchema, HoldsEveryKey) {
   const auto& batch_size = schema["properties"]["writer"]["properties"]["batch_size"];
   EXPECT_EQ(batch_size["default"], 1000);
   EXPECT_EQ(batch_size["minimum"], 1);
-}
-
-TEST(UnavailableFeatures, AreKeysAndValuesThatExist) {
-  for (const UnavailableFeature& feature : UnavailableFeatures()) {
-    const bool known = std::ranges::any_of(ConfigKeys(), [&](const ConfigKey& key) {
-      return key.path == feature.path || key.path.starts_with(std::string(feature.path) + ".");
-    });
-    EXPECT_TRUE(known) << feature.path;
-  }
 }
 
 }  // namespace

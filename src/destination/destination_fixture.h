@@ -3,24 +3,19 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <memory>
 #include <string>
 
-#include "base/uuid.h"
 #include "catalog/sql/sql_catalog.h"
 #include "firn/destination.h"
 #include "storage/file_store.h"
+#include "testing/temporary_folder.h"
 
 namespace firn {
 
 class DestinationFixture : public ::testing::Test {
  protected:
   DestinationFixture() { Open(); }
-  ~DestinationFixture() override {
-    destination_.reset();
-    std::filesystem::remove_all(warehouse_);
-  }
 
   /// Anew, where there is one.
   void Open(DestinationOptions options = {}) {
@@ -38,7 +33,8 @@ class DestinationFixture : public ::testing::Test {
     return catalog->LoadTable({{"app"}, "users"}).value().metadata;
   }
 
-  const std::string warehouse_ = ::testing::TempDir() + "lake-" + NewUuid();
+  const testing::TemporaryFolder folder_;
+  const std::string warehouse_ = folder_ / "lake";
   const std::unique_ptr<storage::FileStore> store_ = storage::OpenFileStore("file://" + warehouse_, {}).value();
   std::unique_ptr<Destination> destination_;
 };

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "encode/column_buffers.h"
 #include "encode/column_decoder.h"
 #include "encode/wire_codecs.h"
 
@@ -27,10 +28,6 @@ constexpr size_t kMaxArenaBytes = 128 * 1024;
 constexpr size_t kDirectBytes = 64 * 1024;
 // Values of neighbouring columns would share one set of the first-level cache if columns were a power of two apart.
 constexpr size_t kColumnGap = 64 / sizeof(WireValue);
-
-bool HasBytes(const WireValue& value) {
-  return value.format == WireFormat::kBinary || value.format == WireFormat::kText;
-}
 
 class ChunkedRowEncoder final : public RowEncoder {
  public:

@@ -18,7 +18,7 @@ std::string Shortened(std::string_view text) {
   return fmt::format("{}… ({} bytes)", text.substr(0, end), text.size());
 }
 
-std::string Hex(std::string_view bytes) {
+std::string ShortenedHex(std::string_view bytes) {
   std::string hex = "0x";
   for (unsigned char byte : bytes.substr(0, kMaxShownBytes)) hex += fmt::format("{:02x}", byte);
   if (bytes.size() > kMaxShownBytes) hex += fmt::format("… ({} bytes)", bytes.size());
@@ -34,7 +34,7 @@ std::string Describe(const ColumnContext& context, const WireValue& value) {
   const std::string text = context.codec == Codec::kArray
                                ? BinaryArrayAsText(context.element_codec, context.element_oid, value.bytes())
                                : BinaryAsText(context.codec, value.bytes());
-  return text.empty() ? Hex(value.bytes()) : fmt::format("'{}'", Shortened(text));
+  return text.empty() ? ShortenedHex(value.bytes()) : fmt::format("'{}'", Shortened(text));
 }
 
 Error MakeFaultError(const ColumnContext& context, Fault fault, const WireValue& value) {

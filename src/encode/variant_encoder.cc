@@ -8,6 +8,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "encode/text_pieces.h"
 #include "encode/wire_numeric.h"
 
 namespace firn::encode {
@@ -50,8 +51,6 @@ struct Number {
   std::string digits;
   int64_t exponent = 0;
 };
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 bool ParseNumber(std::string_view token, Number& number) {
   size_t at = 0;

@@ -7,7 +7,7 @@
 namespace firn::encode {
 namespace {
 
-constexpr size_t kHeaderBytes = 12;
+constexpr size_t kArrayHeaderBytes = 12;
 constexpr size_t kDimensionBytes = 8;
 
 WireValue TextValue(const char* data, size_t size) {
@@ -17,12 +17,12 @@ WireValue TextValue(const char* data, size_t size) {
 }  // namespace
 
 Fault TakeArrayHeader(std::string_view& bytes, uint32_t element_oid, ArrayHeader& header) {
-  if (bytes.size() < kHeaderBytes) return Fault::kMalformed;
+  if (bytes.size() < kArrayHeaderBytes) return Fault::kMalformed;
   const auto dimensions = LoadBigEndian<uint32_t>(bytes.data());
   if (dimensions > kMaxArrayDimensions) return Fault::kMalformed;
   if (LoadBigEndian<uint32_t>(bytes.data() + 8) != element_oid) return Fault::kMalformed;
   header.dimensions = dimensions;
-  bytes.remove_prefix(kHeaderBytes);
+  bytes.remove_prefix(kArrayHeaderBytes);
   if (bytes.size() < dimensions * kDimensionBytes) return Fault::kMalformed;
   header.elements = dimensions == 0 ? 0 : 1;
   const size_t most = (bytes.size() - dimensions * kDimensionBytes) / sizeof(int32_t);

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "encode/big_endian.h"
+#include "encode/text_pieces.h"
 
 namespace firn::encode {
 namespace {
@@ -143,8 +144,6 @@ Fault MicrosOf(const CivilDate& date, int64_t time_of_day, int64_t offset_second
   }
   return Fault::kNone;
 }
-
-void Put(std::string_view text, char*& out) { out = std::copy(text.begin(), text.end(), out); }
 
 /// At least `width` digits.
 void PutNumber(int64_t number, int width, char*& out) {

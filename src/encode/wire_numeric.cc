@@ -5,11 +5,12 @@
 #include <cstring>
 
 #include "encode/big_endian.h"
+#include "encode/text_pieces.h"
 
 namespace firn::encode {
 namespace {
 
-constexpr size_t kHeaderBytes = 8;
+constexpr size_t kNumericHeaderBytes = 8;
 constexpr uint16_t kPositive = 0x0000;
 constexpr uint16_t kNegative = 0x4000;
 constexpr uint16_t kNaN = 0xC000;
@@ -29,13 +30,13 @@ struct Header {
 
 /// False for bytes that no numeric_send writes.
 bool ReadHeader(std::string_view bytes, Header& header) {
-  if (bytes.size() < kHeaderBytes) return false;
+  if (bytes.size() < kNumericHeaderBytes) return false;
   header.ndigits = LoadBigEndian<uint16_t>(bytes.data());
   header.weight = LoadBigEndian<int16_t>(bytes.data() + 2);
   header.sign = LoadBigEndian<uint16_t>(bytes.data() + 4);
   const uint16_t dscale = LoadBigEndian<uint16_t>(bytes.data() + 6);
   header.dscale = dscale;
-  return bytes.size() == kHeaderBytes + 2 * static_cast<size_t>(header.ndigits) && dscale <= kMaxDisplayScale;
+  return bytes.size() == kNumericHeaderBytes + 2 * static_cast<size_t>(header.ndigits) && dscale <= kMaxDisplayScale;
 }
 
 Fault SpecialValue(uint16_t sign) {
@@ -49,8 +50,6 @@ Fault SpecialValue(uint16_t sign) {
       return Fault::kMalformed;
   }
 }
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 }  // namespace
 
@@ -69,7 +68,7 @@ Fault DecodeBinaryNumeric(std::string_view bytes, const DecimalLimits& limits, I
     return Fault::kMalformed;
   if (header.sign != kPositive && header.sign != kNegative) [[unlikely]]
     return SpecialValue(header.sign);
-  const char* digits = bytes.data() + kHeaderBytes;
+  const char* digits = bytes.data() + kNumericHeaderBytes;
   const auto digit = [&](int32_t i) { return uint32_t{LoadBigEndian<uint16_t>(digits + 2 * i)}; };
 
   // Base-10000 digits that go into the result whole: down to the last one that the scale covers.
@@ -226,7 +225,9 @@ Fault FormatBinaryNumeric(std::string_view bytes, char* out, size_t& written) {
   }
   if (header.sign == kPositive || header.sign == kNegative) {
     const auto group_at = [&](int32_t i) {
-      return i >= 0 && i < header.ndigits ? uint32_t{LoadBigEndian<uint16_t>(bytes.data() + kHeaderBytes + 2 * i)} : 0;
+      return i >= 0 && i < header.ndigits
+                 ? uint32_t{LoadBigEndian<uint16_t>(bytes.data() + kNumericHeaderBytes + 2 * i)}
+                 : 0;
     };
     for (int32_t i = 0; i < header.ndigits; ++i) {
       if (group_at(i) >= kGroup) return Fault::kMalformed;

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "encode/text_pieces.h"
 #include "encode/wire_array.h"
 
 namespace firn::encode {
@@ -12,8 +13,6 @@ namespace {
 
 constexpr size_t kMaxIntegerText = 20;  // -9223372036854775808
 constexpr size_t kMaxFloatText = 24;    // -2.2250738585072014e-308
-
-void Put(std::string_view text, char*& out) { out = std::copy(text.begin(), text.end(), out); }
 
 /// A formatter over a fixed-width codec: `kPut` writes the value that the codec reads.
 template <typename WireCodec, auto kPut>
@@ -104,10 +103,10 @@ size_t TwiceAndPrefix(std::string_view bytes) { return 2 * bytes.size() + 2; }
 
 /// Whether array_out puts quotes around an element's text.
 bool NeedsQuotes(std::string_view text) {
-  constexpr std::string_view kNull = "NULL";
+  constexpr std::string_view kNullWord = "NULL";
   if (text.empty()) return true;
   const auto same_letter = [](char a, char b) { return (a >= 'a' && a <= 'z' ? a - 'a' + 'A' : a) == b; };
-  if (std::ranges::equal(text, kNull, same_letter)) return true;
+  if (std::ranges::equal(text, kNullWord, same_letter)) return true;
   return text.find_first_of("\"\\{}, \t\n\r\v\f") != text.npos;
 }
 

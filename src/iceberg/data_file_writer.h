@@ -21,7 +21,7 @@ Result<Compression> ParseCompression(std::string_view name);
 
 struct ParquetOptions {
   Compression compression = Compression::kZstd;
-  int64_t row_group_rows = 1 << 20;
+  int64_t row_group_rows = 1 << 18;
 };
 
 /// Single-threaded. Rows are held in memory until they are a row group; the file is there from the first one on. A file

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/try.h"
+#include "iceberg/avro_schema.h"
 #include "iceberg/json_member.h"
 #include "iceberg/schema_json.h"
 #include "iceberg/single_value.h"
@@ -40,14 +41,6 @@ enum FileField : int32_t {
 
 // --- The Avro schema ---
 
-Json Required(std::string_view name, int32_t id, Json type) {
-  return {{"name", name}, {"type", std::move(type)}, {"field-id", id}};
-}
-
-Json Optional(std::string_view name, int32_t id, Json type) {
-  return {{"name", name}, {"type", Json::array({"null", std::move(type)})}, {"default", nullptr}, {"field-id", id}};
-}
-
 Json Record(std::string_view name, Json fields) {
   return {{"type", "record"}, {"name", name}, {"fields", std::move(fields)}};
 }
@@ -55,12 +48,12 @@ Json Record(std::string_view name, Json fields) {
 /// Avro's maps have string keys, so one by field id is an array of pairs.
 Json MapById(std::string_view name, int32_t id, int32_t key_id, int32_t value_id, std::string_view value_type) {
   Json pair = Record(fmt::format("k{}_v{}", key_id, value_id),
-                     Json::array({Required("key", key_id, "int"), Required("value", value_id, value_type)}));
-  return Optional(name, id, {{"type", "array"}, {"items", std::move(pair)}, {"logicalType", "map"}});
+                     Json::array({RequiredField("key", key_id, "int"), RequiredField("value", value_id, value_type)}));
+  return OptionalField(name, id, {{"type", "array"}, {"items", std::move(pair)}, {"logicalType", "map"}});
 }
 
 Json ListOf(std::string_view name, int32_t id, int32_t element_id, std::string_view element_type) {
-  return Optional(name, id, {{"type", "array"}, {"items", element_type}, {"element-id", element_id}});
+  return OptionalField(name, id, {{"type", "array"}, {"items", element_type}, {"element-id", element_id}});
 }
 
 /// The bytes that a decimal of this precision needs as two's complement.
@@ -137,7 +130,7 @@ Json PartitionAvroSchema(const Type& partition_type) {
   Json fields = Json::array();
   for (const Field& field : partition_type.fields) {
     const std::string name = AvroName(field.name);
-    Json json = Optional(name, field.id, PartitionValueAvroType(field.type, declared));
+    Json json = OptionalField(name, field.id, PartitionValueAvroType(field.type, declared));
     if (name != field.name) json["iceberg-field-name"] = field.name;
     fields.push_back(std::move(json));
   }
@@ -270,8 +263,6 @@ std::map<std::string, std::string> FileMetadata(const TableMetadata& metadata, c
 }
 
 // --- Reading ---
-
-constexpr int64_t kCountMax = int64_t{1} << 50;  // Above any file's rows or bytes; sums of such don't overflow.
 
 bool IsCount(int64_t value) { return value >= 0 && value <= kCountMax; }
 
@@ -462,35 +453,35 @@ void DecodeEntry(AvroDecoder& decoder, const AvroType& type, const Type& partiti
 
 Json ManifestEntryAvroSchema(int32_t format_version, const Type& partition_type) {
   Json file = Json::array({
-      Required("content", kContent, "int"),
-      Required("file_path", kFilePath, "string"),
-      Required("file_format", kFileFormat, "string"),
-      Required("partition", kPartition, PartitionAvroSchema(partition_type)),
-      Required("record_count", kRecordCount, "long"),
-      Required("file_size_in_bytes", kFileSizeInBytes, "long"),
+      RequiredField("content", kContent, "int"),
+      RequiredField("file_path", kFilePath, "string"),
+      RequiredField("file_format", kFileFormat, "string"),
+      RequiredField("partition", kPartition, PartitionAvroSchema(partition_type)),
+      RequiredField("record_count", kRecordCount, "long"),
+      RequiredField("file_size_in_bytes", kFileSizeInBytes, "long"),
       MapById("column_sizes", kColumnSizes, 117, 118, "long"),
       MapById("value_counts", kValueCounts, 119, 120, "long"),
       MapById("null_value_counts", kNullValueCounts, 121, 122, "long"),
       MapById("nan_value_counts", kNanValueCounts, 138, 139, "long"),
       MapById("lower_bounds", kLowerBounds, 126, 127, "bytes"),
       MapById("upper_bounds", kUpperBounds, 129, 130, "bytes"),
-      Optional("key_metadata", kKeyMetadata, "bytes"),
+      OptionalField("key_metadata", kKeyMetadata, "bytes"),
       ListOf("split_offsets", kSplitOffsets, 133, "long"),
       ListOf("equality_ids", kEqualityIds, 136, "int"),
-      Optional("sort_order_id", kSortOrderId, "int"),
+      OptionalField("sort_order_id", kSortOrderId, "int"),
   });
-  if (format_version >= 3) file.push_back(Optional("first_row_id", kFirstRowId, "long"));
-  file.push_back(Optional("referenced_data_file", kReferencedDataFile, "string"));
+  if (format_version >= 3) file.push_back(OptionalField("first_row_id", kFirstRowId, "long"));
+  file.push_back(OptionalField("referenced_data_file", kReferencedDataFile, "string"));
   if (format_version >= 3) {
-    file.push_back(Optional("content_offset", kContentOffset, "long"));
-    file.push_back(Optional("content_size_in_bytes", kContentSizeInBytes, "long"));
+    file.push_back(OptionalField("content_offset", kContentOffset, "long"));
+    file.push_back(OptionalField("content_size_in_bytes", kContentSizeInBytes, "long"));
   }
   return Record("manifest_entry", Json::array({
-                                      Required("status", kStatus, "int"),
-                                      Optional("snapshot_id", kSnapshotId, "long"),
-                                      Optional("sequence_number", kSequenceNumber, "long"),
-                                      Optional("file_sequence_number", kFileSequenceNumber, "long"),
-                                      Required("data_file", kDataFile, Record("r2", std::move(file))),
+                                      RequiredField("status", kStatus, "int"),
+                                      OptionalField("snapshot_id", kSnapshotId, "long"),
+                                      OptionalField("sequence_number", kSequenceNumber, "long"),
+                                      OptionalField("file_sequence_number", kFileSequenceNumber, "long"),
+                                      RequiredField("data_file", kDataFile, Record("r2", std::move(file))),
                                   }));
 }
 

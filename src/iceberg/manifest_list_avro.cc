@@ -5,45 +5,38 @@
 
 #include "base/try.h"
 #include "iceberg/avro_container.h"
+#include "iceberg/avro_schema.h"
 #include "iceberg/json_member.h"
 
 namespace firn::iceberg {
 namespace {
 
 // Field ids of the spec's tables "manifest_file" and "field_summary".
-enum ListField : int32_t {
-  kManifestPath = 500,
-  kManifestLength = 501,
-  kPartitionSpecId = 502,
-  kAddedSnapshotId = 503,
-  kAddedFilesCount = 504,
-  kExistingFilesCount = 505,
-  kDeletedFilesCount = 506,
-  kPartitions = 507,
-  kFieldSummary = 508,
-  kContainsNull = 509,
-  kLowerBound = 510,
-  kUpperBound = 511,
-  kAddedRowsCount = 512,
-  kExistingRowsCount = 513,
-  kDeletedRowsCount = 514,
-  kSequenceNumber = 515,
-  kMinSequenceNumber = 516,
-  kContent = 517,
-  kContainsNan = 518,
-  kKeyMetadata = 519,
-  kFirstRowId = 520,
+struct ListField {
+  enum Id : int32_t {
+    kManifestPath = 500,
+    kManifestLength = 501,
+    kPartitionSpecId = 502,
+    kAddedSnapshotId = 503,
+    kAddedFilesCount = 504,
+    kExistingFilesCount = 505,
+    kDeletedFilesCount = 506,
+    kPartitions = 507,
+    kFieldSummary = 508,
+    kContainsNull = 509,
+    kLowerBound = 510,
+    kUpperBound = 511,
+    kAddedRowsCount = 512,
+    kExistingRowsCount = 513,
+    kDeletedRowsCount = 514,
+    kSequenceNumber = 515,
+    kMinSequenceNumber = 516,
+    kContent = 517,
+    kContainsNan = 518,
+    kKeyMetadata = 519,
+    kFirstRowId = 520,
+  };
 };
-
-constexpr int64_t kCountMax = int64_t{1} << 50;  // Sums of such don't overflow.
-
-Json Required(std::string_view name, int32_t id, Json type) {
-  return {{"name", name}, {"type", std::move(type)}, {"field-id", id}};
-}
-
-Json Optional(std::string_view name, int32_t id, Json type) {
-  return {{"name", name}, {"type", Json::array({"null", std::move(type)})}, {"default", nullptr}, {"field-id", id}};
-}
 
 void EncodeOptionalBytes(AvroEncoder& encoder, const std::optional<std::string>& value) {
   if (!value) return encoder.Null();
@@ -99,18 +92,18 @@ ManifestFile::FieldSummary DecodeSummary(AvroDecoder& decoder, const AvroType& t
   ManifestFile::FieldSummary summary;
   decoder.Record(type, [&](int32_t id, const AvroType& field) {
     switch (id) {
-      case kContainsNull:
+      case ListField::kContainsNull:
         summary.contains_null = decoder.Boolean(decoder.Resolve(field));
         return;
-      case kContainsNan: {
+      case ListField::kContainsNan: {
         const AvroType& present = decoder.Resolve(field);
         if (present.kind != AvroKind::kNull) summary.contains_nan = decoder.Boolean(present);
         return;
       }
-      case kLowerBound:
+      case ListField::kLowerBound:
         summary.lower_bound = DecodeOptionalBytes(decoder, field);
         return;
-      case kUpperBound:
+      case ListField::kUpperBound:
         summary.upper_bound = DecodeOptionalBytes(decoder, field);
         return;
       default:
@@ -149,58 +142,58 @@ void Decode(AvroDecoder& decoder, const AvroType& type, RawManifest& raw, bool& 
   };
   decoder.Record(type, [&](int32_t id, const AvroType& field) {
     switch (id) {
-      case kManifestPath:
+      case ListField::kManifestPath:
         manifest.manifest_path = decoder.Bytes(decoder.Resolve(field));
         return;
-      case kManifestLength:
+      case ListField::kManifestLength:
         manifest.manifest_length = large(field);
         return;
-      case kPartitionSpecId:
+      case ListField::kPartitionSpecId:
         manifest.partition_spec_id = decoder.Int(decoder.Resolve(field));
         return;
-      case kContent: {
+      case ListField::kContent: {
         const int64_t content = number(field);
         if (content < 0 || content > 1) return decoder.Fail("a manifest that holds neither data nor deletes");
         manifest.holds_deletes = content == 1;
         return;
       }
-      case kSequenceNumber:
+      case ListField::kSequenceNumber:
         manifest.sequence_number = number(field);
         return;
-      case kMinSequenceNumber:
+      case ListField::kMinSequenceNumber:
         manifest.min_sequence_number = number(field);
         return;
-      case kAddedSnapshotId:
+      case ListField::kAddedSnapshotId:
         manifest.added_snapshot_id = number(field);
         return;
-      case kAddedFilesCount:
+      case ListField::kAddedFilesCount:
         manifest.added_files_count = count(field);
         return;
-      case kExistingFilesCount:
+      case ListField::kExistingFilesCount:
         manifest.existing_files_count = count(field);
         return;
-      case kDeletedFilesCount:
+      case ListField::kDeletedFilesCount:
         manifest.deleted_files_count = count(field);
         return;
-      case kAddedRowsCount:
+      case ListField::kAddedRowsCount:
         manifest.added_rows_count = large(field);
         return;
-      case kExistingRowsCount:
+      case ListField::kExistingRowsCount:
         manifest.existing_rows_count = large(field);
         return;
-      case kDeletedRowsCount:
+      case ListField::kDeletedRowsCount:
         manifest.deleted_rows_count = large(field);
         return;
-      case kPartitions: {
+      case ListField::kPartitions: {
         const AvroType& present = decoder.Resolve(field);
         if (present.kind == AvroKind::kNull) return;
         return decoder.Array(
             present, [&](const AvroType& item) { manifest.partitions.push_back(DecodeSummary(decoder, item)); });
       }
-      case kKeyMetadata:
+      case ListField::kKeyMetadata:
         raw.encrypted = DecodeOptionalBytes(decoder, field).has_value();
         return;
-      case kFirstRowId: {
+      case ListField::kFirstRowId: {
         const AvroType& present = decoder.Resolve(field);
         if (present.kind != AvroKind::kNull) manifest.first_row_id = decoder.Long(present);
         return;
@@ -215,33 +208,33 @@ void Decode(AvroDecoder& decoder, const AvroType& type, RawManifest& raw, bool& 
 
 Json ManifestFileAvroSchema(int32_t format_version) {
   Json summary = {{"type", "record"},
-                  {"name", fmt::format("r{}", static_cast<int32_t>(kFieldSummary))},
+                  {"name", fmt::format("r{}", static_cast<int32_t>(ListField::kFieldSummary))},
                   {"fields", Json::array({
-                                 Required("contains_null", kContainsNull, "boolean"),
-                                 Optional("contains_nan", kContainsNan, "boolean"),
-                                 Optional("lower_bound", kLowerBound, "bytes"),
-                                 Optional("upper_bound", kUpperBound, "bytes"),
+                                 RequiredField("contains_null", ListField::kContainsNull, "boolean"),
+                                 OptionalField("contains_nan", ListField::kContainsNan, "boolean"),
+                                 OptionalField("lower_bound", ListField::kLowerBound, "bytes"),
+                                 OptionalField("upper_bound", ListField::kUpperBound, "bytes"),
                              })}};
   Json partitions = {
-      {"type", "array"}, {"items", std::move(summary)}, {"element-id", static_cast<int32_t>(kFieldSummary)}};
+      {"type", "array"}, {"items", std::move(summary)}, {"element-id", static_cast<int32_t>(ListField::kFieldSummary)}};
   Json fields = Json::array({
-      Required("manifest_path", kManifestPath, "string"),
-      Required("manifest_length", kManifestLength, "long"),
-      Required("partition_spec_id", kPartitionSpecId, "int"),
-      Required("content", kContent, "int"),
-      Required("sequence_number", kSequenceNumber, "long"),
-      Required("min_sequence_number", kMinSequenceNumber, "long"),
-      Required("added_snapshot_id", kAddedSnapshotId, "long"),
-      Required("added_files_count", kAddedFilesCount, "int"),
-      Required("existing_files_count", kExistingFilesCount, "int"),
-      Required("deleted_files_count", kDeletedFilesCount, "int"),
-      Required("added_rows_count", kAddedRowsCount, "long"),
-      Required("existing_rows_count", kExistingRowsCount, "long"),
-      Required("deleted_rows_count", kDeletedRowsCount, "long"),
-      Optional("partitions", kPartitions, std::move(partitions)),
-      Optional("key_metadata", kKeyMetadata, "bytes"),
+      RequiredField("manifest_path", ListField::kManifestPath, "string"),
+      RequiredField("manifest_length", ListField::kManifestLength, "long"),
+      RequiredField("partition_spec_id", ListField::kPartitionSpecId, "int"),
+      RequiredField("content", ListField::kContent, "int"),
+      RequiredField("sequence_number", ListField::kSequenceNumber, "long"),
+      RequiredField("min_sequence_number", ListField::kMinSequenceNumber, "long"),
+      RequiredField("added_snapshot_id", ListField::kAddedSnapshotId, "long"),
+      RequiredField("added_files_count", ListField::kAddedFilesCount, "int"),
+      RequiredField("existing_files_count", ListField::kExistingFilesCount, "int"),
+      RequiredField("deleted_files_count", ListField::kDeletedFilesCount, "int"),
+      RequiredField("added_rows_count", ListField::kAddedRowsCount, "long"),
+      RequiredField("existing_rows_count", ListField::kExistingRowsCount, "long"),
+      RequiredField("deleted_rows_count", ListField::kDeletedRowsCount, "long"),
+      OptionalField("partitions", ListField::kPartitions, std::move(partitions)),
+      OptionalField("key_metadata", ListField::kKeyMetadata, "bytes"),
   });
-  if (format_version >= 3) fields.push_back(Optional("first_row_id", kFirstRowId, "long"));
+  if (format_version >= 3) fields.push_back(OptionalField("first_row_id", ListField::kFirstRowId, "long"));
   return {{"type", "record"}, {"name", "manifest_file"}, {"fields", std::move(fields)}};
 }
 

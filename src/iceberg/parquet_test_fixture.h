@@ -7,9 +7,7 @@
 #include <arrow/json/from_string.h>
 #include <arrow/record_batch.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +17,7 @@
 #include "iceberg/data_file_writer.h"
 #include "iceberg/row_bytes.h"
 #include "storage/local_file_store.h"
+#include "testing/temporary_folder.h"
 
 namespace firn::iceberg {
 
@@ -106,14 +105,7 @@ inline void ExpectBoundedParts(DataFileReader& reader, int64_t rows, size_t text
 
 class ParquetTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "firn-parquet-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::string Location(const std::string& name) const { return "file://" + folder_ + "/" + name; }
+  std::string Location(const std::string& name) const { return folder_.url() + "/" + name; }
 
   DataFile Write(const std::string& name, const Schema& schema,
                  const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches, const ParquetOptions& options = {}) {
@@ -137,7 +129,7 @@ class ParquetTest : public ::testing::Test {
     return arrow::ConcatenateRecordBatches(batches).ValueOrDie();
   }
 
-  std::string folder_;
+  const firn::testing::TemporaryFolder folder_;
   std::unique_ptr<storage::FileStore> store_ = storage::MakeLocalFileStore({.fsync = false});
 };
 

@@ -19,7 +19,6 @@
 namespace firn::iceberg {
 namespace {
 
-constexpr char kMainRef[] = "main";
 constexpr int64_t kManifestBytesDefault = 8 << 20;
 constexpr int64_t kMinCountToMergeDefault = 100;
 
@@ -122,7 +121,7 @@ class Builder {
     return {};
   }
 
-  /// Gathers what must go and what must be there: removed_, referenced_ and replaced_.
+  /// Gathers what must go and what must be there: removed_, referenced_, replaced_ and kept_deletes_.
   Status CheckDelta() {
     std::unordered_set<std::string_view> added;
     for (const DataFile& file : delta_.added_data_files) {
@@ -131,6 +130,7 @@ class Builder {
     }
     removed_.insert(delta_.removed_data_files.begin(), delta_.removed_data_files.end());
     replaced_ = removed_;
+    kept_deletes_.insert(delta_.kept_delete_files.begin(), delta_.kept_delete_files.end());
     for (const DataFile& file : delta_.added_delete_files) {
       if (file.content == FileContent::kData) return Misuse(file, "is no delete file");
       if (file.content == FileContent::kEqualityDeletes) continue;
@@ -231,7 +231,10 @@ class Builder {
     std::unordered_set<size_t> gone;
     for (std::string_view data_file : replaced_) {
       auto [first, last] = indexed.index->deletes_by_data_file.equal_range(data_file);
-      for (auto found = first; found != last; ++found) gone.insert(found->second);
+      for (auto found = first; found != last; ++found) {
+        const ManifestEntry& deletes = (*indexed.entries)[found->second];
+        if (!kept_deletes_.contains(deletes.file.file_path)) gone.insert(found->second);
+      }
     }
     if (gone.empty()) {
       deletes_.kept.push_back(manifest);
@@ -368,7 +371,8 @@ class Builder {
   std::set<std::string_view> removed_;     ///< Data files to remove; those not found yet.
   std::set<std::string_view> referenced_;  ///< Data files of base that new delete files are for; those not found yet.
   std::set<std::string_view> replaced_;    ///< Data files whose delete files go: removed, or with a new one.
-  std::vector<std::string> written_;       ///< Locations, to be deleted when the attempt fails.
+  std::set<std::string_view> kept_deletes_;
+  std::vector<std::string> written_;  ///< Locations, to be deleted when the attempt fails.
   std::unordered_map<std::string, std::vector<ManifestEntry>> written_entries_;  ///< By manifest.
   size_t manifests_created_ = 0;
   size_t manifests_kept_ = 0;

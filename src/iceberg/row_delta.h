@@ -13,8 +13,10 @@ namespace firn::iceberg {
 
 struct RowDelta {
   std::vector<DataFile> added_data_files;
-  /// Each has referenced_data_file and replaces the live delete file of that data file, where there is one.
+  /// Each has referenced_data_file and replaces the live delete files of that data file alone, but for those kept.
   std::vector<DataFile> added_delete_files;
+  /// Locations of live delete files that stay valid beside added ones.
+  std::vector<std::string> kept_delete_files;
   /// Locations of live data files of which no row is left. Their delete files go with them.
   std::vector<std::string> removed_data_files;
   /// Every file that was live before goes (PostgreSQL's TRUNCATE). History stays readable.

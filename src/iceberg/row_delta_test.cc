@@ -201,6 +201,18 @@ TEST_F(RowDeltaTest, ReplacesTheDeleteFileOfADataFile) {
   EXPECT_THAT(EntriesOfThisSnapshot(EntryStatus::kDeleted), ElementsAre("new"));
 }
 
+TEST_F(RowDeltaTest, KeepsTheDeleteFilesThatItIsToldTo) {
+  Commit({.added_data_files = {Data("1")}, .added_delete_files = {Deletes("large", "1", 100)}});
+  Commit({.added_delete_files = {Deletes("small", "1", 1)}, .kept_delete_files = {"large"}});
+  EXPECT_THAT(Files(), ElementsAre(Pair("1", UnorderedElementsAre("large", "small"))));
+  const Snapshot snapshot = Commit({.added_delete_files = {Deletes("merged", "1", 3)}, .kept_delete_files = {"large"}});
+  EXPECT_THAT(Files(), ElementsAre(Pair("1", UnorderedElementsAre("large", "merged"))));
+  EXPECT_EQ(snapshot.summary.at("removed-delete-files"), "1");
+  EXPECT_EQ(snapshot.summary.at("total-position-deletes"), "103");
+  Commit({.removed_data_files = {"1"}});
+  EXPECT_THAT(Files(), IsEmpty());
+}
+
 TEST_F(RowDeltaTest, KeepsSequenceNumbersOfWhatItRewrites) {
   Commit({.added_data_files = {Data("1"), Data("2")}});
   Commit({.added_delete_files = {Deletes("d1", "1")}});
@@ -441,7 +453,9 @@ TEST_F(RowDeltaTest, KeepsTheRetentionOfMain) {
 
 TEST_F(RowDeltaTest, LeavesTotalsUnknownThatTheLastWriterLeftOut) {
   Commit({.added_data_files = {Data("1")}});
-  metadata_.snapshots.back().summary.erase("total-records");
+  Snapshot last = metadata_.snapshots.back();
+  last.summary.erase("total-records");
+  metadata_.snapshots = std::vector<Snapshot>{last};
   const Snapshot snapshot = Commit({.added_data_files = {Data("2")}});
   EXPECT_FALSE(snapshot.summary.contains("total-records"));
   EXPECT_EQ(snapshot.summary.at("total-data-files"), "2");

@@ -10,24 +10,12 @@
 #include <vector>
 
 #include "iceberg/schema.h"
+#include "iceberg/snapshot_list.h"
 
 namespace firn::iceberg {
 
-using SnapshotId = int64_t;
-using Properties = std::map<std::string, std::string>;
-
-struct Snapshot {
-  SnapshotId snapshot_id = 0;
-  std::optional<SnapshotId> parent_snapshot_id;
-  int64_t sequence_number = 0;
-  int64_t timestamp_ms = 0;
-  std::string manifest_list;  ///< A full URI.
-  Properties summary;         ///< With "operation".
-  std::optional<int32_t> schema_id;
-  std::optional<int64_t> first_row_id;  ///< v3
-  std::optional<int64_t> added_rows;    ///< v3
-  bool operator==(const Snapshot&) const = default;
-};
+/// The branch that tables are read at.
+inline constexpr char kMainRef[] = "main";
 
 struct SnapshotRef {
   SnapshotId snapshot_id = 0;
@@ -65,7 +53,7 @@ struct TableMetadata {
   std::vector<SortOrder> sort_orders;
   int32_t default_sort_order_id = 0;
   Properties properties;
-  std::vector<Snapshot> snapshots;
+  SnapshotList snapshots;
   std::optional<SnapshotId> current_snapshot_id;
   std::map<std::string, SnapshotRef> refs;
   std::vector<SnapshotLogEntry> snapshot_log;

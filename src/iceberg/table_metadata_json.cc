@@ -1,7 +1,10 @@
 #include "iceberg/table_metadata_json.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "iceberg/compression.h"
 #include "iceberg/json_member.h"
@@ -76,6 +79,62 @@ Status CheckReferences(const TableMetadata& metadata) {
   return {};
 }
 
+/// The members that come before the snapshots.
+Json HeadToJson(const TableMetadata& metadata) {
+  Json json = {{"format-version", metadata.format_version},
+               {"table-uuid", metadata.table_uuid},
+               {"location", metadata.location},
+               {"last-sequence-number", metadata.last_sequence_number},
+               {"last-updated-ms", metadata.last_updated_ms},
+               {"last-column-id", metadata.last_column_id},
+               {"current-schema-id", metadata.current_schema_id}};
+  Json& schemas = json["schemas"] = Json::array();
+  for (const Schema& schema : metadata.schemas) schemas.push_back(SchemaToJson(schema));
+  json["default-spec-id"] = metadata.default_spec_id;
+  Json& specs = json["partition-specs"] = Json::array();
+  for (const PartitionSpec& spec : metadata.partition_specs) specs.push_back(PartitionSpecToJson(spec));
+  json["last-partition-id"] = metadata.last_partition_id;
+  json["default-sort-order-id"] = metadata.default_sort_order_id;
+  Json& orders = json["sort-orders"] = Json::array();
+  for (const SortOrder& order : metadata.sort_orders) orders.push_back(SortOrderToJson(order));
+  json["properties"] = metadata.properties;
+  if (metadata.current_snapshot_id) {
+    json["current-snapshot-id"] = *metadata.current_snapshot_id;
+  } else if (metadata.format_version >= 3) {
+    json["current-snapshot-id"] = nullptr;
+  } else {
+    json["current-snapshot-id"] = -1;  // What Java reads and writes for "none" in v2.
+  }
+  if (metadata.next_row_id) json["next-row-id"] = *metadata.next_row_id;
+  Json& refs = json["refs"] = Json::object();
+  for (const auto& [name, ref] : metadata.refs) refs[name] = SnapshotRefToJson(ref);
+  return json;
+}
+
+/// The members that firn doesn't interpret.
+Json UnreadToJson(const TableMetadata& metadata) {
+  Json json = Json::object();
+  for (const auto& [name, text] : metadata.unread_json) {
+    Json value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (!value.is_discarded()) json[name] = std::move(value);
+  }
+  return json;
+}
+
+Json MetadataLogToJson(const TableMetadata& metadata) {
+  Json json = Json::array();
+  for (const MetadataLogEntry& entry : metadata.metadata_log) {
+    json.push_back({{"timestamp-ms", entry.timestamp_ms}, {"metadata-file", entry.metadata_file}});
+  }
+  return json;
+}
+
+/// Ends an array whose elements each have a comma behind them, and begins the next member.
+void CloseArray(std::string& text) {
+  if (text.back() == ',') text.pop_back();
+  text += "],";
+}
+
 }  // namespace
 
 Json SnapshotToJson(const Snapshot& snapshot) {
@@ -141,51 +200,41 @@ Result<SnapshotRef> SnapshotRefFromJson(const Json& json) {
 }
 
 Json TableMetadataToJson(const TableMetadata& metadata) {
-  Json json = {{"format-version", metadata.format_version},
-               {"table-uuid", metadata.table_uuid},
-               {"location", metadata.location},
-               {"last-sequence-number", metadata.last_sequence_number},
-               {"last-updated-ms", metadata.last_updated_ms},
-               {"last-column-id", metadata.last_column_id},
-               {"current-schema-id", metadata.current_schema_id}};
-  Json& schemas = json["schemas"] = Json::array();
-  for (const Schema& schema : metadata.schemas) schemas.push_back(SchemaToJson(schema));
-  json["default-spec-id"] = metadata.default_spec_id;
-  Json& specs = json["partition-specs"] = Json::array();
-  for (const PartitionSpec& spec : metadata.partition_specs) specs.push_back(PartitionSpecToJson(spec));
-  json["last-partition-id"] = metadata.last_partition_id;
-  json["default-sort-order-id"] = metadata.default_sort_order_id;
-  Json& orders = json["sort-orders"] = Json::array();
-  for (const SortOrder& order : metadata.sort_orders) orders.push_back(SortOrderToJson(order));
-  json["properties"] = metadata.properties;
-  if (metadata.current_snapshot_id) {
-    json["current-snapshot-id"] = *metadata.current_snapshot_id;
-  } else if (metadata.format_version >= 3) {
-    json["current-snapshot-id"] = nullptr;
-  } else {
-    json["current-snapshot-id"] = -1;  // What Java reads and writes for "none" in v2.
-  }
-  if (metadata.next_row_id) json["next-row-id"] = *metadata.next_row_id;
-  Json& refs = json["refs"] = Json::object();
-  for (const auto& [name, ref] : metadata.refs) refs[name] = SnapshotRefToJson(ref);
+  Json json = HeadToJson(metadata);
   Json& snapshots = json["snapshots"] = Json::array();
   for (const Snapshot& snapshot : metadata.snapshots) snapshots.push_back(SnapshotToJson(snapshot));
-  for (const auto& [name, text] : metadata.unread_json) {
-    Json value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!value.is_discarded()) json[name] = std::move(value);
-  }
+  json.update(UnreadToJson(metadata));
   Json& snapshot_log = json["snapshot-log"] = Json::array();
   for (const SnapshotLogEntry& entry : metadata.snapshot_log) {
     snapshot_log.push_back({{"timestamp-ms", entry.timestamp_ms}, {"snapshot-id", entry.snapshot_id}});
   }
-  Json& metadata_log = json["metadata-log"] = Json::array();
-  for (const MetadataLogEntry& entry : metadata.metadata_log) {
-    metadata_log.push_back({{"timestamp-ms", entry.timestamp_ms}, {"metadata-file", entry.metadata_file}});
-  }
+  json["metadata-log"] = MetadataLogToJson(metadata);
   return json;
 }
 
-std::string TableMetadataToText(const TableMetadata& metadata) { return DumpJson(TableMetadataToJson(metadata)); }
+std::string TableMetadataToText(const TableMetadata& metadata) {
+  // What grows with each commit is spliced in as text; the rest is an object of its own, less a brace.
+  std::string text = DumpJson(HeadToJson(metadata));
+  text.back() = ',';
+  text += R"("snapshots":[)";
+  metadata.snapshots.VisitTexts([](const Snapshot& snapshot) { return DumpJson(SnapshotToJson(snapshot)); },
+                                [&](const std::string& snapshot) { text.append(snapshot) += ','; });
+  CloseArray(text);
+  if (const Json unread = UnreadToJson(metadata); !unread.empty()) {
+    text += std::string_view(DumpJson(unread)).substr(1);
+    text.back() = ',';
+  }
+  text += R"("snapshot-log":[)";
+  for (const SnapshotLogEntry& entry : metadata.snapshot_log) {
+    fmt::format_to(std::back_inserter(text), R"({{"timestamp-ms":{},"snapshot-id":{}}},)", entry.timestamp_ms,
+                   entry.snapshot_id);
+  }
+  CloseArray(text);
+  text += R"("metadata-log":)";
+  text += DumpJson(MetadataLogToJson(metadata));
+  text += '}';
+  return text;
+}
 
 Result<TableMetadata> TableMetadataFromJson(const Json& json) {
   if (!json.is_object()) return MakeError(ErrorKind::kCorrupt, "expected an object, found {}", json.type_name());
@@ -224,8 +273,8 @@ Result<TableMetadata> TableMetadataFromJson(const Json& json) {
       TRY(metadata.refs[name], SnapshotRefFromJson(ref).Context("refs: {}", name));
     }
   }
-  if (metadata.current_snapshot_id && !metadata.refs.contains("main")) {
-    metadata.refs["main"] = SnapshotRef{.snapshot_id = *metadata.current_snapshot_id};
+  if (metadata.current_snapshot_id && !metadata.refs.contains(kMainRef)) {
+    metadata.refs[kMainRef] = SnapshotRef{.snapshot_id = *metadata.current_snapshot_id};
   }
   TRY(metadata.snapshot_log,
       MemberArray<SnapshotLogEntry>(json, "snapshot-log", [](const Json& item) -> Result<SnapshotLogEntry> {

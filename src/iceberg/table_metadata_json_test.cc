@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+#include <string>
+#include <vector>
+
 #include "iceberg/compression.h"
 #include "iceberg/json_member.h"
 #include "iceberg/testdata/testdata.h"
@@ -49,6 +53,56 @@ TEST(TableMetadataJson, WritesTheTextThatItRead) {
   EXPECT_EQ(metadata->refs.at("old").max_ref_age_ms, 86400000);
   EXPECT_FALSE(metadata->refs.at("old").is_branch);
   EXPECT_EQ(TableMetadataToText(*metadata), kSmall);
+}
+
+TEST(TableMetadataJson, WritesTheTextOfItsJson) {
+  TableMetadata metadata = ParseTableMetadata(kSmall).value();
+  const auto expect_same = [](const TableMetadata& written) {
+    EXPECT_EQ(TableMetadataToText(written), DumpJson(TableMetadataToJson(written)));
+  };
+  expect_same(TableMetadata());
+  for (const char* name : {"types_v2.metadata.json", "defaults_v3.metadata.json"}) {
+    expect_same(ParseTableMetadata(ReadTestdata(name)).value());
+  }
+  const std::vector<std::string> odd_values = {
+      "", "]}", "\"\\\"", "a,\n\t\x01\x7f", "żółw 🐢", "\xC3", "\xED\xA0\x80 \xFF", std::string("\0b", 2)};
+  for (const std::string& value : odd_values) {
+    metadata.properties["p" + value] = value;
+    metadata.metadata_log.push_back({.timestamp_ms = -1, .metadata_file = value});
+    metadata.snapshot_log.push_back({.timestamp_ms = -7, .snapshot_id = std::numeric_limits<int64_t>::min()});
+    metadata.refs["r" + value] = {.snapshot_id = 1};
+    metadata.snapshots.push_back({.snapshot_id = std::numeric_limits<int64_t>::max(),
+                                  .timestamp_ms = -5,
+                                  .manifest_list = value,
+                                  .summary = {{"a" + value, value}, {"operation", value}},
+                                  .first_row_id = 0,
+                                  .added_rows = 9});
+    expect_same(metadata);
+  }
+  metadata.unread_json["statistics"] = "not JSON";
+  expect_same(metadata);
+  metadata.unread_json["x,\"żółw"] = R"( {"b": [1, 2.50], "a": "}"} )";
+  expect_same(metadata);
+  metadata.snapshots = {};
+  metadata.snapshot_log.clear();
+  metadata.metadata_log.clear();
+  metadata.unread_json.clear();
+  expect_same(metadata);
+}
+
+TEST(TableMetadataJson, WritesASnapshotThatTookTheIdOfAnErasedOne) {
+  TableMetadata before = ParseTableMetadata(kSmall).value();
+  EXPECT_EQ(TableMetadataToText(before), kSmall);
+  TableMetadata after = before;
+  EXPECT_EQ(&after.snapshots.front(), &before.snapshots.front());  // Shared, as its text is.
+  Snapshot changed = before.snapshots.back();
+  changed.summary["note"] = "other";
+  after.snapshots.EraseIf([&](const Snapshot& snapshot) { return snapshot.snapshot_id == changed.snapshot_id; });
+  after.snapshots.push_back(changed);
+  EXPECT_NE(after, before);
+  EXPECT_THAT(TableMetadataToText(after), HasSubstr("\"note\":\"other\""));
+  EXPECT_EQ(TableMetadataToText(after), DumpJson(TableMetadataToJson(after)));
+  EXPECT_EQ(TableMetadataToText(before), kSmall);
 }
 
 TEST(TableMetadataJson, KeepsAllOfWhatJavaWrote) {

@@ -25,7 +25,7 @@ class TableScanTest : public ParquetTest {
  protected:
   void SetUp() override {
     ParquetTest::SetUp();
-    NewTable table{.schema = kRowSchema, .location = "file://" + folder_};
+    NewTable table{.schema = kRowSchema, .location = folder_.url()};
     metadata_ = MakeTableMetadata(table, 0).value();
     live_.entry = {.sequence_number = 5,
                    .file = Write("data.parquet", kRowSchema,

@@ -10,7 +10,6 @@
 namespace firn::iceberg {
 namespace {
 
-constexpr std::string_view kMainRef = "main";
 constexpr int32_t kLastAdded = -1;
 constexpr int32_t kFirstPartitionFieldId = 1000;
 constexpr int32_t kFormatVersionMax = 3;
@@ -210,8 +209,7 @@ class Updater {
       return MakeError(ErrorKind::kCorrupt, "snapshot {} is the current one and can't be removed",
                        *metadata_.current_snapshot_id);
     }
-    std::erase_if(metadata_.snapshots,
-                  [&](const Snapshot& snapshot) { return removed.contains(snapshot.snapshot_id); });
+    metadata_.snapshots.EraseIf([&](const Snapshot& snapshot) { return removed.contains(snapshot.snapshot_id); });
     std::erase_if(metadata_.refs, [&](const auto& ref) { return removed.contains(ref.second.snapshot_id); });
     // History before a gap says nothing true about any time: the log starts behind the last removed snapshot.
     auto last_removed =

@@ -10,7 +10,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-constexpr int64_t kNow = 1'700'000'000'000;
+constexpr int64_t kNowMs = 1'700'000'000'000;
 
 Schema OneColumn() {
   return {.fields = {{.id = 1, .name = "id", .required = true, .type = Type::Primitive(TypeId::kLong)}},
@@ -18,11 +18,12 @@ Schema OneColumn() {
 }
 
 TableMetadata NewMetadata(int32_t format_version = 2) {
-  return MakeTableMetadata({.schema = OneColumn(), .location = "s3://lake/t/", .format_version = format_version}, kNow)
+  return MakeTableMetadata({.schema = OneColumn(), .location = "s3://lake/t/", .format_version = format_version},
+                           kNowMs)
       .value();
 }
 
-Snapshot MakeSnapshot(SnapshotId id, int64_t sequence_number, int64_t timestamp_ms = kNow + 10) {
+Snapshot MakeSnapshot(SnapshotId id, int64_t sequence_number, int64_t timestamp_ms = kNowMs + 10) {
   return {.snapshot_id = id, .sequence_number = sequence_number, .timestamp_ms = timestamp_ms, .manifest_list = "m"};
 }
 
@@ -30,10 +31,10 @@ Snapshot MakeSnapshot(SnapshotId id, int64_t sequence_number, int64_t timestamp_
 TableMetadata WithSnapshots(int count) {
   TableMetadata metadata = NewMetadata();
   for (int i = 1; i <= count; ++i) {
-    metadata =
-        ApplyUpdates(metadata, fmt::format("s3://lake/{}.json", i),
-                     {AddSnapshot{MakeSnapshot(i, i, kNow + i)}, SetSnapshotRef{"main", {.snapshot_id = i}}}, kNow + i)
-            .value();
+    metadata = ApplyUpdates(metadata, fmt::format("s3://lake/{}.json", i),
+                            {AddSnapshot{MakeSnapshot(i, i, kNowMs + i)}, SetSnapshotRef{"main", {.snapshot_id = i}}},
+                            kNowMs + i)
+                   .value();
   }
   return metadata;
 }
@@ -54,10 +55,10 @@ TEST(MakeTableMetadata, StartsATableWithNothingInIt) {
 TEST(MakeTableMetadata, RefusesAnIdentifierThatTheSpecForbids) {
   Schema schema = OneColumn();
   schema.fields[0].type = Type::Primitive(TypeId::kDouble);
-  EXPECT_EQ(MakeTableMetadata({.schema = schema}, kNow).error().kind(), ErrorKind::kSchemaMismatch);
+  EXPECT_EQ(MakeTableMetadata({.schema = schema}, kNowMs).error().kind(), ErrorKind::kSchemaMismatch);
   schema = OneColumn();
   schema.fields[0].required = false;
-  EXPECT_EQ(MakeTableMetadata({.schema = schema}, kNow).error().kind(), ErrorKind::kSchemaMismatch);
+  EXPECT_EQ(MakeTableMetadata({.schema = schema}, kNowMs).error().kind(), ErrorKind::kSchemaMismatch);
 }
 
 TEST(CheckRequirements, ComparesWithTheTableAsItIs) {
@@ -88,47 +89,49 @@ TEST(ApplyUpdates, AddsASnapshotAndMakesItCurrent) {
   const TableMetadata metadata = WithSnapshots(2);
   EXPECT_EQ(metadata.current_snapshot_id, 2);
   EXPECT_EQ(metadata.last_sequence_number, 2);
-  EXPECT_EQ(metadata.last_updated_ms, kNow + 2);
-  EXPECT_THAT(metadata.snapshot_log, ElementsAre(SnapshotLogEntry{kNow + 1, 1}, SnapshotLogEntry{kNow + 2, 2}));
-  EXPECT_THAT(metadata.metadata_log,
-              ElementsAre(MetadataLogEntry{kNow, "s3://lake/1.json"}, MetadataLogEntry{kNow + 1, "s3://lake/2.json"}));
+  EXPECT_EQ(metadata.last_updated_ms, kNowMs + 2);
+  EXPECT_THAT(metadata.snapshot_log, ElementsAre(SnapshotLogEntry{kNowMs + 1, 1}, SnapshotLogEntry{kNowMs + 2, 2}));
+  EXPECT_THAT(metadata.metadata_log, ElementsAre(MetadataLogEntry{kNowMs, "s3://lake/1.json"},
+                                                 MetadataLogEntry{kNowMs + 1, "s3://lake/2.json"}));
 }
 
 TEST(ApplyUpdates, NeverLetsTimeRunBackwards) {
   const TableMetadata metadata = WithSnapshots(1);
-  EXPECT_EQ(ApplyUpdates(metadata, "x", {SetProperties{{{"a", "b"}}}}, kNow - 5000).value().last_updated_ms, kNow + 1);
+  EXPECT_EQ(ApplyUpdates(metadata, "x", {SetProperties{{{"a", "b"}}}}, kNowMs - 5000).value().last_updated_ms,
+            kNowMs + 1);
 }
 
 TEST(ApplyUpdates, KeepsAsManyPreviousVersionsAsThePropertySays) {
   TableMetadata metadata = NewMetadata();
   metadata.properties["write.metadata.previous-versions-max"] = "2";
-  for (int i = 1; i <= 4; ++i) metadata = ApplyUpdates(metadata, fmt::format("v{}", i), {}, kNow + i).value();
-  EXPECT_THAT(metadata.metadata_log, ElementsAre(MetadataLogEntry{kNow + 2, "v3"}, MetadataLogEntry{kNow + 3, "v4"}));
+  for (int i = 1; i <= 4; ++i) metadata = ApplyUpdates(metadata, fmt::format("v{}", i), {}, kNowMs + i).value();
+  EXPECT_THAT(metadata.metadata_log,
+              ElementsAre(MetadataLogEntry{kNowMs + 2, "v3"}, MetadataLogEntry{kNowMs + 3, "v4"}));
 }
 
 TEST(ApplyUpdates, LogsOnlyTheLastOfSeveralSnapshotsOfOneCommit) {
   auto metadata = ApplyUpdates(NewMetadata(), "v1",
                                {AddSnapshot{MakeSnapshot(1, 1)}, SetSnapshotRef{"main", {.snapshot_id = 1}},
                                 AddSnapshot{MakeSnapshot(2, 2)}, SetSnapshotRef{"main", {.snapshot_id = 2}}},
-                               kNow + 10);
-  EXPECT_THAT(metadata.value().snapshot_log, ElementsAre(SnapshotLogEntry{kNow + 10, 2}));
+                               kNowMs + 10);
+  EXPECT_THAT(metadata.value().snapshot_log, ElementsAre(SnapshotLogEntry{kNowMs + 10, 2}));
 }
 
 TEST(ApplyUpdates, RefusesSnapshotsThatDoNotFollow) {
   const TableMetadata metadata = WithSnapshots(2);
-  EXPECT_EQ(ApplyUpdates(metadata, "", {AddSnapshot{MakeSnapshot(2, 3)}}, kNow).error().kind(), ErrorKind::kCorrupt);
-  EXPECT_EQ(ApplyUpdates(metadata, "", {AddSnapshot{MakeSnapshot(3, 2)}}, kNow).error().kind(), ErrorKind::kCorrupt);
-  EXPECT_EQ(ApplyUpdates(metadata, "", {SetSnapshotRef{"main", {.snapshot_id = 9}}}, kNow).error().kind(),
+  EXPECT_EQ(ApplyUpdates(metadata, "", {AddSnapshot{MakeSnapshot(2, 3)}}, kNowMs).error().kind(), ErrorKind::kCorrupt);
+  EXPECT_EQ(ApplyUpdates(metadata, "", {AddSnapshot{MakeSnapshot(3, 2)}}, kNowMs).error().kind(), ErrorKind::kCorrupt);
+  EXPECT_EQ(ApplyUpdates(metadata, "", {SetSnapshotRef{"main", {.snapshot_id = 9}}}, kNowMs).error().kind(),
             ErrorKind::kCorrupt);
 }
 
 TEST(ApplyUpdates, CountsRowIdsInVersion3) {
   const TableMetadata metadata = NewMetadata(3);
   Snapshot snapshot = MakeSnapshot(1, 1);
-  EXPECT_EQ(ApplyUpdates(metadata, "", {AddSnapshot{snapshot}}, kNow).error().kind(), ErrorKind::kCorrupt);
+  EXPECT_EQ(ApplyUpdates(metadata, "", {AddSnapshot{snapshot}}, kNowMs).error().kind(), ErrorKind::kCorrupt);
   snapshot.first_row_id = 0;
   snapshot.added_rows = 25;
-  EXPECT_EQ(ApplyUpdates(metadata, "", {AddSnapshot{snapshot}}, kNow).value().next_row_id, 25);
+  EXPECT_EQ(ApplyUpdates(metadata, "", {AddSnapshot{snapshot}}, kNowMs).value().next_row_id, 25);
 }
 
 TEST(ApplyUpdates, ResolvesMinusOneToWhatWasJustAdded) {
@@ -139,19 +142,19 @@ TEST(ApplyUpdates, ResolvesMinusOneToWhatWasJustAdded) {
   auto metadata = ApplyUpdates(NewMetadata(), "v1",
                                {AddSchema{schema}, SetCurrentSchema{-1}, AddPartitionSpec{spec}, SetDefaultSpec{-1},
                                 AddSortOrder{order}, SetDefaultSortOrder{-1}},
-                               kNow);
+                               kNowMs);
   ASSERT_TRUE(metadata.has_value());
   EXPECT_EQ(metadata->current_schema_id, 1);
   EXPECT_EQ(metadata->last_column_id, 2);
   EXPECT_EQ(metadata->default_spec_id, 1);
   EXPECT_EQ(metadata->last_partition_id, 1000);
   EXPECT_EQ(metadata->default_sort_order_id, 1);
-  EXPECT_EQ(ApplyUpdates(NewMetadata(), "", {SetCurrentSchema{-1}}, kNow).error().kind(), ErrorKind::kCorrupt);
-  EXPECT_EQ(ApplyUpdates(NewMetadata(), "", {SetCurrentSchema{4}}, kNow).error().kind(), ErrorKind::kCorrupt);
+  EXPECT_EQ(ApplyUpdates(NewMetadata(), "", {SetCurrentSchema{-1}}, kNowMs).error().kind(), ErrorKind::kCorrupt);
+  EXPECT_EQ(ApplyUpdates(NewMetadata(), "", {SetCurrentSchema{4}}, kNowMs).error().kind(), ErrorKind::kCorrupt);
 }
 
 TEST(ApplyUpdates, FindsAnEqualSchemaInsteadOfAddingItAgain) {
-  auto metadata = ApplyUpdates(NewMetadata(), "", {AddSchema{OneColumn()}, SetCurrentSchema{-1}}, kNow);
+  auto metadata = ApplyUpdates(NewMetadata(), "", {AddSchema{OneColumn()}, SetCurrentSchema{-1}}, kNowMs);
   EXPECT_THAT(metadata.value().schemas, SizeIs(1));
   EXPECT_EQ(metadata.value().current_schema_id, 0);
 }
@@ -159,24 +162,24 @@ TEST(ApplyUpdates, FindsAnEqualSchemaInsteadOfAddingItAgain) {
 TEST(ApplyUpdates, RemovesSnapshotsWithTheirRefsAndTheHistoryBeforeThem) {
   TableMetadata metadata = WithSnapshots(4);
   metadata.refs["tag"] = {.snapshot_id = 2, .is_branch = false};
-  auto removed = ApplyUpdates(metadata, "", {RemoveSnapshots{{2}}}, kNow).value();
+  auto removed = ApplyUpdates(metadata, "", {RemoveSnapshots{{2}}}, kNowMs).value();
   EXPECT_EQ(removed.FindSnapshot(2), nullptr);
   EXPECT_FALSE(removed.refs.contains("tag"));
-  EXPECT_THAT(removed.snapshot_log, ElementsAre(SnapshotLogEntry{kNow + 3, 3}, SnapshotLogEntry{kNow + 4, 4}));
-  EXPECT_EQ(ApplyUpdates(metadata, "", {RemoveSnapshots{{4}}}, kNow).error().kind(), ErrorKind::kCorrupt);
+  EXPECT_THAT(removed.snapshot_log, ElementsAre(SnapshotLogEntry{kNowMs + 3, 3}, SnapshotLogEntry{kNowMs + 4, 4}));
+  EXPECT_EQ(ApplyUpdates(metadata, "", {RemoveSnapshots{{4}}}, kNowMs).error().kind(), ErrorKind::kCorrupt);
 }
 
 TEST(ApplyUpdates, ChangesPropertiesLocationUuidAndVersion) {
   auto metadata = ApplyUpdates(NewMetadata(), "",
                                {SetProperties{{{"a", "1"}, {"b", "2"}}}, RemoveProperties{{"a", "c"}},
                                 SetLocation{"s3://other/"}, AssignUuid{"u"}, UpgradeFormatVersion{3}},
-                               kNow)
+                               kNowMs)
                       .value();
   EXPECT_EQ(metadata.properties, (Properties{{"b", "2"}}));
   EXPECT_EQ(metadata.location, "s3://other");
   EXPECT_EQ(metadata.table_uuid, "u");
   EXPECT_EQ(metadata.next_row_id, 0);
-  EXPECT_EQ(ApplyUpdates(metadata, "", {UpgradeFormatVersion{2}}, kNow).error().kind(), ErrorKind::kUnsupported);
+  EXPECT_EQ(ApplyUpdates(metadata, "", {UpgradeFormatVersion{2}}, kNowMs).error().kind(), ErrorKind::kUnsupported);
 }
 
 }  // namespace

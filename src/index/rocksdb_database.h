@@ -29,6 +29,7 @@ class RocksDbDatabase : public Database {
 
   rocksdb::DB& db() { return *db_; }
   const rocksdb::Options& options() const { return options_; }
+  size_t ingested_changes_min() const { return ingested_changes_min_; }
 
   Generation NewGeneration(KeyKind kind);
   /// Adds to `batch` the removal of all that a generation holds.
@@ -43,13 +44,15 @@ class RocksDbDatabase : public Database {
   Status Check(const rocksdb::Status& status);
 
  private:
-  RocksDbDatabase(std::string directory, rocksdb::Options options, std::unique_ptr<rocksdb::DB> db);
+  RocksDbDatabase(std::string directory, const DatabaseOptions& database_options, rocksdb::Options options,
+                  std::unique_ptr<rocksdb::DB> db);
   Status CheckFormatVersion();
   Result<std::vector<std::pair<std::string, TableRecord>>> ReadTableRecords();  ///< By table id.
   Status DropTablesChangedBeforeBoot(const std::string& boot_id);
   Status ReadGenerations();
 
   std::string directory_;
+  const size_t ingested_changes_min_;
   rocksdb::Options options_;
   std::unique_ptr<rocksdb::DB> db_;
   std::atomic<Generation> next_generation_ = kFirstGeneration;

@@ -1,6 +1,5 @@
 #include "index/rocksdb_table_index.h"
 
-#include <rocksdb/sst_file_writer.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
@@ -235,6 +234,13 @@ Status RocksDbTableIndex::LookupDuplicates(std::span<const std::string_view> key
 Status RocksDbTableIndex::Apply(std::span<const Change> changes) {
   TRY_VOID(CheckChanging());
   TRY_VOID(BeforeStep(Failpoint::kIndexApplyBefore));
+  const bool as_run = kind_ == KeyKind::kUnique && changes.size() >= database_.ingested_changes_min();
+  TRY_VOID(as_run ? IngestChanges(changes) : WriteChanges(changes));
+  AfterStep(Failpoint::kIndexApplyAfter);
+  return {};
+}
+
+Status RocksDbTableIndex::WriteChanges(std::span<const Change> changes) {
   rocksdb::DB& db = database_.db();
   rocksdb::WriteBatch batch;
   std::string key;
@@ -269,40 +275,68 @@ Status RocksDbTableIndex::Apply(std::span<const Change> changes) {
       batch.Clear();
     }
   }
-  if (batch.Count() > 0) TRY_VOID(database_.Check(db.Write({}, &batch)));
-  AfterStep(Failpoint::kIndexApplyAfter);
-  return {};
+  return batch.Count() > 0 ? database_.Check(db.Write({}, &batch)) : Status();
+}
+
+Status RocksDbTableIndex::IngestChanges(std::span<const Change> changes) {
+  const auto order = DatabaseOrder(
+      changes.size(), false, [&](size_t i) { return changes[i].key; }, [](size_t i, size_t j) { return i < j; });
+  return Ingest([&](rocksdb::SstFileWriter& writer) -> Status {
+    std::string key;
+    std::string position;
+    for (size_t i = 0; i < order.size(); ++i) {
+      const Change& change = changes[order[i]];
+      // The last of a key's changes is what is left of it.
+      if (i + 1 < order.size() && changes[order[i + 1]].key == change.key) continue;
+      key.clear();
+      AppendRowPrefix(key, record_->generation, change.key);
+      if (change.put.has_value()) {
+        position.clear();
+        AppendPosition(position, *change.put);
+        TRY_VOID(database_.Check(writer.Put(key, position)));
+      } else if (change.erase.has_value()) {
+        TRY_VOID(database_.Check(writer.Delete(key)));
+      }
+    }
+    return {};
+  });
 }
 
 Status RocksDbTableIndex::Load(std::vector<Entry> entries) {
   TRY_VOID(CheckChanging());
   if (entries.empty()) return {};
+  TRY_VOID(BeforeStep(Failpoint::kIndexLoadBefore));
+  TRY_VOID(Ingest([&](rocksdb::SstFileWriter& writer) { return WriteEntries(entries, writer); }));
+  AfterStep(Failpoint::kIndexLoadAfter);
+  return {};
+}
+
+Status RocksDbTableIndex::Ingest(const std::function<Status(rocksdb::SstFileWriter&)>& write) {
   // An ingested file is on disk at once. "Changing" must be there before it (see DropTablesChangedBeforeBoot).
   if (!begin_is_on_disk_) {
     TRY_VOID(database_.Check(database_.db().SyncWAL()));
     begin_is_on_disk_ = true;
   }
-  TRY_VOID(BeforeStep(Failpoint::kIndexLoadBefore));
   const std::string path = database_.NewRunPath();
-  Status loaded = WriteRun(entries, path);
-  if (loaded.has_value()) {
+  rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), database_.options(), nullptr, /*invalidate_page_cache=*/false);
+  Status loaded = database_.Check(writer.Open(path));
+  if (loaded) loaded = write(writer);
+  if (loaded) loaded = database_.Check(writer.Finish());
+  if (loaded) {
     rocksdb::IngestExternalFileOptions options;
     options.move_files = true;
     options.snapshot_consistency = false;  // firn takes no RocksDB snapshots.
     options.write_global_seqno = false;
     loaded = database_.Check(database_.db().IngestExternalFile({path}, options));
   }
-  if (loaded) AfterStep(Failpoint::kIndexLoadAfter);
   std::remove(path.c_str());  // Moved means linked: the name here is left.
   return loaded;
 }
 
-Status RocksDbTableIndex::WriteRun(std::span<const Entry> entries, const std::string& path) {
+Status RocksDbTableIndex::WriteEntries(std::span<const Entry> entries, rocksdb::SstFileWriter& writer) {
   const auto order = DatabaseOrder(
       entries.size(), kind_ == KeyKind::kDuplicates, [&](size_t i) { return entries[i].key; },
       [&](size_t i, size_t j) { return PositionLess(entries[i].position, entries[j].position); });
-  rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), database_.options(), nullptr, /*invalidate_page_cache=*/false);
-  TRY_VOID(database_.Check(writer.Open(path)));
   std::string key;
   std::string value;
   for (size_t i = 0; i < order.size(); ++i) {
@@ -321,7 +355,7 @@ Status RocksDbTableIndex::WriteRun(std::span<const Entry> entries, const std::st
     }
     TRY_VOID(database_.Check(writer.Put(key, value)));
   }
-  return database_.Check(writer.Finish());
+  return {};
 }
 
 }  // namespace firn::index

@@ -1,6 +1,9 @@
 // One table's part of the RocksDB.
 #pragma once
 
+#include <rocksdb/sst_file_writer.h>
+
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -42,7 +45,11 @@ class RocksDbTableIndex : public TableIndex {
   Status LookupUnique(std::span<const std::string_view> keys, std::span<const uint32_t> order, Positions& positions);
   Status LookupDuplicates(std::span<const std::string_view> keys, std::span<const uint32_t> order,
                           Positions& positions);
-  Status WriteRun(std::span<const Entry> entries, const std::string& path);
+  Status WriteChanges(std::span<const Change> changes);
+  Status IngestChanges(std::span<const Change> changes);
+  /// Makes a file of what `write` puts into it, in the database's order, and adds it to the database.
+  Status Ingest(const std::function<Status(rocksdb::SstFileWriter&)>& write);
+  Status WriteEntries(std::span<const Entry> entries, rocksdb::SstFileWriter& writer);
 
   RocksDbDatabase& database_;
   std::string table_id_;

@@ -86,6 +86,9 @@ class TableIndex {
 struct DatabaseOptions {
   size_t block_cache_bytes = 64 << 20;
   size_t write_buffer_bytes = 32 << 20;
+  /// As many changes at once are sorted and ingested as a file; fewer go through the memtable. A file costs a sync, an
+  /// entry of the memtable several times what one of a sorted file does.
+  size_t ingested_changes_min = 20'000;
 };
 
 /// The RocksDB below `directory` (made when missing; one that can't be opened because it is damaged is deleted and made

@@ -13,6 +13,7 @@
 
 #include "index/rocksdb_database.h"
 #include "testing/results.h"
+#include "testing/temporary_folder.h"
 
 namespace firn::index {
 namespace {
@@ -26,24 +27,19 @@ using ::testing::UnorderedElementsAre;
 using testing::Value;
 
 constexpr char kBoot[] = "boot-1";
+/// As many changes at once become a file.
+constexpr size_t kIngested = 1'500;
 
 class TableIndexTest : public ::testing::Test {
  protected:
-  TableIndexTest() {
-    std::string pattern = (fs::temp_directory_path() / "firn-index-XXXXXX").string();
-    directory_ = mkdtemp(pattern.data());
-    Open();
-  }
-  ~TableIndexTest() override {
-    database_.reset();
-    fs::remove_all(directory_);
-  }
+  TableIndexTest() { Open(); }
 
   void Open(const std::string& boot_id = kBoot) {
     database_.reset();
-    // Small buffers, so that tests reach flushed files and compactions too.
-    const DatabaseOptions options{.block_cache_bytes = 1 << 20, .write_buffer_bytes = 256 << 10};
-    database_ = Value(RocksDbDatabase::Open(directory_, options, boot_id));
+    // Small limits, so that tests reach flushed and ingested files and compactions too.
+    const DatabaseOptions options{
+        .block_cache_bytes = 1 << 20, .write_buffer_bytes = 256 << 10, .ingested_changes_min = kIngested};
+    database_ = Value(RocksDbDatabase::Open(folder_.path(), options, boot_id));
   }
   std::unique_ptr<TableIndex> Table(const std::string& id = "t", KeyKind kind = KeyKind::kUnique) {
     return Value(database_->OpenTable(id, kind));
@@ -59,7 +55,7 @@ class TableIndexTest : public ::testing::Test {
   }
   static void Apply(TableIndex& table, std::vector<TableIndex::Change> changes) { Do(table.Apply(changes)); }
 
-  std::string directory_;
+  const testing::TemporaryFolder folder_;
   std::unique_ptr<Database> database_;
 };
 
@@ -231,6 +227,41 @@ TEST_F(TableIndexTest, LaterChangeOfAKeyWins) {
               ElementsAre(std::nullopt, RowPosition{1, 0}, RowPosition{1, 1}, std::nullopt));
 }
 
+TEST_F(TableIndexTest, LaterChangeOfAKeyWinsAmongManyToo) {
+  auto table = NewTable();
+  std::vector<std::string> keys;
+  std::vector<TableIndex::Change> changes;
+  for (size_t i = 0; i < kIngested; ++i) keys.push_back(std::to_string(i));
+  for (uint32_t i = 0; i < kIngested; ++i) changes.push_back({.key = keys[i], .put = RowPosition{0, i}});
+  Apply(*table, changes);
+  for (TableIndex::Change& change : changes) change.put->file = 1;
+  changes.push_back({.key = "7", .erase = RowPosition{1, 7}});
+  changes.push_back({.key = "8", .erase = RowPosition{1, 8}});
+  changes.push_back({.key = "8", .put = RowPosition{2, 0}});
+  Apply(*table, changes);
+  EXPECT_THAT(Lookup(*table, {"6", "7", "8"}), ElementsAre(RowPosition{1, 6}, std::nullopt, RowPosition{2, 0}));
+  Apply(*table, {{.key = "6", .erase = RowPosition{1, 6}}, {.key = "9", .put = RowPosition{3, 0}}});
+  EXPECT_THAT(Lookup(*table, {"6", "9"}), ElementsAre(std::nullopt, RowPosition{3, 0}));
+  Apply(*table, changes);  // Over what the memtable holds.
+  EXPECT_THAT(Lookup(*table, {"6", "9"}), ElementsAre(RowPosition{1, 6}, RowPosition{1, 9}));
+}
+
+TEST_F(TableIndexTest, ManyChangesLeftByAMachineThatWentDownAreAbsent) {
+  auto table = NewTable();
+  Do(table->Complete(1));
+  Do(table->Begin("c2"));
+  std::vector<std::string> keys;
+  std::vector<TableIndex::Change> changes;
+  for (size_t i = 0; i < kIngested; ++i) keys.push_back(std::to_string(i));
+  for (uint32_t i = 0; i < kIngested; ++i) changes.push_back({.key = keys[i], .put = RowPosition{0, i}});
+  Apply(*table, changes);
+  table.reset();
+  Open("boot-2");
+  table = Table();
+  EXPECT_EQ(table->state().snapshot_id, std::nullopt);
+  EXPECT_EQ(table->state().changing_commit_id, std::nullopt);
+}
+
 TEST_F(TableIndexTest, OneKeyAskedTwiceAnswersTwice) {
   auto table = NewTable();
   Do(table->Load({{"a", {0, 7}}}));
@@ -284,7 +315,7 @@ TEST_F(TableIndexTest, LoadLeavesNoFilesBehind) {
   auto table = NewTable();
   Do(table->Load({{"a", {0, 1}}}));
   EXPECT_FALSE(table->Load({{"b", {0, 1}}, {"b", {0, 2}}}).has_value());
-  EXPECT_TRUE(fs::is_empty(fs::path(directory_) / "load"));
+  EXPECT_TRUE(fs::is_empty(folder_ / "load"));
 }
 
 TEST_F(TableIndexTest, UniqueIndexAgreesWithAMapOverRandomChanges) {
@@ -384,7 +415,7 @@ TEST_F(TableIndexTest, DuplicatesIndexAgreesWithAMultimapOverRandomChanges) {
 }
 
 TEST_F(TableIndexTest, SecondProcessIsRefused) {
-  const auto second = Database::Open(directory_);
+  const auto second = Database::Open(folder_.path());
   ASSERT_FALSE(second.has_value());
   EXPECT_EQ(second.error().kind(), ErrorKind::kConflict);
   EXPECT_THAT(second.error().message(), HasSubstr("another firn uses"));
@@ -395,7 +426,7 @@ TEST_F(TableIndexTest, DamagedDatabaseIsMadeAnew) {
   Do(table->Complete(1));
   table.reset();
   database_.reset();
-  std::ofstream(fs::path(directory_) / "CURRENT") << "MANIFEST-nonsense\n";
+  std::ofstream(folder_ / "CURRENT") << "MANIFEST-nonsense\n";
   Open();
   EXPECT_EQ(Table()->state().snapshot_id, std::nullopt);
   Do(NewTable()->Complete(2));
@@ -411,7 +442,7 @@ TEST_F(TableIndexTest, DamageFoundInUseIsAnErrorThatHealsAtTheNextStart) {
   Do(table->Complete(1));
   table.reset();
   database_.reset();
-  for (const auto& file : fs::directory_iterator(directory_)) {
+  for (const auto& file : fs::directory_iterator(folder_.path())) {
     if (file.path().extension() != ".sst") continue;
     std::fstream sst(file.path(), std::ios::in | std::ios::out | std::ios::binary);
     sst.seekp(static_cast<std::streamoff>(file.file_size() / 3));  // Beyond the first block, which opening may read.
@@ -429,8 +460,8 @@ TEST_F(TableIndexTest, DamageFoundInUseIsAnErrorThatHealsAtTheNextStart) {
 }
 
 TEST_F(TableIndexTest, AFolderThatCannotBeMadeIsAClearError) {
-  std::ofstream(fs::path(directory_) / "file") << "";
-  const auto opened = Database::Open(directory_ + "/file/index");
+  std::ofstream(folder_ / "file") << "";
+  const auto opened = Database::Open(folder_ / "file/index");
   ASSERT_FALSE(opened.has_value());
   EXPECT_THAT(opened.error().message(), HasSubstr("state_dir"));
 }
@@ -462,7 +493,7 @@ TEST_F(TableIndexTest, DroppingALargeTableGivesItsDiskSpaceBack) {
   Do(table->Load(entries));
   const auto size = [&] {
     uintmax_t bytes = 0;
-    for (const auto& file : fs::directory_iterator(directory_)) {
+    for (const auto& file : fs::directory_iterator(folder_.path())) {
       if (file.path().extension() == ".sst") bytes += file.file_size();
     }
     return bytes;

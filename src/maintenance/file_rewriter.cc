@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -14,9 +16,13 @@
 #include "base/uuid.h"
 #include "iceberg/deleted_rows.h"
 #include "iceberg/reserved_fields.h"
+#include "iceberg/row_bytes.h"
 #include "iceberg/row_deletes.h"
 #include "iceberg/row_delta.h"
+#include "iceberg/row_order.h"
 #include "iceberg/table_scan.h"
+#include "maintenance/rewrite_order.h"
+#include "maintenance/row_sorter.h"
 
 namespace firn::maintenance {
 namespace {
@@ -35,11 +41,19 @@ iceberg::Schema RewrittenSchema(const iceberg::TableMetadata& metadata) {
   return schema;
 }
 
+/// A new file ends behind a batch: so many of a file's size make ends that are near the size wanted.
+constexpr int64_t kSortedBatchesOfFile = 8;
+constexpr int64_t kSortedBatchBytesMin = 4 << 10;
+
 /// One rewrite in progress.
 class Rewriter {
  public:
   Rewriter(storage::FileStore& store, iceberg::TableMetadataPtr metadata)
-      : store_(store), metadata_(std::move(metadata)), schema_(RewrittenSchema(*metadata_)), deleted_rows_(store) {}
+      : store_(store),
+        metadata_(std::move(metadata)),
+        schema_(RewrittenSchema(*metadata_)),
+        order_(RewriteOrder(*metadata_)),
+        deleted_rows_(store) {}
 
   Result<RewrittenFiles> Run(Metrics& metrics, std::vector<LiveDataFile> files,
                              const pipeline::DataFileOptions& options, const std::string& table, std::stop_token stop,
@@ -49,8 +63,28 @@ class Rewriter {
         pipeline::PartitionedWriter::Make(store_, metrics, metadata_, schema_, options, table,
                                           [&id, n = 0]() mutable { return fmt::format("{}-{:05}.parquet", id, n++); }));
     result_.from = std::move(files);
+    result_.sorted_by = Describe(order_, *metadata_);
+    result_.moves = RowMoves(options.spill_folder);
+    std::optional<RowSorter> sorter;
+    if (order_ != nullptr) {
+      TRY(auto rows, iceberg::RowOrder::Make(schema_, metadata_->DefaultSpec(), *order_));
+      // The other half of the memory is for the rows that the new files hold.
+      sorter.emplace(std::move(rows),
+                     RowSorterOptions{.folder = options.spill_folder,
+                                      .memory_bytes = options.memory->bytes_max() / 2,
+                                      .batch_bytes = std::clamp(options.target_file_size_bytes / kSortedBatchesOfFile,
+                                                                kSortedBatchBytesMin, iceberg::kBatchBytes),
+                                      .memory = options.memory});
+    }
     for (size_t i = 0; i < result_.from.size(); ++i) {
-      TRY_VOID(Copy(i, stop, pace).Context("rewriting {}", result_.from[i].entry.file.file_path));
+      TRY_VOID(Copy(i, sorter ? &*sorter : nullptr, stop, pace)
+                   .Context("rewriting {}", result_.from[i].entry.file.file_path));
+    }
+    if (sorter) {
+      const auto write = [&](const std::shared_ptr<arrow::RecordBatch>& rows, std::span<const int64_t> origins) {
+        return WriteSorted(rows, origins);
+      };
+      TRY_VOID(sorter->Finish(write, stop).Context("sorting rows by {}", result_.sorted_by));
     }
     TRY_VOID(writer_->CloseAll());
     TakeClosed();
@@ -64,7 +98,8 @@ class Rewriter {
   }
 
  private:
-  Status Copy(size_t from, const std::stop_token& stop, const RewritePace& pace) {
+  /// To the new files, or, where they are to be sorted, to the sorter.
+  Status Copy(size_t from, RowSorter* sorter, const std::stop_token& stop, const RewritePace& pace) {
     const LiveDataFile& file = result_.from[from];
     const double row_bytes = static_cast<double>(file.entry.file.file_size_in_bytes) /
                              static_cast<double>(std::max<int64_t>(1, file.entry.file.record_count));
@@ -76,23 +111,45 @@ class Rewriter {
       TRY(const auto live, reader->Next());
       if (!live) return {};
       if (pace) pace(static_cast<int64_t>(row_bytes * static_cast<double>(live->rows->num_rows())));
-      TRY(const auto placed, writer_->Write(live->rows));
-      for (const pipeline::PlacedRows& part : placed) {
-        const size_t to = numbers_.emplace(part.location, numbers_.size()).first->second;
-        int64_t row = part.first_position;
-        for (const int32_t i : part.rows) {
-          result_.moves.Add(from, live->positions[static_cast<size_t>(i)], to, row++);
-        }
-      }
+      TRY_VOID(sorter != nullptr ? Sort(from, *live, *sorter) : Write(from, *live));
     }
   }
+
+  Status Write(size_t from, const iceberg::LiveRows& live) {
+    TRY(const auto placed, writer_->Write(live.rows));
+    for (const pipeline::PlacedRows& part : placed) {
+      const size_t to = NumberOf(part.location);
+      int64_t row = part.first_position;
+      for (const int32_t i : part.rows) result_.moves.Add(from, live.positions[static_cast<size_t>(i)], to, row++);
+    }
+    return {};
+  }
+
+  Status Sort(size_t from, const iceberg::LiveRows& live, RowSorter& sorter) {
+    origins_.clear();
+    for (const int64_t position : live.positions) origins_.push_back(RowOrigin::Of(from, position));
+    return sorter.Add(*live.rows, origins_);
+  }
+
+  Status WriteSorted(const std::shared_ptr<arrow::RecordBatch>& rows, std::span<const int64_t> origins) {
+    TRY(const auto placed, writer_->Write(rows));
+    for (const pipeline::PlacedRows& part : placed) {
+      origins_.clear();
+      for (const int32_t i : part.rows) origins_.push_back(origins[static_cast<size_t>(i)]);
+      TRY_VOID(result_.moves.AddSorted(origins_, NumberOf(part.location), part.first_position));
+    }
+    return {};
+  }
+
+  size_t NumberOf(const std::string& location) { return numbers_.emplace(location, numbers_.size()).first->second; }
 
   /// In the order of their numbers.
   void TakeClosed() {
     if (!writer_) return;
     for (DataFile& file : writer_->TakeClosed()) {
-      const size_t number = numbers_.at(file.file_path);
+      const size_t number = NumberOf(file.file_path);
       if (number >= result_.to.size()) result_.to.resize(number + 1);
+      if (order_ != nullptr) file.sort_order_id = order_->order_id;
       result_.to[number] = std::move(file);
     }
   }
@@ -100,9 +157,11 @@ class Rewriter {
   storage::FileStore& store_;
   const iceberg::TableMetadataPtr metadata_;
   const iceberg::Schema schema_;
+  const iceberg::SortOrder* const order_;  ///< Null: rows stay in the order in which they are.
   iceberg::DeletedRows deleted_rows_;
   std::unique_ptr<pipeline::PartitionedWriter> writer_;
   std::unordered_map<std::string, size_t> numbers_;  ///< Of new files, by location.
+  std::vector<int64_t> origins_;                     ///< Of the rows at hand.
   RewrittenFiles result_;
 };
 
@@ -153,7 +212,7 @@ class Exchange {
     TRY(const auto live, iceberg::PlanFiles(store_, fresh, fresh.CurrentSnapshot(), manifests_));
     std::unordered_map<std::string_view, const LiveDataFile*> by_path;
     for (const LiveDataFile& file : live) by_path.emplace(file.entry.file.file_path, &file);
-    std::map<size_t, RowPositions> deleted;
+    std::map<size_t, RowPositions> gone;  // By old file.
     iceberg::DeletedRows deleted_rows(store_);
     for (size_t from = 0; from < rewritten_.from.size(); ++from) {
       const LiveDataFile& then = rewritten_.from[from];
@@ -168,9 +227,10 @@ class Exchange {
       }
       TRY(RowPositions rows, deleted_rows.Of(fresh, now));
       rows -= rewritten_.deleted[from];
-      rewritten_.moves.Find(from, rows, deleted);
+      if (!rows.isEmpty()) gone.emplace(from, std::move(rows));
     }
-    return deleted;
+    if (gone.empty()) return std::map<size_t, RowPositions>();
+    return rewritten_.moves.Find(gone);
   }
 
   storage::FileStore& store_;

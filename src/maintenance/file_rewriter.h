@@ -27,6 +27,7 @@ struct RewrittenFiles {
   std::vector<iceberg::LiveDataFile> from;
   std::vector<iceberg::RowPositions> deleted;  ///< Beside `from`: the rows that were left out.
   std::vector<iceberg::DataFile> to;
+  std::string sorted_by;  ///< For people; empty: rows are in the order in which they were.
   RowMoves moves;
 };
 
@@ -34,8 +35,10 @@ struct RewrittenFiles {
 using RewritePace = std::function<void(int64_t bytes)>;
 
 /// Writes the live rows of `files` at `metadata`'s current snapshot to new files, in the table's current schema and
-/// default partition spec; in format version 3 rows keep their lineage. Nothing is committed. kCancelled on request;
-/// then and after an error no new file is left.
+/// default partition spec; in format version 3 rows keep their lineage. Rows are sorted where the table has an order
+/// for them (rewrite_order): of one partition's new files, each has a range of them. That takes half of the options'
+/// memory, and beyond it room in their spill_folder. Nothing is committed. kCancelled on request; then and after an
+/// error no new file is left.
 Result<RewrittenFiles> RewriteFiles(storage::FileStore& store, Metrics& metrics, iceberg::TableMetadataPtr metadata,
                                     std::vector<iceberg::LiveDataFile> files, const pipeline::DataFileOptions& options,
                                     const std::string& table, std::stop_token stop, const RewritePace& pace = {});

@@ -65,7 +65,7 @@ Result<std::vector<storage::FileInfo>> FindOrphans(catalog::Catalog& catalog, st
   TRY(const auto reachable, ReachablePaths(store, table));
   std::erase_if(files, [&](const storage::FileInfo& file) {
     const bool is_young = file.modified_ms > options.now_ms - options.grace_ms;
-    return is_young || reachable.contains(std::string(PathOf(file.location))) ||
+    return is_young || options.kept.contains(file.location) || reachable.contains(std::string(PathOf(file.location))) ||
            file.location.ends_with("/version-hint.text");
   });
   return files;

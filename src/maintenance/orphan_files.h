@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "catalog/catalog.h"
@@ -15,6 +17,8 @@ struct OrphanOptions {
   /// Younger files may belong to a commit that is on its way.
   int64_t grace_ms = int64_t{3} * 24 * 3600 * 1000;
   int64_t now_ms = 0;
+  /// Locations that are none, however old: those that a copy goes on with (pipeline/copy_checkpoints).
+  std::set<std::string> kept;
 };
 
 /// The orphans of the table, in the order in which the store lists them; deletes nothing. The files are listed before

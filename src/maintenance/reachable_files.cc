@@ -82,11 +82,15 @@ Result<std::unordered_set<std::string>> ReachablePaths(storage::FileStore& store
 Result<std::vector<std::string>> FilesGone(storage::FileStore& store, const TableMetadata& before,
                                            const TableMetadata& after) {
   Manifests kept;
-  for (const Snapshot& snapshot : after.snapshots) TRY_VOID(AddManifests(store, snapshot, kept));
+  std::unordered_set<iceberg::SnapshotId> kept_snapshots;
+  for (const Snapshot& snapshot : after.snapshots) {
+    kept_snapshots.insert(snapshot.snapshot_id);
+    TRY_VOID(AddManifests(store, snapshot, kept));
+  }
   Manifests gone;
   std::vector<std::string> locations;
   for (const Snapshot& snapshot : before.snapshots) {
-    if (after.FindSnapshot(snapshot.snapshot_id) != nullptr) continue;
+    if (kept_snapshots.contains(snapshot.snapshot_id)) continue;
     const Status added = AddManifests(store, snapshot, gone);
     // Another process expired it too, and is further.
     if (!added && added.error().kind() == ErrorKind::kNotFound) continue;

@@ -44,16 +44,18 @@ bool IsCandidate(const LiveDataFile& file, const RewriteLimits& limits) {
          !file.equality_deletes.empty();
 }
 
-/// What a full scan has less of, once the group is one file.
+/// What a full scan has less of, once the group is one file, or as few as can be.
 struct Saved {
-  int64_t files = -1;
+  int64_t files = 0;
   double deleted_bytes = 0;
 
   double bytes() const { return static_cast<double>(files) * kOpenCostBytes + deleted_bytes; }
 };
 
-Saved SavedBy(const RewriteGroup& group) {
-  Saved saved;
+Saved SavedBy(const RewriteGroup& group, const RewriteLimits& limits) {
+  const int64_t target = std::max<int64_t>(1, limits.target_file_size_bytes);
+  const int64_t files_after = limits.group_files_max > 1 ? (group.bytes + target - 1) / target : 1;
+  Saved saved{.files = -std::max<int64_t>(1, files_after)};
   for (const LiveDataFile& file : group.files) {
     saved.files += 1 + CostOf(file).delete_files;
     saved.deleted_bytes += static_cast<double>(file.entry.file.file_size_in_bytes - LiveBytes(file));
@@ -61,18 +63,18 @@ Saved SavedBy(const RewriteGroup& group) {
   return saved;
 }
 
-double Worth(const RewriteGroup& group) {
-  return SavedBy(group).bytes() / static_cast<double>(std::max<int64_t>(1, group.bytes));
+double Worth(const RewriteGroup& group, const RewriteLimits& limits) {
+  return SavedBy(group, limits).bytes() / static_cast<double>(std::max<int64_t>(1, group.bytes));
 }
 
 bool IsWorthItAlone(const LiveDataFile& file, const RewriteLimits& limits) {
   const RewriteGroup alone{.files = {file}, .bytes = LiveBytes(file)};
-  return SavedBy(alone).bytes() > 0 && Worth(alone) >= limits.saved_ratio;
+  return SavedBy(alone, limits).bytes() > 0 && Worth(alone, limits) >= limits.saved_ratio;
 }
 
 bool IsWorthIt(const RewriteGroup& group, const RewriteLimits& limits) {
-  const Saved saved = SavedBy(group);
-  if (!limits.grows_by_size) return saved.bytes() > 0 && Worth(group) >= limits.saved_ratio;
+  const Saved saved = SavedBy(group, limits);
+  if (!limits.grows_by_size) return saved.bytes() > 0 && Worth(group, limits) >= limits.saved_ratio;
   return saved.files >= limits.files_saved_min ||
          std::ranges::any_of(group.files, [&](const auto& file) { return IsWorthItAlone(file, limits); });
 }
@@ -102,6 +104,7 @@ std::vector<RewriteGroup> PlanRewrites(std::vector<LiveDataFile> files, const Re
     std::string key = iceberg::PartitionKey(file.entry.file.partition_spec_id, file.entry.file.partition);
     partitions[std::move(key)].push_back(std::move(file));
   }
+  const int64_t bytes_max = limits.target_file_size_bytes * limits.group_files_max;
   std::vector<RewriteGroup> groups;
   auto close = [&](RewriteGroup& group) {
     if (IsWorthIt(group, limits)) groups.push_back(std::move(group));
@@ -116,13 +119,13 @@ std::vector<RewriteGroup> PlanRewrites(std::vector<LiveDataFile> files, const Re
     RewriteGroup group;
     for (LiveDataFile& file : members) {
       const int64_t bytes = LiveBytes(file);
-      if (!group.files.empty() && group.bytes + bytes > limits.target_file_size_bytes) close(group);
+      if (!group.files.empty() && group.bytes + bytes > bytes_max) close(group);
       group.bytes += bytes;
       group.files.push_back(std::move(file));
     }
     close(group);
   }
-  std::ranges::stable_sort(groups, std::greater<>(), Worth);
+  std::ranges::stable_sort(groups, std::greater<>(), [&](const RewriteGroup& group) { return Worth(group, limits); });
   return groups;
 }
 

@@ -11,6 +11,9 @@ namespace firn::maintenance {
 
 struct RewriteLimits {
   int64_t target_file_size_bytes = 512 << 20;
+  /// Where rows are sorted, a group may become several files, each of which has a range: of so many files that are as
+  /// large as they should be. 1: a group becomes about one file.
+  int64_t group_files_max = 1;
   /// A file below this part of the target is small.
   double small_file_ratio = 0.75;
   /// A file of which at least this part is deleted is rewritten even alone.
@@ -33,7 +36,7 @@ inline RewriteLimits ContinuousLimits(int64_t target_file_size_bytes) {
           .files_saved_min = 4};
 }
 
-/// Files of one partition that become about one file.
+/// Files of one partition that become about one file, or a few (group_files_max).
 struct RewriteGroup {
   std::vector<iceberg::LiveDataFile> files;
   int64_t bytes = 0;  ///< Of the files' live rows, about.

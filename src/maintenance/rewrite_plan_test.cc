@@ -101,6 +101,16 @@ TEST(RewritePlan, RewritesForDeletesWhatPaysOffWhereItIsMadeAgainAndAgain) {
   EXPECT_THAT(Plan({{"small", kMiB, 1}}, limits), ElementsAre(ElementsAre("small")));
 }
 
+TEST(RewritePlan, MakesSeveralFilesOfAGroupWhereRowsAreSorted) {
+  const RewriteLimits sorted{.group_files_max = 2};
+  EXPECT_THAT(Plan({{"a", 60 * kMiB}, {"b", 60 * kMiB}, {"c", 60 * kMiB}, {"d", 60 * kMiB}}, sorted),
+              ElementsAre(ElementsAre("a", "b", "c")));
+  // Two files would be two again.
+  EXPECT_THAT(Plan({{"a", 60 * kMiB}, {"b", 60 * kMiB}}, sorted), IsEmpty());
+  EXPECT_THAT(Plan({{"a", 60 * kMiB}, {"b", 40 * kMiB}}, sorted), ElementsAre(ElementsAre("a", "b")));
+  EXPECT_THAT(Plan({{"a", 100 * kMiB}, {"b", 100 * kMiB}, {"c", kMiB}}, sorted), IsEmpty());
+}
+
 TEST(RewritePlan, WritesARowFewTimesHoweverOftenItIsMade) {
   const RewriteLimits limits = ContinuousLimits(100 * kMiB);
   std::vector<LiveDataFile> table;

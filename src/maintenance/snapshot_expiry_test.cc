@@ -44,6 +44,45 @@ TEST(SnapshotExpiry, KeepsAsManyAsWereAskedFor) {
   EXPECT_THAT(FindExpired(History(5, 5'000), {.max_age_ms = 1, .min_snapshots = 3}, kNow).snapshots, ElementsAre(1, 2));
 }
 
+TEST(SnapshotExpiry, TakesTheOldestBeyondTheMaximumHoweverYoung) {
+  const Retention three{.max_age_ms = 1'000, .min_snapshots = 1, .max_snapshots = 3};
+  EXPECT_THAT(FindExpired(History(5, 1), three, kNow).snapshots, ElementsAre(1, 2));
+  EXPECT_THAT(FindExpired(History(3, 1), three, kNow).snapshots, IsEmpty());
+  EXPECT_THAT(FindExpired(History(5, 900), three, kNow).snapshots, ElementsAre(1, 2, 3));  // By age.
+  EXPECT_THAT(FindExpired(History(5, 1), {.max_age_ms = 1'000, .max_snapshots = 0}, kNow).snapshots, IsEmpty());
+}
+
+TEST(SnapshotExpiry, KeepsTheMinimumWhereTheMaximumIsLess) {
+  TableMetadata metadata = History(6, 1);
+  EXPECT_THAT(FindExpired(metadata, {.max_age_ms = 1'000, .min_snapshots = 4, .max_snapshots = 2}, kNow).snapshots,
+              ElementsAre(1, 2));
+  metadata.refs["main"].min_snapshots_to_keep = 5;
+  EXPECT_THAT(FindExpired(metadata, {.max_age_ms = 1'000, .max_snapshots = 2}, kNow).snapshots, ElementsAre(1));
+}
+
+TEST(SnapshotExpiry, LeavesTheMaximumToTablesThatHaveNoAgeOfTheirOwn) {
+  const Retention two{.max_age_ms = 1'000, .min_snapshots = 1, .max_snapshots = 2};
+  TableMetadata metadata = History(5, 100);
+  metadata.properties = {{"history.expire.max-snapshot-age-ms", "250"}};
+  EXPECT_THAT(FindExpired(metadata, RetentionOf(metadata, two), kNow).snapshots, ElementsAre(1, 2));
+  metadata.properties = {{"history.expire.max-snapshot-age-ms", "x"}, {"history.expire.min-snapshots-to-keep", "3"}};
+  EXPECT_THAT(FindExpired(metadata, RetentionOf(metadata, two), kNow).snapshots, ElementsAre(1, 2));
+  EXPECT_EQ(RetentionOf(metadata, two).max_snapshots, 2);
+  metadata.refs["main"].max_snapshot_age_ms = 350;
+  EXPECT_THAT(FindExpired(metadata, RetentionOf(metadata, two), kNow).snapshots, ElementsAre(1));
+}
+
+TEST(SnapshotExpiry, LeavesWhatTagsBranchesAndProgressNeedToThemWhateverTheMaximum) {
+  const Retention one{.max_age_ms = 1'000, .min_snapshots = 1, .max_snapshots = 1};
+  TableMetadata metadata = History(9, 1, [](int64_t id) { return id <= 7; });
+  metadata.refs["audit"] = {.snapshot_id = 2, .is_branch = false};
+  metadata.refs["branch"] = {.snapshot_id = 5, .min_snapshots_to_keep = 2, .max_snapshot_age_ms = 1};
+  metadata.snapshots.push_back({.snapshot_id = 20, .timestamp_ms = kNow - 900});  // Of no branch.
+  EXPECT_THAT(FindExpired(metadata, one, kNow).snapshots, ElementsAre(1, 3, 6));
+  metadata.refs["branch"] = {.snapshot_id = 5};  // By age alone.
+  EXPECT_THAT(FindExpired(metadata, one, kNow).snapshots, ElementsAre(6));
+}
+
 TEST(SnapshotExpiry, GoesByTheTablesOwnProperties) {
   TableMetadata metadata = History(5, 500);
   metadata.properties = {{"history.expire.max-snapshot-age-ms", "1700"}, {"history.expire.min-snapshots-to-keep", "x"}};

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_set>
 #include <utility>
 
@@ -9,12 +10,15 @@
 #include "base/uuid.h"
 #include "maintenance/file_rewriter.h"
 #include "maintenance/reachable_files.h"
+#include "maintenance/rewrite_order.h"
 #include "observe/log.h"
 
 namespace firn::maintenance {
 namespace {
 
 constexpr int kPlansMax = 5;
+/// Of a table whose rows are sorted. More would take more room for temporary files.
+constexpr int64_t kSortedGroupFiles = 16;
 
 FileCounts Count(const std::vector<iceberg::LiveDataFile>& files) {
   FileCounts counts;
@@ -68,7 +72,11 @@ class Compaction {
     const iceberg::TableMetadataPtr planned = table_.metadata;
     TRY(auto files, Plan());
     if (!std::exchange(counted_, true)) report_.before = Count(files);
-    for (RewriteGroup& group : PlanRewrites(std::move(files), limits_)) TRY_VOID(Rewrite(planned, std::move(group)));
+    RewriteLimits limits = limits_;
+    const iceberg::SortOrder* order = RewriteOrder(*planned);
+    report_.sorted_by = Describe(order, *planned);
+    if (order != nullptr) limits.group_files_max = kSortedGroupFiles;
+    for (RewriteGroup& group : PlanRewrites(std::move(files), limits)) TRY_VOID(Rewrite(planned, std::move(group)));
     return {};
   }
 
@@ -97,6 +105,7 @@ class Compaction {
                                 {"files_after", rewritten.to.size()},
                                 {"bytes_before", group.bytes},
                                 {"bytes_after", bytes},
+                                {"sorted_by", rewritten.sorted_by.empty() ? "nothing" : rewritten.sorted_by},
                                 {"snapshot_id", table_.metadata->current_snapshot_id.value_or(0)}});
     return {};
   }
@@ -145,9 +154,10 @@ Result<ExpireReport> ExpireSnapshots(const MaintenanceContext& context, const ic
       catalog::CommitMetadata(context.catalog, std::move(table), build, context.retry, stop)
           .Context("expiring snapshots of table {}", ToString(ident)));
   ExpireReport report;
-  for (const iceberg::Snapshot& snapshot : before->snapshots) {
-    if (after.metadata->FindSnapshot(snapshot.snapshot_id) == nullptr) ++report.snapshots;
-  }
+  std::unordered_set<iceberg::SnapshotId> kept;
+  for (const iceberg::Snapshot& snapshot : after.metadata->snapshots) kept.insert(snapshot.snapshot_id);
+  report.snapshots = std::ranges::count_if(
+      before->snapshots, [&](const iceberg::Snapshot& snapshot) { return !kept.contains(snapshot.snapshot_id); });
   if (report.snapshots == 0) return report;
   TRY(const auto gone, FilesGone(context.store, *before, *after.metadata));
   for (const std::string& location : gone) {

@@ -39,10 +39,12 @@ struct CompactReport {
   FileCounts after;
   int64_t groups = 0;  ///< That were rewritten, each in a commit of its own.
   int64_t bytes_written = 0;
+  std::string sorted_by;  ///< The order of rewritten files, for people; empty: none.
 };
 
-/// Rewrites what PlanRewrites finds, group by group: what is committed stays when a later group fails. A group whose
-/// files others changed at the same time is planned anew, some times. kCancelled on request.
+/// Rewrites what PlanRewrites finds (of a table whose rows are sorted, up to 16 files' worth at a time), group by
+/// group: what is committed stays when a later group fails. A group whose files others changed at the same time is
+/// planned anew, some times. kCancelled on request.
 Result<CompactReport> CompactTable(const MaintenanceContext& context, const iceberg::TableIdent& ident,
                                    const RewriteLimits& limits, const pipeline::DataFileOptions& files,
                                    std::stop_token stop);

@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <numeric>
+#include <random>
 #include <set>
 
 #include "base/uuid.h"
@@ -14,6 +17,7 @@
 #include "iceberg/row_deletes.h"
 #include "iceberg/row_delta.h"
 #include "iceberg/table_scan.h"
+#include "pipeline/change_mode.h"
 #include "pipeline/progress.h"
 #include "testing/memory_catalog.h"
 #include "testing/memory_file_store.h"
@@ -57,12 +61,18 @@ class TableMaintenanceTest : public ::testing::TestWithParam<std::tuple<int, boo
   }
 
   void Insert(int64_t first, int64_t count) {
+    std::vector<int64_t> numbers(static_cast<size_t>(count));
+    std::iota(numbers.begin(), numbers.end(), first);
+    Insert(numbers);
+  }
+  void Insert(const std::vector<int64_t>& numbers) {
     arrow::Int64Builder ids;
     arrow::Int64Builder parts;
-    for (int64_t id = first; id < first + count; ++id) {
+    for (const int64_t id : numbers) {
       ASSERT_TRUE(ids.Append(id).ok());
       ASSERT_TRUE(parts.Append(id % 3).ok());
     }
+    const int64_t count = std::ssize(numbers);
     const auto rows = arrow::RecordBatch::Make(Value(iceberg::ToArrowSchema(kSchema)), count,
                                                {ids.Finish().ValueOrDie(), parts.Finish().ValueOrDie()});
     auto writer = Value(pipeline::PartitionedWriter::Make(store_, metrics_, Load().metadata, kSchema, {}, "t",
@@ -135,6 +145,44 @@ class TableMaintenanceTest : public ::testing::TestWithParam<std::tuple<int, boo
 
   Result<CompactReport> Compact() { return CompactTable(context_, kIdent, {}, {}, {}); }
 
+  /// By number, descending.
+  void SetOrder() {
+    const iceberg::CommitRequest request{
+        .table = kIdent,
+        .updates = {iceberg::AddSortOrder{{.fields = {{.source_id = 1, .descending = true, .nulls_first = false}}}},
+                    iceberg::SetDefaultSortOrder{-1}}};
+    Value(catalog_.CommitTables(std::span(&request, 1)));
+  }
+
+  /// The numbers of a file's rows, those deleted too.
+  std::vector<int64_t> NumbersIn(const iceberg::DataFile& file) {
+    std::vector<int64_t> numbers;
+    auto reader = Value(iceberg::OpenDataFile(store_, *Load().metadata, file, {.fields = {kSchema.fields[0]}}));
+    while (const auto batch = Value(reader->Next())) {
+      const auto& column = static_cast<const arrow::Int64Array&>(*batch->column(0));
+      numbers.insert(numbers.end(), column.raw_values(), column.raw_values() + column.length());
+    }
+    return numbers;
+  }
+
+  /// Each file that is not of a later commit is in order and says so, and no two of a partition overlap.
+  void ExpectSorted(const std::set<int64_t>& later = {}) {
+    std::map<std::string, std::vector<std::pair<int64_t, int64_t>>> ranges;
+    for (const iceberg::LiveDataFile& live : Files()) {
+      const iceberg::DataFile& file = live.entry.file;
+      if (later.contains(NumbersIn(file).front())) continue;
+      EXPECT_EQ(file.sort_order_id, 1);
+      const std::vector<int64_t> numbers = NumbersIn(file);
+      EXPECT_TRUE(std::ranges::is_sorted(numbers, std::greater()));
+      ranges[iceberg::PartitionKey(file.partition_spec_id, file.partition)].emplace_back(numbers.back(),
+                                                                                         numbers.front());
+    }
+    for (auto& [partition, of_files] : ranges) {
+      std::ranges::sort(of_files);
+      for (size_t i = 1; i < of_files.size(); ++i) EXPECT_LT(of_files[i - 1].second, of_files[i].first);
+    }
+  }
+
   size_t FilesPerPartition() const { return std::get<1>(GetParam()) ? 3 : 1; }
 
   /// Ten commits of rows, of which some are deleted.
@@ -187,6 +235,67 @@ TEST_P(TableMaintenanceTest, CarriesDeletesOverThatCameMeanwhile) {
   auto rows = Rows();
   for (int64_t id = 1'000; id < 1'003; ++id) EXPECT_EQ(rows.erase(id), 1U);
   EXPECT_EQ(rows, expected);
+}
+
+TEST_P(TableMaintenanceTest, SortsRowsWhereTheTableHasAnOrder) {
+  SetOrder();
+  Fill();
+  for (const iceberg::LiveDataFile& file : Files()) EXPECT_EQ(file.entry.file.sort_order_id, 0);
+  const auto before = Rows();
+  const CompactReport report = Value(Compact());
+  EXPECT_EQ(report.sorted_by, "id desc");
+  EXPECT_EQ(Rows(), before);
+  EXPECT_THAT(Files(), SizeIs(FilesPerPartition()));
+  ExpectSorted();
+  EXPECT_EQ(Value(Compact()).groups, 0);
+
+  // New rows alone don't make it worth to sort large files again; and whatever is written again is sorted.
+  Insert(2'000, 30);
+  Value(Compact());
+  EXPECT_THAT(Rows(), SizeIs(320));
+  ExpectSorted();
+}
+
+TEST_P(TableMaintenanceTest, SortsRowsAcrossFilesInLittleMemory) {
+  SetOrder();
+  std::vector<int64_t> numbers(6'000);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  std::mt19937 dice(3);
+  std::ranges::shuffle(numbers, dice);
+  for (size_t i = 0; i < numbers.size(); i += 200) Insert({numbers.begin() + i, numbers.begin() + i + 200});
+  Delete({5, 77, 1'000, 1'001, 5'999});
+  auto expected = Rows();
+  bool armed = true;
+  catalog_.OnCommit([&](std::span<const iceberg::CommitRequest>) {
+    if (!std::exchange(armed, false)) return;
+    Delete({6, 1'002, 3'000, 5'998});
+    Insert(9'000, 3);
+  });
+  pipeline::DataFileOptions files;
+  files.memory = std::make_shared<pipeline::RowMemory>(16 << 10);
+  Value(CompactTable(context_, kIdent, {.target_file_size_bytes = 4 << 10}, files, {}));
+  catalog_.OnCommit({});
+  for (const int64_t id : {6, 1'002, 3'000, 5'998}) expected.erase(id);
+  auto rows = Rows();
+  for (int64_t id = 9'000; id < 9'003; ++id) EXPECT_EQ(rows.erase(id), 1U);
+  EXPECT_EQ(rows, expected);
+  EXPECT_GE(Files().size(), FilesPerPartition() + 2);
+  ExpectSorted({9'000, 9'001, 9'002});
+}
+
+TEST_P(TableMaintenanceTest, LeavesTheRowsOfATableOfChangesInTheirOrder) {
+  SetOrder();
+  const iceberg::CommitRequest request{
+      .table = kIdent,
+      .updates = {iceberg::SetProperties{
+          {{pipeline::kChangeModeProperty, std::string(ToString(pipeline::ChangeMode::kAppend))}}}}};
+  Value(catalog_.CommitTables(std::span(&request, 1)));
+  Fill();
+  EXPECT_EQ(Value(Compact()).sorted_by, "");
+  for (const iceberg::LiveDataFile& file : Files()) {
+    EXPECT_EQ(file.entry.file.sort_order_id, 0);
+    EXPECT_TRUE(std::ranges::is_sorted(NumbersIn(file.entry.file)));
+  }
 }
 
 TEST_P(TableMaintenanceTest, LeavesOutFilesOfWhichEveryRowWentMeanwhile) {

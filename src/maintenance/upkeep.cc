@@ -9,7 +9,9 @@
 #include "base/interruptible_sleep.h"
 #include "base/try.h"
 #include "base/unix_time.h"
+#include "maintenance/rewrite_order.h"
 #include "observe/log.h"
+#include "observe/log_pipeline.h"
 
 namespace firn::maintenance {
 namespace {
@@ -21,6 +23,8 @@ constexpr milliseconds kIntervalMin{100};
 constexpr int kNiceness = 10;
 /// Of manifests that planning keeps.
 constexpr size_t kManifestEntriesMax = 20'000;
+/// Of a table whose rows are sorted, in one commit.
+constexpr int64_t kSortedFilesMax = 4;
 
 int64_t BytesOf(const std::vector<iceberg::LiveDataFile>& files) {
   int64_t bytes = 0;
@@ -41,6 +45,14 @@ std::vector<std::vector<iceberg::LiveDataFile>> JobsOf(std::vector<RewriteGroup>
     std::ranges::move(group.files, std::back_inserter(jobs.back()));
   }
   return jobs;
+}
+
+/// How many snapshots more than it should a table may have before they are expired, many at once.
+int64_t CountMargin(int64_t max_snapshots) { return std::max<int64_t>(100, max_snapshots / 10); }
+
+void WarnOf(const pipeline::TableRewriter::Table& table, const Error& error) {
+  LogWarn("the upkeep of a table failed; it is tried again at the next interval",
+          {{"table", table.name}, {"error", error.message()}});
 }
 
 /// Others rewrote files of the plan, or a snapshot that it needs is gone.
@@ -81,13 +93,30 @@ Upkeep::Upkeep(MaintenanceContext context, UpkeepOptions options)
       options_(std::move(options)),
       rate_(options_.bytes_per_second),
       manifests_(kManifestEntriesMax),
-      thread_([this](std::stop_token stop) { Run(std::move(stop)); }) {}
+      thread_(InLogPipeline([this](std::stop_token stop) { Run(std::move(stop)); })) {}
 
 Upkeep::~Upkeep() = default;
 
 void Upkeep::Streams(std::vector<Table> tables) {
   std::lock_guard lock(mutex_);
   tables_ = std::move(tables);
+}
+
+void Upkeep::Committed(std::span<const catalog::LoadedTable> tables) {
+  const int64_t limit = options_.retention.max_snapshots;
+  if (!options_.expires || limit == 0) return;
+  const auto margin = static_cast<size_t>(CountMargin(limit));
+  std::lock_guard lock(mutex_);
+  for (const catalog::LoadedTable& table : tables) {
+    const size_t count = table.metadata->snapshots.size();
+    // What an expiry had to leave (of a tag, by the table's own policy) does not call for the next.
+    size_t& counted = counted_[table.ident];
+    counted = std::min(counted, count);
+    if (count <= std::max(counted, static_cast<size_t>(limit)) + margin) continue;
+    counted = count;
+    crowded_.insert(table.ident);
+    changed_.notify_all();
+  }
 }
 
 std::unique_ptr<pipeline::TableRewrite> Upkeep::Take() {
@@ -102,17 +131,37 @@ std::vector<Upkeep::Table> Upkeep::Tables() {
 
 void Upkeep::Run(std::stop_token stop) {
   (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNiceness);
-  while (SleepFor(std::max(options_.interval, kIntervalMin), stop)) {
+  while (WaitForInterval(stop)) {
     for (const Table& table : Tables()) {
       if (stop.stop_requested()) return;
       Status done = options_.compacts ? Compact(table, stop) : Status();
-      if (done && options_.expires) done = Expire(table, stop);
-      if (!done && !stop.stop_requested()) {
-        LogWarn("the upkeep of a table failed; it is tried again at the next interval",
-                {{"table", table.name}, {"error", done.error().message()}});
-      }
+      if (done && options_.expires) done = Expire(table, /*is_crowded=*/false, stop);
+      if (!done && !stop.stop_requested()) WarnOf(table, done.error());
     }
   }
+}
+
+bool Upkeep::WaitForInterval(std::stop_token stop) {
+  const auto end = std::chrono::steady_clock::now() + std::max(options_.interval, kIntervalMin);
+  do {
+    std::unique_lock lock(mutex_);
+    changed_.wait_until(lock, stop, end, [&] { return !crowded_.empty(); });
+    lock.unlock();
+    if (stop.stop_requested()) return false;
+  } while (ExpireCrowded(stop));
+  return true;
+}
+
+bool Upkeep::ExpireCrowded(std::stop_token stop) {
+  std::unique_lock lock(mutex_);
+  const std::set<iceberg::TableIdent> crowded = std::exchange(crowded_, {});
+  lock.unlock();
+  for (const Table& table : Tables()) {
+    if (!crowded.contains(table.ident)) continue;
+    const Status done = Expire(table, /*is_crowded=*/true, stop);
+    if (!done && !stop.stop_requested()) WarnOf(table, done.error());
+  }
+  return !crowded.empty();
 }
 
 Status Upkeep::Compact(const Table& table, std::stop_token stop) {
@@ -123,7 +172,9 @@ Status Upkeep::Compact(const Table& table, std::stop_token stop) {
   const auto well = well_.find(metadata->table_uuid);
   if (well != well_.end() && well->second == snapshot->snapshot_id) return {};
   TRY(auto files, iceberg::PlanFiles(context_.store, *metadata, snapshot, manifests_));
-  auto jobs = JobsOf(PlanRewrites(std::move(files), options_.limits), options_.limits.target_file_size_bytes);
+  RewriteLimits limits = options_.limits;
+  if (RewriteOrder(*metadata) != nullptr) limits.group_files_max = kSortedFilesMax;
+  auto jobs = JobsOf(PlanRewrites(std::move(files), limits), limits.target_file_size_bytes);
   if (jobs.empty()) well_[metadata->table_uuid] = snapshot->snapshot_id;
   for (auto& job : jobs) {
     const Status done = Rewrite(table, metadata, std::move(job), stop);
@@ -132,6 +183,7 @@ Status Upkeep::Compact(const Table& table, std::stop_token stop) {
       LogInfo("files were changed by others while they were rewritten; they are planned anew",
               {{"table", table.name}, {"reason", done.error().message()}});
     }
+    ExpireCrowded(stop);  // Other jobs may take long.
   }
   return {};
 }
@@ -157,6 +209,7 @@ Status Upkeep::Rewrite(const Table& table, const iceberg::TableMetadataPtr& plan
                               {"files_after", rewritten->to.size()},
                               {"bytes_before", BytesOf(rewritten->from)},
                               {"bytes_after", bytes_after},
+                              {"sorted_by", rewritten->sorted_by.empty() ? "nothing" : rewritten->sorted_by},
                               {"snapshot_id", outcome.committed->metadata->current_snapshot_id.value_or(0)}});
   return {};
 }
@@ -185,11 +238,14 @@ void Upkeep::Ended(Outcome outcome) {
   changed_.notify_all();
 }
 
-Status Upkeep::Expire(const Table& table, std::stop_token stop) {
+Status Upkeep::Expire(const Table& table, bool is_crowded, std::stop_token stop) {
   TRY(const catalog::LoadedTable loaded, context_.catalog.LoadTable(table.ident));
-  // Many at once: what each time costs grows with the snapshots that stay.
   Retention overdue = RetentionOf(*loaded.metadata, options_.retention);
-  overdue.max_age_ms += overdue.max_age_ms / 10;
+  if (!is_crowded) {
+    // Many at once: what each time costs grows with the snapshots that stay.
+    overdue.max_age_ms += overdue.max_age_ms / 10;
+    if (overdue.max_snapshots > 0) overdue.max_snapshots += CountMargin(overdue.max_snapshots);
+  }
   const int64_t now_ms = UnixMillisNow();
   if (FindExpired(*loaded.metadata, overdue, now_ms).empty()) return {};
   TRY(const ExpireReport report, ExpireSnapshots(context_, table.ident, options_.retention, now_ms, stop));

@@ -5,6 +5,8 @@
 //     PlanRewrites (what pays off) ──► RewriteFiles, paced ──► offered ──► committed by the thread that commits the
 //     table FindExpired ──► ExpireSnapshots
 //
+//   and in between: Committed (too many snapshots) ──► FindExpired ──► ExpireSnapshots
+//
 // Nothing waits for the writing of files. A process that is killed leaves orphans at most.
 #pragma once
 
@@ -15,6 +17,8 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -47,6 +51,8 @@ class Upkeep : public pipeline::TableRewriter {
   ~Upkeep() override;
 
   void Streams(std::vector<Table> tables) override;
+  /// One that has many snapshots more than it should is looked at without waiting for the interval.
+  void Committed(std::span<const catalog::LoadedTable> tables) override;
   std::unique_ptr<pipeline::TableRewrite> Take() override;
 
  private:
@@ -58,6 +64,10 @@ class Upkeep : public pipeline::TableRewriter {
   };
 
   void Run(std::stop_token stop);
+  /// Expires the snapshots of tables that become crowded meanwhile. False on a stop.
+  bool WaitForInterval(std::stop_token stop);
+  /// Whether there were any.
+  bool ExpireCrowded(std::stop_token stop);
   std::vector<Table> Tables();
   Status Compact(const Table& table, std::stop_token stop);
   /// Rewrites and commits some files of the table; whatever becomes of them, those of other jobs are not concerned.
@@ -66,7 +76,8 @@ class Upkeep : public pipeline::TableRewriter {
   /// Waits until it is known; a stop ends the wait for somebody to take it.
   Outcome Commit(const Table& table, std::shared_ptr<const RewrittenFiles> files, std::stop_token stop);
   void Ended(Outcome outcome);
-  Status Expire(const Table& table, std::stop_token stop);
+  /// `is_crowded`: it has more snapshots than it should by so many that it is time.
+  Status Expire(const Table& table, bool is_crowded, std::stop_token stop);
 
   const MaintenanceContext context_;
   const UpkeepOptions options_;
@@ -77,7 +88,9 @@ class Upkeep : public pipeline::TableRewriter {
 
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::vector<Table> tables_;  ///< Under mutex_, as are the following.
+  std::vector<Table> tables_;                      ///< Under mutex_, as are the following.
+  std::set<iceberg::TableIdent> crowded_;          ///< Have too many snapshots, and wait for the thread.
+  std::map<iceberg::TableIdent, size_t> counted_;  ///< Snapshots when a table was last crowded, or fewer since.
   std::optional<Outcome> outcome_;
   std::unique_ptr<pipeline::TableRewrite> offer_;  ///< Until it is taken.
   std::jthread thread_;                            ///< The first to go.

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <span>
 #include <thread>
 
 #include "base/unix_time.h"
@@ -161,6 +162,21 @@ TEST_F(UpkeepTest, ExpiresSnapshotsPastTheirRetention) {
   upkeep.reset();
   EXPECT_EQ(Rows(), rows);
   EXPECT_THAT(metrics_.Expose(), HasSubstr("firn_expired_snapshots_total{table=\"public.orders\"} 9\n"));
+}
+
+TEST_F(UpkeepTest, ExpiresWhatIsBeyondTheMaximumWhenACommitTellsOfIt) {
+  for (int64_t id = 10; id < 110; ++id) Insert(id);
+  const auto rows = Rows();
+  Upkeep upkeep({.catalog = catalog_, .store = store_, .metrics = metrics_, .retry = {}},
+                {.compacts = false,
+                 .interval = std::chrono::hours(1),
+                 .retention = {.max_age_ms = 100 * 365 * kDayMs, .max_snapshots = 9}});
+  upkeep.Streams({{kIdent, "public.orders"}});
+  const catalog::LoadedTable crowded = Load();
+  upkeep.Committed(std::span(&crowded, 1));
+  while (Load().metadata->snapshots.size() > 9) std::this_thread::yield();
+  EXPECT_EQ(Rows(), rows);
+  EXPECT_EQ(Load().metadata->snapshots.size(), 9U);
 }
 
 }  // namespace

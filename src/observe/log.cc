@@ -1,5 +1,6 @@
 #include "observe/log.h"
 
+#include <fmt/format.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 
 #include "observe/log_limiter.h"
 #include "observe/log_line.h"
+#include "observe/log_pipeline.h"
 
 namespace firn {
 namespace {
@@ -71,11 +73,18 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
   return spdlog::level::info;
 }
 
-/// Errors are always written.
+/// Errors are always written. Each pipeline has lines of its own.
 std::optional<int64_t> MayWrite(Output& output, LogLevel level, std::string_view message) {
   if (level == LogLevel::kError) return 0;
+  const std::string& pipeline = LogPipeline::Current();
+  const std::string key = pipeline.empty() ? std::string(message) : fmt::format("{}\n{}", pipeline, message);
   std::lock_guard lock(output.limiter_mutex);
-  return output.limiter.Admit(message, std::chrono::steady_clock::now());
+  return output.limiter.Admit(key, std::chrono::steady_clock::now());
+}
+
+std::string& ThreadPipeline() {
+  thread_local std::string name;
+  return name;
 }
 
 }  // namespace
@@ -113,6 +122,10 @@ Result<LogFormat> ParseLogFormat(std::string_view name) {
   return MakeError(ErrorKind::kInvalidConfig, "unknown log format '{}'; use text or json", name);
 }
 
+LogPipeline::LogPipeline(std::string name) : before_(std::exchange(ThreadPipeline(), std::move(name))) {}
+LogPipeline::~LogPipeline() { ThreadPipeline() = std::move(before_); }
+const std::string& LogPipeline::Current() { return ThreadPipeline(); }
+
 void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
   try {
     Output& output = CurrentOutput();
@@ -121,7 +134,9 @@ void Log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
     const auto left_out = MayWrite(output, level, message);
     if (!left_out) return;
     const auto now = std::chrono::system_clock::now();
-    std::vector<LogField> all(fields);
+    std::vector<LogField> all;
+    if (!LogPipeline::Current().empty()) all.emplace_back("pipeline", LogPipeline::Current());
+    all.insert(all.end(), fields);
     if (*left_out > 0) all.emplace_back("lines_left_out", *left_out);
     const std::string line = output.format == LogFormat::kJson
                                  ? FormatJsonLine(now, level, message, all)

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <stop_token>
+#include <thread>
 
 #include "observe/log_limiter.h"
+#include "observe/log_pipeline.h"
 
 namespace firn {
 namespace {
@@ -49,6 +52,29 @@ TEST_F(LogTest, WritesJsonWhenAsked) {
   EXPECT_EQ(line["level"], "debug");
   EXPECT_EQ(line["message"], "started {}");
   EXPECT_EQ(line["port"], 9090);
+}
+
+TEST_F(LogTest, NamesThePipelineOfTheThreadAndOfThoseThatItMakes) {
+  const std::string out = Captured([] {
+    {
+      const LogPipeline pipeline("shop");
+      std::jthread(InLogPipeline([](std::stop_token) { LogInfo("in a thread"); })).join();
+      std::jthread(InLogPipeline([] { LogInfo("in another", {{"rows", 3}}); })).join();
+    }
+    LogInfo("outside");
+  });
+  EXPECT_THAT(out, AllOf(HasSubstr("in a thread pipeline=shop\n"), HasSubstr("in another pipeline=shop rows=3\n"),
+                         EndsWith(" outside\n")));
+}
+
+TEST_F(LogTest, EachPipelineHasItsOwnLinesOfAMessageThatComesTooOften) {
+  const std::string out = Captured([] {
+    for (const char* name : {"shop", "stock"}) {
+      const LogPipeline pipeline(name);
+      for (int64_t i = 0; i < 2 * LogLimiter::kLinesPerInterval; ++i) LogInfo("of each pipeline");
+    }
+  });
+  EXPECT_EQ(std::ranges::count(out, '\n'), 2 * LogLimiter::kLinesPerInterval);
 }
 
 TEST_F(LogTest, LeavesOutLinesOfAMessageThatComesTooOften) {

@@ -19,7 +19,7 @@ constexpr const char* kPipelineStates[] = {"starting", "copying", "streaming", "
 constexpr TableState kTableStates[] = {TableState::kPending, TableState::kCopying, TableState::kStreaming,
                                        TableState::kParked, TableState::kStopped};
 
-MetricFamily Gauge(const char* name, const char* help) {
+MetricFamily MakeGauge(const char* name, const char* help) {
   return {.name = name, .help = help, .type = MetricType::Gauge, .metric = {}};
 }
 
@@ -31,7 +31,7 @@ void AddSample(MetricFamily& family, double value, const Labels& labels = {}) {
 }
 
 MetricFamily Single(const char* name, const char* help, double value) {
-  MetricFamily family = Gauge(name, help);
+  MetricFamily family = MakeGauge(name, help);
   AddSample(family, value);
   return family;
 }
@@ -41,7 +41,7 @@ double Seconds(int64_t unix_ms) { return static_cast<double>(unix_ms) / 1000; }
 /// One sample for each table that `value` knows something of.
 template <typename Value>
 MetricFamily ForTables(const PipelineStatus& status, const char* name, const char* help, Value&& value) {
-  MetricFamily family = Gauge(name, help);
+  MetricFamily family = MakeGauge(name, help);
   for (const TableStatus& table : status.tables) {
     if (const std::optional<double> known = value(table)) AddSample(family, *known, {{"table", table.source}});
   }
@@ -57,10 +57,10 @@ MetricFamily OfContents(const PipelineStatus& status, const char* name, const ch
 }
 
 void AddPipeline(const PipelineStatus& status, std::vector<MetricFamily>& families) {
-  MetricFamily state = Gauge("firn_pipeline_state", "1 for the state that the pipeline is in.");
+  MetricFamily state = MakeGauge("firn_pipeline_state", "1 for the state that the pipeline is in.");
   for (const char* name : kPipelineStates) AddSample(state, status.state == name ? 1 : 0, {{"state", name}});
   families.push_back(std::move(state));
-  MetricFamily tables = Gauge("firn_tables", "Tables by state.");
+  MetricFamily tables = MakeGauge("firn_tables", "Tables by state.");
   for (const TableState table_state : kTableStates) {
     const auto count = std::ranges::count(status.tables, table_state, &TableStatus::state);
     AddSample(tables, static_cast<double>(count), {{"state", std::string(ToString(table_state))}});

@@ -3,11 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <fstream>
 
-#include "base/uuid.h"
 #include "testing/results.h"
+#include "testing/temporary_folder.h"
 
 namespace firn::pipeline {
 namespace {
@@ -37,17 +36,14 @@ class FakeStream final : public postgres::ReplicationStream {
 
 class AcknowledgedPositionTest : public ::testing::Test {
  protected:
-  AcknowledgedPositionTest() { std::filesystem::create_directories(directory_); }
-  ~AcknowledgedPositionTest() override { std::filesystem::remove_all(directory_); }
-
-  const std::string directory_ = (std::filesystem::temp_directory_path() / NewUuid()).string();
+  const firn::testing::TemporaryFolder folder_;
   std::vector<std::pair<Lsn, Lsn>> told_;
 };
 
 TEST_F(AcknowledgedPositionTest, IsWrittenBeforeTheSlotIsTold) {
-  const auto stream =
-      firn::testing::Value(RecordAcknowledged(std::make_unique<FakeStream>(directory_, told_), directory_, Lsn{}));
-  EXPECT_EQ(firn::testing::Value(ReadAcknowledged(directory_)), std::nullopt);
+  const auto stream = firn::testing::Value(
+      RecordAcknowledged(std::make_unique<FakeStream>(folder_.path(), told_), folder_.path(), Lsn{}));
+  EXPECT_EQ(firn::testing::Value(ReadAcknowledged(folder_.path())), std::nullopt);
   stream->SetAcknowledged({5});
   EXPECT_TRUE(told_.empty());
   ASSERT_TRUE(stream->Next(milliseconds(0)));
@@ -56,8 +52,8 @@ TEST_F(AcknowledgedPositionTest, IsWrittenBeforeTheSlotIsTold) {
 }
 
 TEST_F(AcknowledgedPositionTest, TellsTheLastOneAtTheEnd) {
-  const auto stream =
-      firn::testing::Value(RecordAcknowledged(std::make_unique<FakeStream>(directory_, told_), directory_, Lsn{}));
+  const auto stream = firn::testing::Value(
+      RecordAcknowledged(std::make_unique<FakeStream>(folder_.path(), told_), folder_.path(), Lsn{}));
   for (uint64_t lsn = 1; lsn <= 9; ++lsn) {
     stream->SetAcknowledged({lsn});
     ASSERT_TRUE(stream->KeepAlive(milliseconds(0)));
@@ -68,8 +64,9 @@ TEST_F(AcknowledgedPositionTest, TellsTheLastOneAtTheEnd) {
 
 TEST_F(AcknowledgedPositionTest, HoldsWhereTheSlotIsFromTheBeginning) {
   const auto open = [&](Lsn known) {
-    firn::testing::Value(RecordAcknowledged(std::make_unique<FakeStream>(directory_, told_), directory_, known));
-    return firn::testing::Value(ReadAcknowledged(directory_));
+    firn::testing::Value(
+        RecordAcknowledged(std::make_unique<FakeStream>(folder_.path(), told_), folder_.path(), known));
+    return firn::testing::Value(ReadAcknowledged(folder_.path()));
   };
   EXPECT_EQ(open({7}), Lsn{7});
   EXPECT_EQ(open({3}), Lsn{7});
@@ -78,7 +75,7 @@ TEST_F(AcknowledgedPositionTest, HoldsWhereTheSlotIsFromTheBeginning) {
 
 TEST_F(AcknowledgedPositionTest, IsNotTheSlotsWhereItCanNotBeWritten) {
   const auto stream = firn::testing::Value(
-      RecordAcknowledged(std::make_unique<FakeStream>(directory_, told_), directory_ + "/nowhere", Lsn{}));
+      RecordAcknowledged(std::make_unique<FakeStream>(folder_.path(), told_), folder_ / "nowhere", Lsn{}));
   stream->SetAcknowledged({5});
   const Status failed = stream->KeepAlive(milliseconds(0));
   ASSERT_FALSE(failed);
@@ -87,10 +84,10 @@ TEST_F(AcknowledgedPositionTest, IsNotTheSlotsWhereItCanNotBeWritten) {
 }
 
 TEST_F(AcknowledgedPositionTest, ADamagedFileIsAnErrorThatNamesIt) {
-  std::ofstream(AcknowledgedFile(directory_)) << "nonsense\n";
-  const auto read = ReadAcknowledged(directory_);
+  std::ofstream(AcknowledgedFile(folder_.path())) << "nonsense\n";
+  const auto read = ReadAcknowledged(folder_.path());
   ASSERT_FALSE(read);
-  EXPECT_THAT(read.error().message(), ::testing::HasSubstr(AcknowledgedFile(directory_)));
+  EXPECT_THAT(read.error().message(), ::testing::HasSubstr(AcknowledgedFile(folder_.path())));
 }
 
 }  // namespace

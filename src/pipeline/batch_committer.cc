@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 
 #include "base/failpoint.h"
 #include "base/try.h"
 #include "base/uuid.h"
 #include "observe/log.h"
+#include "observe/parallel.h"
 #include "pipeline/table_contents.h"
 
 namespace firn::pipeline {
@@ -23,11 +25,16 @@ Result<FlushOutcome> BatchCommitter::Do(FlushJob& job, std::stop_token stop) {
   }
   if (commit_id_.empty()) commit_id_ = NewUuid();
   TRY_VOID(BeforeStep(Failpoint::kFlushBefore));
-  for (FlushJob::Part& part : job.parts) {
-    TRY_VOID(Watch(*part.writer, part.writer->Write(commit_id_, part.batch)).Context("table {}", part.writer->name()));
+  std::vector<TableWriter*> written;
+  for (const FlushJob::Part& part : job.parts) {
+    written.push_back(part.writer);
     if (std::ranges::find(writers_, part.writer) == writers_.end()) writers_.push_back(part.writer);
-    part.batch = {};
   }
+  TRY_VOID(ForEachWriter(written, [&](size_t i) {
+    Status status = written[i]->Write(commit_id_, job.parts[i].batch);
+    job.parts[i].batch = {};
+    return status;
+  }));
   AfterStep(Failpoint::kFlushAfter);
   FlushOutcome outcome{.bytes = job.bytes};
   if (job.commit_lsn) TRY_VOID(Commit(*job.commit_lsn, stop, outcome));
@@ -36,19 +43,28 @@ Result<FlushOutcome> BatchCommitter::Do(FlushJob& job, std::stop_token stop) {
 
 Status BatchCommitter::Commit(Lsn lsn, std::stop_token stop, FlushOutcome& outcome) {
   const auto start = Clock::now();
-  std::vector<catalog::TableChange> changes;
-  for (TableWriter* writer : writers_) {
-    outcome.tables.push_back({.writer = writer, .rows = writer->pending_rows()});
-    TRY(auto change, Watch(*writer, writer->Prepare(lsn)).Context("table {}", writer->name()));
-    change.build = [this, writer, build = std::move(change.build)](const catalog::LoadedTable& fresh) {
-      return Watch(*writer, build(fresh));
+  for (TableWriter* writer : writers_) outcome.tables.push_back({.writer = writer, .rows = writer->pending_rows()});
+  std::vector<catalog::TableChange> changes(writers_.size());
+  std::vector<std::atomic<bool>> is_refused(writers_.size());
+  const auto prepare = [&](size_t i) -> Status {
+    TRY(changes[i], writers_[i]->Prepare(lsn));
+    changes[i].build = [&refused = is_refused[i], build = std::move(changes[i].build)](const auto& fresh) {
+      auto request = build(fresh);
+      refused = !request.has_value();
+      return request;
     };
-    changes.push_back(std::move(change));
-  }
-  auto receipt = catalog::CommitChanges(catalog_, changes, commit_id_, lsn, retry_, stop, &metrics_);
+    return {};
+  };
+  TRY_VOID(ForEachWriter(writers_, prepare));
+  auto receipt = catalog::CommitChanges(catalog_, changes, commit_id_, lsn, retry_, stop, &metrics_, tables_at_once_);
   const auto duration = Clock::now() - start;
   for (const TableWriter* writer : writers_) metrics_.RecordCommit(writer->name(), receipt.has_value(), duration);
-  if (!receipt) return std::move(receipt.error()).WithContext(fmt::format("committing up to {}", lsn));
+  if (!receipt) {
+    // Where a table's own change can't be built, the error is of the first such table.
+    const auto refused = std::ranges::find(is_refused, true, [](const auto& flag) { return flag.load(); });
+    if (refused != is_refused.end()) failed_writer_ = writers_[static_cast<size_t>(refused - is_refused.begin())];
+    return std::move(receipt.error()).WithContext(fmt::format("committing up to {}", lsn));
+  }
 
   for (size_t i = 0; i < writers_.size(); ++i) {
     const catalog::LoadedTable& table = receipt->tables()[i];
@@ -66,6 +82,19 @@ Status BatchCommitter::Commit(Lsn lsn, std::stop_token stop, FlushOutcome& outco
   commit_id_.clear();
   outcome.receipt = std::move(*receipt);
   return {};
+}
+
+template <typename Work>
+Status BatchCommitter::ForEachWriter(const std::vector<TableWriter*>& writers, Work work) {
+  std::vector<std::atomic<bool>> has_failed(writers.size());
+  Status done = ForEachParallel(writers.size(), tables_at_once_, [&](size_t i) -> Status {
+    Status status = work(i);
+    has_failed[i] = !status.has_value();
+    return std::move(status).Context("table {}", writers[i]->name());
+  });
+  const auto failed = std::ranges::find(has_failed, true, [](const auto& flag) { return flag.load(); });
+  if (failed != has_failed.end()) failed_writer_ = writers[static_cast<size_t>(failed - has_failed.begin())];
+  return done;
 }
 
 Status BatchCommitter::Rewrite(const FlushJob::Rewrite& rewrite, std::stop_token stop, FlushOutcome& outcome) {
@@ -88,7 +117,7 @@ Status BatchCommitter::Rewrite(const FlushJob::Rewrite& rewrite, std::stop_token
   AfterStep(Failpoint::kRewriteCommitAfter);
   const catalog::LoadedTable& table = receipt->tables().front();
   rewrite.files->Ended(table);
-  TRY_VOID(Watch(writer, writer.Rewritten(table)).Context("table {}", writer.name()));
+  TRY_VOID(ForEachWriter({&writer}, [&](size_t) { return writer.Rewritten(table); }));
   outcome.tables.push_back({.writer = &writer,
                             .snapshot_id = table.metadata->current_snapshot_id.value_or(0),
                             .contents = ContentsOf(*table.metadata)});

@@ -51,11 +51,13 @@ struct FlushOutcome {
   std::vector<TableCommit> tables;                ///< Those that the commit or the rewrite changed.
 };
 
-/// Single-threaded. After an error it is unusable, and so are the writers that had something pending.
+/// For one thread, which it lets others help: `tables_at_once` are written at the same time. After an error it is
+/// unusable, and so are the writers that had something pending.
 class BatchCommitter {
  public:
-  BatchCommitter(catalog::Catalog& catalog, RetryPolicy retry, Metrics& metrics)
-      : catalog_(catalog), retry_(retry), metrics_(metrics) {}
+  BatchCommitter(catalog::Catalog& catalog, RetryPolicy retry, Metrics& metrics,
+                 int tables_at_once = catalog::kTablesAtOnce)
+      : catalog_(catalog), retry_(retry), metrics_(metrics), tables_at_once_(tables_at_once) {}
 
   Result<FlushOutcome> Do(FlushJob& job, std::stop_token stop);
 
@@ -63,12 +65,9 @@ class BatchCommitter {
   const TableWriter* failed_writer() const { return failed_writer_; }
 
  private:
-  /// Remembers whose failure it is.
-  template <typename T>
-  Result<T> Watch(const TableWriter& writer, Result<T> result) {
-    if (!result) failed_writer_ = &writer;
-    return result;
-  }
+  /// Calls `work(i)` for each of `writers`, several at once, and remembers whose failure it is.
+  template <typename Work>
+  Status ForEachWriter(const std::vector<TableWriter*>& writers, Work work);
   Status Commit(Lsn lsn, std::stop_token stop, FlushOutcome& outcome);
   /// A rewrite that can't be committed leaves all as it was, which is no error.
   Status Rewrite(const FlushJob::Rewrite& rewrite, std::stop_token stop, FlushOutcome& outcome);
@@ -76,6 +75,7 @@ class BatchCommitter {
   catalog::Catalog& catalog_;
   RetryPolicy retry_;
   Metrics& metrics_;
+  const int tables_at_once_;
   std::string commit_id_;              ///< Of the commit in the making; empty between commits.
   std::vector<TableWriter*> writers_;  ///< With something pending, in the order they came.
   const TableWriter* failed_writer_ = nullptr;

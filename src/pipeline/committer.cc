@@ -2,10 +2,14 @@
 
 #include <utility>
 
+#include "observe/log_pipeline.h"
+
 namespace firn::pipeline {
 
 Committer::Committer(catalog::Catalog& catalog, RetryPolicy retry, Metrics& metrics)
-    : metrics_(metrics), batches_(catalog, retry, metrics), thread_([this](std::stop_token stop) { Run(stop); }) {}
+    : metrics_(metrics),
+      batches_(catalog, retry, metrics),
+      thread_(InLogPipeline([this](std::stop_token stop) { Run(stop); })) {}
 
 Committer::~Committer() {
   thread_.request_stop();

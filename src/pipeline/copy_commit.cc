@@ -4,7 +4,6 @@
 
 #include "base/try.h"
 #include "base/unix_time.h"
-#include "iceberg/row_delta.h"
 #include "pipeline/parked_tables.h"
 
 namespace firn::pipeline {
@@ -40,11 +39,11 @@ Result<iceberg::CommitRequest> BuildCopy(storage::FileStore& store, const Target
 }  // namespace
 
 catalog::TableChange MakeCopyChange(storage::FileStore& store, const PipelineIdentity& writer,
-                                    const TargetTable& target, std::vector<iceberg::DataFile> files, Lsn lsn,
+                                    const TargetTable& target, iceberg::RowDelta rows, Lsn lsn,
                                     const std::string& commit_id) {
-  iceberg::RowDelta delta{.added_data_files = std::move(files), .summary = ProgressSummary(writer, lsn, commit_id)};
+  rows.summary = ProgressSummary(writer, lsn, commit_id);
   catalog::TableChange change{.base = target.table};
-  change.build = [&store, &target, delta = std::move(delta)](const catalog::LoadedTable& fresh) {
+  change.build = [&store, &target, delta = std::move(rows)](const catalog::LoadedTable& fresh) {
     return BuildCopy(store, target, fresh, delta).Context("table {}", ToString(target.table.ident));
   };
   change.discard = [&store](const catalog::LoadedTable& base, const iceberg::CommitRequest& lost) {

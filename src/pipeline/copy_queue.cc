@@ -26,7 +26,16 @@ std::set<TableOid> CopyQueue::Copied() const {
   return copied;
 }
 
-std::optional<Lsn> CopyQueue::Hold() const { return round_ ? std::optional(round_->hold()) : std::nullopt; }
+std::optional<Lsn> CopyQueue::Hold() const {
+  std::optional<Lsn> hold;
+  if (round_) hold = round_->hold();
+  for (const auto& [table, since] : needed_since_) {
+    // One that is parked does not hold the log.
+    const bool goes_on = parked_.IsPassing(table) || left_over_.contains(table);
+    if (goes_on && (!hold || since < *hold)) hold = since;
+  }
+  return hold;
+}
 
 bool CopyQueue::WantsStart() const {
   if (round_) return round_->ended() || (Clock::now() >= next_join_ && Copied().size() > joined_.size());
@@ -43,7 +52,7 @@ void CopyQueue::Describe(PipelineStatus& status) const {
     if (row == status.tables.end()) continue;
     const CopyProgress& progress = round_->progress()[i];
     row->rows_copied = progress.rows;
-    row->state = progress.started ? TableState::kCopying : TableState::kPending;
+    row->state = progress.started || progress.rows > 0 ? TableState::kCopying : TableState::kPending;
     // With nothing in the stream yet, it waits for nothing but the others' copies.
     if (progress.done && status.state == "copying") row->state = TableState::kStreaming;
   }
@@ -54,7 +63,11 @@ void CopyQueue::Start(std::unique_ptr<CopyRound> round) {
   started_ = Clock::now();
   next_join_ = started_ + kFirstJoin;
   joined_.clear();
-  for (const CopiedTable& table : round_->tables()) parked_.Begin(table.source.oid, Clock::now());
+  for (const CopiedTable& table : round_->tables()) {
+    parked_.Begin(table.source.oid, Clock::now());
+    needed_since_.erase(table.source.oid);  // The round holds nothing less.
+    left_over_.erase(table.source.oid);
+  }
   round_->Start();
 }
 
@@ -69,12 +82,34 @@ std::optional<Error> CopyQueue::Collect() {
   }
   const std::unique_ptr<CopyRound> round = std::move(round_);
   for (size_t i = 0; i < round->tables().size(); ++i) {
-    if (const auto error = round->ErrorOf(i)) Failed(round->tables()[i].source, *error);
+    const SourceTable& table = round->tables()[i].source;
+    if (const auto error = round->ErrorOf(i)) Failed(table, *error);
+    if (round->IsLeftOver(i)) left_over_.insert_or_assign(table.oid, round->progress()[i].rows);
+    if (const auto since = round->NeededSince(i)) needed_since_.insert_or_assign(table.oid, *since);
   }
   return round->error();
 }
 
+void CopyQueue::Describe(CopiedTable& table) const {
+  table.rows_copied = LeftOver(table.source.oid).value_or(0);
+  const auto needed = needed_since_.find(table.source.oid);
+  if (needed != needed_since_.end()) table.needed_since = needed->second;
+}
+
+std::optional<int64_t> CopyQueue::LeftOver(TableOid table) const {
+  const auto found = left_over_.find(table);
+  return found == left_over_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void CopyQueue::Keep(const std::vector<SourceTable>& tables) {
+  parked_.Keep(tables);
+  std::erase_if(left_over_, [&](const auto& left) {
+    return std::ranges::find(tables, left.first, &SourceTable::oid) == tables.end();
+  });
+}
+
 void CopyQueue::Failed(const SourceTable& table, const Error& error) {
+  left_over_.erase(table.oid);
   parked_.Failed(table, error, Clock::now());
   const std::string name = ToString(table.name);
   const ParkedTables::Entry* entry = Waiting(table);
@@ -97,6 +132,7 @@ const ParkedTables::Entry* CopyQueue::Waiting(const SourceTable& table) const {
 
 void CopyQueue::Streams(const SourceTable& table) {
   parked_.Streams(table.oid, Clock::now());
+  left_over_.erase(table.oid);
   metrics_.SetTableParked(ToString(table.name), false);
 }
 

@@ -1,8 +1,10 @@
 // The tables that are not streamed: those being copied while the others stream, and those that wait for a copy, parked
-// or not. Outlives the runs of the stream. Of a round that takes long, what is copied joins the stream before its end.
+// or not. Outlives the runs of the stream. Of a round that takes long, what is copied joins the stream before its end;
+// what a round has left over, so that PostgreSQL need not keep the WAL for it, the next one copies at once.
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -24,7 +26,7 @@ class CopyQueue final : public BesideStream {
   // BesideStream
   std::optional<Lsn> Hold() const override;
   bool WantsStart() const override;
-  bool HasCopiesToCome() const override { return round_ || parked_.HasPassing(); }
+  bool HasCopiesToCome() const override { return round_ || parked_.HasPassing() || !left_over_.empty(); }
   void Describe(PipelineStatus& status) const override;
 
   /// One round at a time: others wait for its end.
@@ -37,6 +39,11 @@ class CopyQueue final : public BesideStream {
   /// wait. What ended it before its end, where something did.
   std::optional<Error> Collect();
 
+  /// Fills in what is known of a table that is about to be copied.
+  void Describe(CopiedTable& table) const;
+  /// Rows that were copied of a table which the last round has left over; nothing of others.
+  std::optional<int64_t> LeftOver(TableOid table) const;
+
   /// The table can't go on.
   void Failed(const SourceTable& table, const Error& error);
   const ParkedTables::Entry* Waiting(const SourceTable& table) const;
@@ -44,7 +51,7 @@ class CopyQueue final : public BesideStream {
   /// The table is to be copied as soon as can be.
   void Hurry(TableOid table) { parked_.Forget(table); }
   /// Forgets tables that are gone.
-  void Keep(const std::vector<SourceTable>& tables) { parked_.Keep(tables); }
+  void Keep(const std::vector<SourceTable>& tables);
 
  private:
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -58,6 +65,9 @@ class CopyQueue final : public BesideStream {
   TimePoint started_;          ///< The round.
   std::set<TableOid> joined_;  ///< Its tables that were taken in.
   TimePoint next_join_;        ///< Others are not before.
+  /// Tables whose copy broke off, and from where on changes are needed to go on with it.
+  std::map<TableOid, Lsn> needed_since_;
+  std::map<TableOid, int64_t> left_over_;  ///< With the rows that were copied.
 };
 
 }  // namespace firn::pipeline

@@ -1,59 +1,77 @@
 #include "pipeline/fold.h"
 
-#include <algorithm>
+#include <memory_resource>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace firn::pipeline {
 namespace {
 
-constexpr int32_t kNone = -1;
+/// The rows that are marked, ascending.
+std::vector<int32_t> RowsOf(const std::vector<bool>& marked) {
+  std::vector<int32_t> rows;
+  rows.reserve(marked.size());
+  for (size_t row = 0; row < marked.size(); ++row) {
+    if (marked[row]) rows.push_back(static_cast<int32_t>(row));
+  }
+  return rows;
+}
 
 /// PostgreSQL checks a key's uniqueness at every change, so a key has at most one live row at any moment.
 class KeyFolder {
  public:
-  KeyFolder(size_t changes, bool with_previous, size_t rows) {
+  KeyFolder(size_t changes, bool with_previous, size_t rows) : alive_(rows, false) {
     states_.reserve(changes);
     if (with_previous) folded_.previous.resize(rows);
   }
 
-  void Insert(std::string_view key, int32_t row) { states_.try_emplace(key).first->second.live_row = row; }
+  void Insert(std::string_view key, int32_t row) { Place(states_.try_emplace(key).first->second, row); }
 
   void Update(std::string_view old_key, std::string_view key, int32_t row) {
-    const PreviousImage previous = Remove(old_key);
+    const auto [previous, state] = Take(old_key);
     if (!folded_.previous.empty()) folded_.previous[row] = previous;
-    Insert(key, row);
+    old_key.data() == key.data() ? Place(*state, row) : Insert(key, row);
   }
 
-  PreviousImage Remove(std::string_view key) {
+  void Remove(std::string_view key) { Take(key); }
+
+  FoldedBatch Finish() && {
+    folded_.live_rows = RowsOf(alive_);
+    for (const auto& [key, state] : states_) {
+      if (state.live_row == kNoRow && state.removed != kNoRow) folded_.vanished_keys.push_back(key);
+    }
+    return std::move(folded_);
+  }
+
+ private:
+  struct State {
+    int32_t live_row = kNoRow;
+    int32_t removed = kNoRow;  ///< In removed_keys: the table held this key before the batch.
+  };
+
+  void Place(State& state, int32_t row) {
+    if (state.live_row != kNoRow) alive_[state.live_row] = false;
+    state.live_row = row;
+    alive_[row] = true;
+  }
+
+  std::pair<PreviousImage, State*> Take(std::string_view key) {
     auto [position, is_new] = states_.try_emplace(key);
     State& state = position->second;
     if (is_new) {
       state.removed = static_cast<int32_t>(folded_.removed_keys.size());
       folded_.removed_keys.push_back(key);
     }
-    const int32_t row = std::exchange(state.live_row, kNone);
-    return row == kNone ? PreviousImage{.removed = state.removed} : PreviousImage{.row = row};
+    const int32_t row = std::exchange(state.live_row, kNoRow);
+    if (row == kNoRow) return {PreviousImage{.removed = state.removed}, &state};
+    alive_[row] = false;
+    return {PreviousImage{.row = row}, &state};
   }
 
-  FoldedBatch Finish() && {
-    for (const auto& [key, state] : states_) {
-      if (state.live_row != kNone) {
-        folded_.live_rows.push_back(state.live_row);
-      } else if (state.removed != kNone) {
-        folded_.vanished_keys.push_back(key);
-      }
-    }
-    std::ranges::sort(folded_.live_rows);
-    return std::move(folded_);
-  }
-
- private:
-  struct State {
-    int32_t live_row = kNone;
-    int32_t removed = kNone;  ///< In removed_keys: the table held this key before the batch.
-  };
-  std::unordered_map<std::string_view, State> states_;
+  std::pmr::monotonic_buffer_resource memory_;
+  std::pmr::unordered_map<std::string_view, State> states_{&memory_};
+  std::vector<bool> alive_;
   FoldedBatch folded_;
 };
 
@@ -77,9 +95,7 @@ class WholeRowFolder {
   }
 
   FoldedBatch Finish() && {
-    for (size_t row = 0; row < alive_.size(); ++row) {
-      if (alive_[row]) folded_.live_rows.push_back(static_cast<int32_t>(row));
-    }
+    folded_.live_rows = RowsOf(alive_);
     return std::move(folded_);
   }
 
@@ -119,7 +135,7 @@ FoldedBatch Fold(std::span<const Change> changes, RowIdentity identity, const in
         break;
       case ChangeKind::kUpdate: {
         const std::string_view key = row_keys[change.row];
-        folder.Update(change.old == kNone ? key : old_keys[change.old], key, change.row);
+        folder.Update(change.old == kNoRow ? key : old_keys[change.old], key, change.row);
         break;
       }
       case ChangeKind::kDelete:

@@ -13,15 +13,18 @@
 
 namespace firn::pipeline {
 
+/// In place of the index of a row or key that is not there.
+inline constexpr int32_t kNoRow = -1;
+
 /// Where a row's previous image is: needed for values that the source did not send again (unchanged TOAST).
 struct PreviousImage {
-  int32_t row = -1;      ///< An earlier row of the batch, or
-  int32_t removed = -1;  ///< the table's row that removed_keys[removed] finds.
+  int32_t row = kNoRow;      ///< An earlier row of the batch, or
+  int32_t removed = kNoRow;  ///< the table's row that removed_keys[removed] finds.
 };
 
 /// The table's row that removed_keys[removed] finds is written again, with other facts.
 struct RewrittenRow {
-  int32_t removed = -1;
+  int32_t removed = kNoRow;
   RowFacts facts;
   bool operator==(const RewrittenRow&) const = default;
 };

@@ -23,9 +23,9 @@ class EndedVersions {
   std::vector<WrittenRow> versions_;
 };
 
-class KeyFolder {
+class HistoryKeyFolder {
  public:
-  KeyFolder(size_t rows, bool with_previous) {
+  HistoryKeyFolder(size_t rows, bool with_previous) {
     if (with_previous) folded_.previous.resize(rows);
   }
 
@@ -44,9 +44,9 @@ class KeyFolder {
   FoldedBatch Finish() && {
     std::vector<WrittenRow> written = ended_.Take();
     for (const auto& [key, state] : states_) {
-      if (state.current.row != kNone) {
+      if (state.current.row != kNoRow) {
         written.push_back(state.current);
-      } else if (state.removed != kNone) {
+      } else if (state.removed != kNoRow) {
         folded_.vanished_keys.push_back(key);
       }
     }
@@ -56,8 +56,8 @@ class KeyFolder {
 
  private:
   struct State {
-    WrittenRow current;       ///< Of this batch.
-    int32_t removed = kNone;  ///< In removed_keys: the table had a current version before the batch.
+    WrittenRow current;        ///< Of this batch.
+    int32_t removed = kNoRow;  ///< In removed_keys: the table had a current version before the batch.
   };
 
   PreviousImage End(std::string_view key, int64_t time_us) {
@@ -68,7 +68,7 @@ class KeyFolder {
       folded_.removed_keys.push_back(key);
       folded_.rewritten.push_back({state.removed, {.valid_to_us = time_us}});
     }
-    if (state.current.row == kNone) return {.removed = state.removed};
+    if (state.current.row == kNoRow) return {.removed = state.removed};
     const WrittenRow version = std::exchange(state.current, {});
     ended_.Add(version, time_us);
     return {.row = version.row};
@@ -79,7 +79,7 @@ class KeyFolder {
   FoldedBatch folded_;
 };
 
-class WholeRowFolder {
+class HistoryWholeRowFolder {
  public:
   void Insert(std::string_view key, int32_t row, const RowFacts& facts) { current_[key].push_back({row, facts}); }
 
@@ -116,7 +116,7 @@ class WholeRowFolder {
 
 FoldedBatch FoldHistory(const TableBatch& batch, ChangeRange range, RowIdentity identity,
                         const index::EncodedKeys& row_keys, const index::EncodedKeys& old_keys, bool with_previous) {
-  return FoldWith<KeyFolder, WholeRowFolder>(batch, range, identity, row_keys, old_keys, with_previous);
+  return FoldWith<HistoryKeyFolder, HistoryWholeRowFolder>(batch, range, identity, row_keys, old_keys, with_previous);
 }
 
 }  // namespace firn::pipeline

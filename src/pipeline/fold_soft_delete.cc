@@ -15,9 +15,9 @@ RowFacts Deleted(RowFacts facts) {
   return facts;
 }
 
-class KeyFolder {
+class SoftDeleteKeyFolder {
  public:
-  KeyFolder(size_t rows, bool with_previous) {
+  SoftDeleteKeyFolder(size_t rows, bool with_previous) {
     if (with_previous) folded_.previous.resize(rows);
   }
 
@@ -32,7 +32,7 @@ class KeyFolder {
     State& old = Find(old_key, /*maybe_absent=*/false);
     if (!folded_.previous.empty()) {
       folded_.previous[row] =
-          old.written.row == kNone ? PreviousImage{.removed = old.removed} : PreviousImage{.row = old.written.row};
+          old.written.row == kNoRow ? PreviousImage{.removed = old.removed} : PreviousImage{.row = old.written.row};
     }
     old.written = {};
     Insert(key, row, facts);
@@ -40,7 +40,7 @@ class KeyFolder {
 
   void Delete(std::string_view key, const RowFacts& facts) {
     State& state = Find(key, /*maybe_absent=*/false);
-    if (state.written.row == kNone) {
+    if (state.written.row == kNoRow) {
       state.deleted_in_table = Deleted(facts);
     } else {
       state.written.facts = Deleted(facts);
@@ -50,7 +50,7 @@ class KeyFolder {
   FoldedBatch Finish() && {
     std::vector<WrittenRow> written;
     for (const auto& [key, state] : states_) {
-      if (state.written.row != kNone) {
+      if (state.written.row != kNoRow) {
         written.push_back(state.written);
       } else if (state.deleted_in_table) {
         folded_.rewritten.push_back({state.removed, *state.deleted_in_table});
@@ -67,7 +67,7 @@ class KeyFolder {
   struct State {
     WrittenRow written;                        ///< The key's row, of this batch.
     std::optional<RowFacts> deleted_in_table;  ///< It is still the table's, which the batch deletes.
-    int32_t removed = kNone;                   ///< In removed_keys.
+    int32_t removed = kNoRow;                  ///< In removed_keys.
   };
 
   State& Find(std::string_view key, bool maybe_absent) {
@@ -84,7 +84,7 @@ class KeyFolder {
   FoldedBatch folded_;
 };
 
-class WholeRowFolder {
+class SoftDeleteWholeRowFolder {
  public:
   void Insert(std::string_view key, int32_t row, const RowFacts& facts) { live_[key].push_back({row, facts}); }
 
@@ -129,7 +129,8 @@ class WholeRowFolder {
 
 FoldedBatch FoldSoftDelete(const TableBatch& batch, ChangeRange range, RowIdentity identity,
                            const index::EncodedKeys& row_keys, const index::EncodedKeys& old_keys, bool with_previous) {
-  return FoldWith<KeyFolder, WholeRowFolder>(batch, range, identity, row_keys, old_keys, with_previous);
+  return FoldWith<SoftDeleteKeyFolder, SoftDeleteWholeRowFolder>(batch, range, identity, row_keys, old_keys,
+                                                                 with_previous);
 }
 
 }  // namespace firn::pipeline

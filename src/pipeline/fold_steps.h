@@ -14,11 +14,9 @@
 
 namespace firn::pipeline {
 
-constexpr int32_t kNone = -1;
-
 /// A row of the batch that is to be written.
 struct WrittenRow {
-  int32_t row = kNone;
+  int32_t row = kNoRow;
   RowFacts facts;
 };
 
@@ -47,7 +45,7 @@ void ApplyChanges(const TableBatch& batch, ChangeRange range, const index::Encod
     if (change.kind == ChangeKind::kInsert) {
       folder.Insert(key, change.row, FactsOf(RowOperation::kInsert, transaction));
     } else {
-      folder.Update(change.old == kNone ? key : old_keys[change.old], key, change.row,
+      folder.Update(change.old == kNoRow ? key : old_keys[change.old], key, change.row,
                     FactsOf(RowOperation::kUpdate, transaction));
     }
   }

@@ -25,17 +25,22 @@ class Follower {
       return true;
     });
     if (settings.partition_by) {
-      std::erase_if(*settings.partition_by, [&](PartitionTerm& term) {
-        if (std::ranges::find(settings.computed, term.column, &ComputedColumn::name) != settings.computed.end()) {
-          return false;
-        }
-        return std::ranges::find(gone_, term.column) != gone_.end() || !FollowName("partition_by", term.column);
-      });
+      std::erase_if(*settings.partition_by, [&](PartitionTerm& term) { return !FollowTerm("partition_by", term); });
+    }
+    if (settings.sort_by) {
+      std::erase_if(*settings.sort_by, [&](SortTerm& term) { return !FollowTerm("sort_by", term.term); });
     }
     return std::move(followed_);
   }
 
  private:
+  /// False for one of a column that is gone.
+  bool FollowTerm(std::string_view key, PartitionTerm& term) {
+    const std::vector<ComputedColumn>& computed = followed_.settings.computed;
+    if (std::ranges::find(computed, term.column, &ComputedColumn::name) != computed.end()) return true;
+    return std::ranges::find(gone_, term.column) == gone_.end() && FollowName(key, term.column);
+  }
+
   /// False for a column that is gone.
   bool FollowName(std::string_view key, std::string& name) {
     const auto has_name = [&](const std::string& candidate) {

@@ -50,6 +50,13 @@ class FollowColumnsTest : public ::testing::Test {
     table_ = iceberg::ApplyUpdates(table_, "memory://t", updates, 2).value();
   }
 
+  std::vector<std::string> SortTerms() {
+    followed_ = FollowColumns(settings_, table_, stored_, source_);
+    std::vector<std::string> terms;
+    for (const SortTerm& term : *followed_.settings.sort_by) terms.push_back(Written(term));
+    return terms;
+  }
+
   std::vector<std::string> Terms() {
     followed_ = FollowColumns(settings_, table_, stored_, source_);
     std::vector<std::string> columns;
@@ -101,6 +108,19 @@ TEST_F(FollowColumnsTest, ForgetsWhatWasSaidOfColumnsThatAreGone) {
     EXPECT_THAT(followed_.settings.columns.column_policies, IsEmpty());
     EXPECT_THAT(followed_.warnings.front(), HasSubstr(R"(column "region", which is gone)"));
   }
+}
+
+TEST_F(FollowColumnsTest, FollowsTheColumnsOfAnOrder) {
+  settings_.sort_by = {ParseSortTerm("region desc").value(), ParseSortTerm("id nulls last").value(),
+                       ParseSortTerm("initial").value()};
+  EXPECT_THAT(SortTerms(), ElementsAre("region desc", "id nulls last", "initial"));
+  Column(2).name = "area";
+  EXPECT_THAT(SortTerms(), ElementsAre("area desc", "id nulls last", "initial"));
+  EXPECT_THAT(followed_.warnings.back(), HasSubstr(R"(sort_by names column "region", which is "area" now)"));
+  Drop(2);
+  Drop(4);
+  EXPECT_THAT(SortTerms(), ElementsAre("id nulls last"));
+  EXPECT_THAT(followed_.warnings.back(), HasSubstr(R"(sort_by names column "region", which is gone)"));
 }
 
 TEST_F(FollowColumnsTest, LeavesNamesThatNeverWereForAnError) {

@@ -16,21 +16,14 @@ int64_t NewestSequenceNumber(const std::vector<iceberg::SharedEntry>& deletes) {
   return newest;
 }
 
+/// A position delete file that is not small is merged once it has at most so many times the rows that are merged
+/// already: sizes grow geometrically, a data file has few of them, and a row's delete is written a few times in all.
+constexpr uint64_t kMergeRatio = 4;
+
 /// Whether a delete file is the same one: vectors of other writers share a file, and are told apart by their offsets in
 /// it.
 bool IsSame(const iceberg::DataFile& a, const iceberg::DataFile& b) {
   return a.file_path == b.file_path && a.content_offset == b.content_offset;
-}
-
-bool HasSameDeletes(const iceberg::LiveDataFile& live, const std::vector<iceberg::DataFile>& delete_files,
-                    int64_t newest_equality_delete) {
-  // Manifests may have been merged since: the order tells nothing.
-  return live.position_deletes.size() == delete_files.size() &&
-         NewestSequenceNumber(live.equality_deletes) == newest_equality_delete &&
-         std::ranges::all_of(live.position_deletes, [&](const auto& deletes) {
-           return std::ranges::any_of(delete_files,
-                                      [&](const iceberg::DataFile& file) { return IsSame(file, deletes->file); });
-         });
 }
 
 }  // namespace
@@ -44,8 +37,7 @@ Status LiveFiles::Load(iceberg::TableMetadataPtr metadata, iceberg::ManifestCach
     const bool by_equality = !live.equality_deletes.empty();
     Entry entry{.file = by_equality ? live.entry.file : std::move(live.entry.file),
                 .newest_equality_delete = NewestSequenceNumber(live.equality_deletes)};
-    for (const auto& deletes : live.position_deletes) entry.delete_files.push_back(deletes->file);
-    if (entry.delete_files.empty()) entry.deleted.emplace();
+    for (const auto& deletes : live.position_deletes) entry.delete_files.push_back({.file = deletes->file});
     if (!live.equality_deletes.empty())
       entry.by_equality = std::make_shared<const iceberg::LiveDataFile>(std::move(live));
     std::string location = entry.file.file_path;
@@ -80,15 +72,47 @@ std::vector<iceberg::DataFile> LiveFiles::AddedFiles() const {
   return files;
 }
 
-Status LiveFiles::ReadDeleted(Entry& entry) {
-  if (entry.deleted) return {};
-  iceberg::RowPositions deleted;
-  for (const iceberg::DataFile& file : entry.delete_files) {
-    TRY(const iceberg::RowPositions positions, iceberg::ReadPositionDeletes(store_, file, entry.file.file_path));
-    deleted |= positions;
-  }
-  entry.deleted = std::move(deleted);
+Status LiveFiles::Read(const Entry& entry, DeleteFile& deletes) {
+  if (deletes.positions) return {};
+  TRY(deletes.positions, iceberg::ReadPositionDeletes(store_, deletes.file, entry.file.file_path));
   return {};
+}
+
+Result<iceberg::RowPositions> LiveFiles::DeletedByPlace(Entry& entry) {
+  iceberg::RowPositions deleted = entry.marked;
+  for (DeleteFile& deletes : entry.delete_files) {
+    TRY_VOID(Read(entry, deletes));
+    deleted |= *deletes.positions;
+  }
+  return deleted;
+}
+
+Result<bool> LiveFiles::IsEmptied(Entry& entry) {
+  const auto rows = static_cast<uint64_t>(entry.file.record_count);
+  uint64_t deleted_at_most = entry.has_marks ? entry.marked.cardinality() : 0;
+  for (const DeleteFile& deletes : entry.delete_files) {
+    deleted_at_most += static_cast<uint64_t>(deletes.file.record_count);
+  }
+  if (deleted_at_most < rows) return false;
+  TRY(const iceberg::RowPositions deleted, DeletedByPlace(entry));
+  return deleted.cardinality() == rows;
+}
+
+Result<iceberg::RowPositions> LiveFiles::MergeDeletes(Entry& entry, int32_t format_version) {
+  const bool as_vector = format_version >= 3;
+  std::ranges::stable_sort(entry.delete_files, {}, [](const DeleteFile& d) { return d.file.record_count; });
+  iceberg::RowPositions merged = entry.marked;
+  for (DeleteFile& deletes : entry.delete_files) {
+    // One that others wrote may be for other data files too, and stays; a vector has its rows as well.
+    const bool is_of_this = iceberg::ReferencedDataFile(deletes.file).has_value();
+    const bool is_large =
+        static_cast<uint64_t>(deletes.file.record_count) > std::max(small_deletes_, kMergeRatio * merged.cardinality());
+    if (!as_vector && (!is_of_this || is_large)) continue;
+    TRY_VOID(Read(entry, deletes));
+    merged |= *deletes.positions;
+    entry.replaced.insert(deletes.file.file_path);
+  }
+  return merged;
 }
 
 Result<iceberg::RowPositions> LiveFiles::Deleted(const std::string& location) {
@@ -100,14 +124,12 @@ Result<iceberg::RowPositions> LiveFiles::Deleted(const std::string& location) {
     TRY(const iceberg::RowPositions deleted, equality_deletes_->Of(*metadata_, *entry.by_equality));
     return deleted | entry.marked;
   }
-  TRY_VOID(ReadDeleted(entry));
-  return *entry.deleted | entry.marked;
+  return DeletedByPlace(entry);
 }
 
 void LiveFiles::Add(const std::string& location) {
   Entry entry{.added = true};
   entry.file.file_path = location;
-  entry.deleted.emplace();
   entries_.emplace(location, std::move(entry));
   touched_.push_back(location);
 }
@@ -148,22 +170,35 @@ Result<iceberg::RowDelta> LiveFiles::MakeDelta(int32_t format_version,
   iceberg::RowDelta delta;
   for (const std::string& location : touched_) {
     Entry& entry = entries_.at(location);
-    TRY_VOID(ReadDeleted(entry));
-    iceberg::RowPositions deleted = *entry.deleted | entry.marked;
-    if (deleted.cardinality() == static_cast<uint64_t>(entry.file.record_count)) {
-      entry.emptied = true;
+    TRY(entry.emptied, IsEmptied(entry));
+    if (entry.emptied) {
       if (!entry.added) delta.removed_data_files.push_back(location);
       continue;
     }
     if (entry.added) delta.added_data_files.push_back(entry.file);
     if (!entry.has_marks) continue;
     TRY_VOID(BeforeStep(Failpoint::kDeleteFileWriteBefore));
-    TRY(entry.next_delete_file,
-        iceberg::WriteRowDeletes(store_, format_version, name, entry.file, std::move(deleted), compression));
+    TRY(iceberg::RowPositions positions, MergeDeletes(entry, format_version));
+    TRY(iceberg::DataFile written,
+        iceberg::WriteRowDeletes(store_, format_version, name, entry.file, positions, compression));
     AfterStep(Failpoint::kDeleteFileWriteAfter);
-    delta.added_delete_files.push_back(*entry.next_delete_file);
+    for (const DeleteFile& deletes : entry.delete_files) {
+      if (!entry.replaced.contains(deletes.file.file_path)) delta.kept_delete_files.push_back(deletes.file.file_path);
+    }
+    delta.added_delete_files.push_back(written);
+    entry.next_delete = {.file = std::move(written), .positions = std::move(positions)};
   }
   return delta;
+}
+
+bool LiveFiles::HasSameDeletes(const Entry& entry, const iceberg::LiveDataFile& live) {
+  // Manifests may have been merged since: the order tells nothing.
+  return live.position_deletes.size() == entry.delete_files.size() &&
+         NewestSequenceNumber(live.equality_deletes) == entry.newest_equality_delete &&
+         std::ranges::all_of(live.position_deletes, [&](const auto& deletes) {
+           return std::ranges::any_of(entry.delete_files,
+                                      [&](const DeleteFile& known) { return IsSame(known.file, deletes->file); });
+         });
 }
 
 Status LiveFiles::CheckStillLive(const iceberg::TableMetadata& fresh, iceberg::ManifestCache& manifests) const {
@@ -174,8 +209,7 @@ Status LiveFiles::CheckStillLive(const iceberg::TableMetadata& fresh, iceberg::M
     const Entry& entry = entries_.at(location);
     if (entry.added) continue;
     const auto found = by_location.find(location);
-    if (found == by_location.end() ||
-        !HasSameDeletes(*found->second, entry.delete_files, entry.newest_equality_delete)) {
+    if (found == by_location.end() || !HasSameDeletes(entry, *found->second)) {
       return MakeError(ErrorKind::kConflict, "another writer changed data file {} at the same time", location);
     }
   }
@@ -192,15 +226,13 @@ void LiveFiles::Committed() {
       entries_.erase(position);
       continue;
     }
-    if (entry.next_delete_file) {
-      // It has taken the place of those of this data file alone; a vector, of all others as well.
-      const bool is_vector = iceberg::IsDeletionVector(*entry.next_delete_file);
-      std::erase_if(entry.delete_files, [is_vector](const iceberg::DataFile& file) {
-        return is_vector || iceberg::ReferencedDataFile(file).has_value();
-      });
-      entry.delete_files.push_back(*std::exchange(entry.next_delete_file, std::nullopt));
+    if (entry.next_delete) {
+      const auto is_replaced = [&](const DeleteFile& d) { return entry.replaced.contains(d.file.file_path); };
+      std::erase_if(entry.delete_files, is_replaced);
+      entry.delete_files.push_back(*std::exchange(entry.next_delete, std::nullopt));
+      entry.replaced.clear();
     }
-    *entry.deleted |= std::exchange(entry.marked, {});
+    entry.marked = {};
     entry.has_marks = false;
     entry.added = false;
   }

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "firn/result.h"
@@ -27,7 +28,8 @@ namespace firn::pipeline {
 /// Single-threaded.
 class LiveFiles {
  public:
-  explicit LiveFiles(storage::FileStore& store) : store_(store) {}
+  /// Position delete files of `small_deletes` rows are merged at every commit.
+  LiveFiles(storage::FileStore& store, uint64_t small_deletes) : store_(store), small_deletes_(small_deletes) {}
 
   /// The files of the table's current snapshot.
   Status Load(iceberg::TableMetadataPtr metadata, iceberg::ManifestCache& manifests);
@@ -54,9 +56,10 @@ class LiveFiles {
   /// Every file goes, those that the commit in the making added too (they are removed from the store).
   void Truncate();
 
-  /// Writes the deletes of each data file of which rows were marked, merged with those that it has, in the form of the
-  /// table's format version; a data file without any row left goes instead. `name` gives the location of the next file
-  /// with this ending.
+  /// Writes the deletes of each data file of which rows were marked, in the form of the table's format version: a
+  /// vector with all of the data file's, or a position delete file with the smaller ones of its delete files merged in,
+  /// so that it has few and a commit doesn't write all of them again. A data file without any row left goes instead.
+  /// `name` gives the location of the next file with this ending.
   Result<iceberg::RowDelta> MakeDelta(int32_t format_version,
                                       const std::function<std::string(std::string_view ending)>& name,
                                       iceberg::Compression compression);
@@ -67,22 +70,34 @@ class LiveFiles {
   void Committed();
 
  private:
+  /// Positions that are deleted from one data file.
+  struct DeleteFile {
+    iceberg::DataFile file;
+    std::optional<iceberg::RowPositions> positions;  ///< Those of the data file; read when first needed.
+  };
   struct Entry {
     iceberg::DataFile file;
-    std::vector<iceberg::DataFile> delete_files;  ///< By place. One, where firn wrote it.
-    int64_t newest_equality_delete = 0;           ///< Sequence number of the newest that applies; 0: none does.
-    /// Only where equality deletes apply. What they remove is not in `deleted`: it needs no delete by place as well.
+    std::vector<DeleteFile> delete_files;  ///< By place.
+    int64_t newest_equality_delete = 0;    ///< Sequence number of the newest that applies; 0: none does.
+    /// Only where equality deletes apply. What they remove needs no delete by place as well.
     std::shared_ptr<const iceberg::LiveDataFile> by_equality;
-    std::optional<iceberg::RowPositions> deleted;  ///< By place, committed; read when first needed.
-    iceberg::RowPositions marked;                  ///< By the commit in the making; looked at only when has_marks.
-    bool has_marks = false;                        ///< (Roaring64Map::isEmpty copies what it looks at.)
-    std::optional<iceberg::DataFile> next_delete_file;
+    iceberg::RowPositions marked;           ///< By the commit in the making; looked at only when has_marks.
+    bool has_marks = false;                 ///< (Roaring64Map::isEmpty copies what it looks at.)
+    std::optional<DeleteFile> next_delete;  ///< MakeDelta wrote it; it takes the place of those in `replaced`.
+    std::unordered_set<std::string> replaced;
     bool added = false;    ///< By the commit in the making.
     bool emptied = false;  ///< MakeDelta left it out or removes it.
   };
-  Status ReadDeleted(Entry& entry);
+  static bool HasSameDeletes(const Entry& entry, const iceberg::LiveDataFile& live);
+  Status Read(const Entry& entry, DeleteFile& deletes);
+  /// By place, committed or marked.
+  Result<iceberg::RowPositions> DeletedByPlace(Entry& entry);
+  Result<bool> IsEmptied(Entry& entry);
+  /// The next delete file's positions: those that are marked, and those of delete files that it is to replace.
+  Result<iceberg::RowPositions> MergeDeletes(Entry& entry, int32_t format_version);
 
   storage::FileStore& store_;
+  const uint64_t small_deletes_;
   iceberg::TableMetadataPtr metadata_;                    ///< What was loaded.
   std::optional<iceberg::DeletedRows> equality_deletes_;  ///< While an index is built.
   bool loaded_ = false;

@@ -146,9 +146,12 @@ std::optional<ParkedTables::TimePoint> ParkedTables::NextDue() const {
 }
 
 bool ParkedTables::HasPassing() const {
-  return std::ranges::any_of(entries_, [](const auto& entry) {
-    return entry.second.stage == Stage::kWaiting && !entry.second.entry.is_parked;
-  });
+  return std::ranges::any_of(entries_, [this](const auto& entry) { return IsPassing(entry.first); });
+}
+
+bool ParkedTables::IsPassing(TableOid table) const {
+  const auto position = entries_.find(table);
+  return position != entries_.end() && position->second.stage == Stage::kWaiting && !position->second.entry.is_parked;
 }
 
 }  // namespace firn::pipeline

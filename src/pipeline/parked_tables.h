@@ -71,6 +71,8 @@ class ParkedTables {
   std::optional<TimePoint> NextDue() const;
   /// Whether there is one that waits without being parked.
   bool HasPassing() const;
+  /// Whether the table is such a one.
+  bool IsPassing(TableOid table) const;
 
  private:
   enum class Stage : uint8_t { kWaiting, kTrying, kStreaming };

@@ -62,20 +62,6 @@ bool IsTime(TransformKind kind) {
          kind == TransformKind::kHour;
 }
 
-/// As it is written in partition_by.
-std::string Written(const PartitionTerm& term) {
-  switch (term.transform.kind) {
-    case TransformKind::kIdentity:
-      return term.column;
-    case TransformKind::kBucket:
-      return fmt::format("bucket({}, {})", term.transform.parameter, term.column);
-    case TransformKind::kTruncate:
-      return fmt::format("truncate({}, {})", term.transform.parameter, term.column);
-    default:
-      return fmt::format("{}({})", ToString(term.transform), term.column);
-  }
-}
-
 /// The column of each term, checked to be one that the term can be made of; no two terms say the same.
 Result<std::vector<const iceberg::Field*>> FindColumns(std::span<const PartitionTerm> terms,
                                                        const iceberg::Schema& schema) {
@@ -191,6 +177,19 @@ Result<PartitionTerm> ParsePartitionTerm(std::string_view text) {
   }
   TRY(parsed.column, ParseColumn(term, arguments));
   return parsed;
+}
+
+std::string Written(const PartitionTerm& term) {
+  switch (term.transform.kind) {
+    case TransformKind::kIdentity:
+      return term.column;
+    case TransformKind::kBucket:
+      return fmt::format("bucket({}, {})", term.transform.parameter, term.column);
+    case TransformKind::kTruncate:
+      return fmt::format("truncate({}, {})", term.transform.parameter, term.column);
+    default:
+      return fmt::format("{}({})", ToString(term.transform), term.column);
+  }
 }
 
 Result<iceberg::PartitionSpec> MakePartitionSpec(std::span<const PartitionTerm> terms, const iceberg::Schema& schema) {

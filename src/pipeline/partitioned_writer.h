@@ -32,6 +32,8 @@ struct DataFileOptions {
   int64_t target_file_size_bytes = 512 << 20;
   int max_open_files = 10;  ///< Of a table.
   iceberg::ParquetOptions parquet;
+  /// For rows that are sorted and don't fit into memory (maintenance); empty: the system's for temporary files.
+  std::string spill_folder;
   std::shared_ptr<RowMemory> memory = std::make_shared<RowMemory>(256 << 20);  ///< Copies of the options share it.
 };
 

@@ -22,6 +22,8 @@
 
 namespace firn::pipeline {
 
+class OutsideCopier;
+
 struct PipelineOptions {
   SourceOptions source;
   TargetNaming naming;
@@ -30,12 +32,16 @@ struct PipelineOptions {
   FlushLimits flush;
   RetryPolicy retry;
   int copy_workers = 4;
+  int64_t copy_range_bytes = 256 << 20;  ///< CopyOptions::range_bytes
+  int64_t copy_wal_limit_bytes = 0;      ///< CopyRoundOptions::wal_limit_bytes
   int64_t batch_rows = 1000;
   std::string state_dir;
   /// While it is set, the stream stands still; copies that are under way go on.
   const PauseSwitch* pause = nullptr;
   /// End once all that was committed in PostgreSQL before the start is committed in Iceberg.
   bool until_caught_up = false;
+  /// Copies large tables at first; nothing: firn copies all. It outlives the run.
+  OutsideCopier* outside = nullptr;
   /// Rewrites files of the streamed tables beside the stream; nothing: nobody does. It outlives the run.
   TableRewriter* rewriter = nullptr;
 };

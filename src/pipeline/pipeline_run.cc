@@ -203,7 +203,8 @@ Status PipelineRun::Sort(Table& table, std::stop_token stop) {
   if (!waits && table.target && table.target->progress) {
     table.is_streamed = true;
     carried_.copies.Streams(table.source);
-    return {};
+    // Of a copy that was committed just before a crash.
+    return CopyCheckpoints(CopyCheckpointsFolder(options_.state_dir)).Forget(oid);
   }
   if (const auto problem = source_.table_problems.find(oid); !waits && problem != source_.table_problems.end()) {
     TRY_VOID(Park(table, problem->second));
@@ -246,7 +247,9 @@ void PipelineRun::ShowTables() {
     const auto known = std::ranges::find(before.tables, row.source, &TableStatus::source);
     if (known != before.tables.end()) row = *known;
     row.target = ToString(options_.naming.IdentOf(table.source.name));
-    row.state = table.is_streamed ? TableState::kStreaming : TableState::kPending;
+    row.state = table.is_streamed                                ? TableState::kStreaming
+                : carried_.copies.LeftOver(table.source.oid) > 0 ? TableState::kCopying
+                                                                 : TableState::kPending;
     row.reason = table.is_streamed ? "" : table.why_copied;
     row.rows_estimated = table.source.estimated_rows;
     if (const auto* waiting = carried_.copies.Waiting(table.source); waiting != nullptr && waiting->is_parked) {
@@ -271,7 +274,9 @@ void PipelineRun::StartCopies() {
   if (carried_.copies.round() != nullptr) return;
   std::vector<CopiedTable> tables;
   for (const Table& table : tables_) {
-    if (table.is_queued) tables.push_back({.source = table.source, .settings = table.settings});
+    if (!table.is_queued) continue;
+    tables.push_back({.source = table.source, .settings = table.settings});
+    carried_.copies.Describe(tables.back());
   }
   if (tables.empty()) return;
   carried_.has_run = true;
@@ -285,10 +290,16 @@ void PipelineRun::StartCopies() {
                          .copy = {.connection = options_.source.connection,
                                   .workers = options_.copy_workers,
                                   .split_tables = postgres::HasTidRangeScan(source_.facts.version),
+                                  .range_bytes = options_.copy_range_bytes,
                                   .batch_rows = options_.batch_rows,
                                   .memory_bytes = memory_bytes,
+                                  .key_bytes_max = options_.flush.memory_bytes / 8,
                                   .writer = writer_options_,
-                                  .retry = options_.retry}};
+                                  .retry = options_.retry},
+                         .checkpoints = CopyCheckpointsFolder(options_.state_dir),
+                         .timeline = source_.facts.timeline,
+                         .wal_limit_bytes = options_.copy_wal_limit_bytes,
+                         .outside = options_.outside};
   carried_.copies.Start(
       std::make_unique<CopyRound>(std::move(round), std::move(tables), services_.catalog, services_.writer));
 }
@@ -358,10 +369,10 @@ Result<RunEnd> PipelineRun::Stream(std::stop_token stop) {
   services_.status.Set(status_);
   LogInfo("streaming changes", {{"slot", options_.source.slot}, {"tables", streamed}, {"binary", binary}});
   TRY(StreamEnd end, replicator->Run(*stream, stop));
-  return TakeEnd(std::move(end));
+  return TakeEnd(std::move(end), stop);
 }
 
-Result<RunEnd> PipelineRun::TakeEnd(StreamEnd end) {
+Result<RunEnd> PipelineRun::TakeEnd(StreamEnd end, const std::stop_token& stop) {
   for (const TableOid oid : end.copy_again) {
     carried_.copy_again.emplace(oid, "its rows can't be told from the stream with certainty");
   }
@@ -380,6 +391,8 @@ Result<RunEnd> PipelineRun::TakeEnd(StreamEnd end) {
     }
   }
   if (!end.unexplained.empty()) {
+    // What came before it is committed; the next start reads the rest.
+    if (stop.stop_requested()) return RunEnd::kDone;
     return MakeError(ErrorKind::kConflict, ErrorOrigin::kSource,
                      "table {}: the stream describes columns that PostgreSQL's catalogs don't show (yet)",
                      end.unexplained);

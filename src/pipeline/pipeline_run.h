@@ -73,7 +73,7 @@ class PipelineRun {
   /// The first copy: there is no slot yet, and so nothing to stream.
   Result<RunEnd> CopyInForeground(std::stop_token stop);
   Result<RunEnd> Stream(std::stop_token stop);
-  Result<RunEnd> TakeEnd(StreamEnd end);
+  Result<RunEnd> TakeEnd(StreamEnd end, const std::stop_token& stop);
   Result<std::unique_ptr<postgres::ReplicationStream>> OpenStream(bool binary, std::stop_token stop);
 
   const PipelineOptions& options_;

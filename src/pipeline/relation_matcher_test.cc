@@ -8,14 +8,17 @@
 #include <random>
 
 #include "pipeline/schema_change.h"
+#include "testing/type_oids.h"
 
 namespace firn::pipeline {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-constexpr TypeOid kInt4 = 23, kInt8 = 20, kText = 25, kVarchar = 1043;
+using testing::kInt4;
+using testing::kInt8;
+using testing::kText;
+using testing::kVarchar;
 
 std::vector<postgres::RelationColumn> Message(const std::vector<std::string_view>& names, TypeOid type = kInt4) {
   std::vector<postgres::RelationColumn> columns;

@@ -114,6 +114,8 @@ Status Replicator::Stream(std::stop_token stop) {
     const bool reached_end = options_.until && stream_->received() >= *options_.until &&
                              !(options_.beside && options_.beside->HasCopiesToCome());
     if (reached_end && idle()) return AcknowledgeIdle();  // Else the next start would ask for all of it again.
+    // Where changes pour in there is no idle moment.
+    if (reached_end && acknowledged_ >= *options_.until) return Stop();
     TRY_VOID(CommitRewrite());
     if (options_.now() >= next_look_) TRY_VOID(LookForChanges());
     if (!end_ && options_.beside && assembler_.between_transactions() && options_.beside->WantsStart()) {
@@ -423,6 +425,7 @@ Status Replicator::TakeOutcomes() {
     flushing_bytes_ -= outcome->bytes;
     if (outcome->receipt) {
       progress_.Committed(*outcome->receipt);
+      if (options_.rewriter != nullptr) options_.rewriter->Committed(outcome->receipt->tables());
       TRY_VOID(BeforeStep(Failpoint::kAcknowledgeBefore));
       Acknowledge();
       AfterStep(Failpoint::kAcknowledgeAfter);

@@ -16,6 +16,7 @@ class RowMemory {
   /// More is held than should be: whoever adds to it gives back what it can.
   bool exceeded() const { return held_ > bytes_max_; }
   int64_t held() const { return held_; }
+  int64_t bytes_max() const { return bytes_max_; }
 
  private:
   friend class HeldRows;

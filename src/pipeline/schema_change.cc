@@ -170,6 +170,13 @@ class Planner {
       if (std::ranges::find(source_.columns, attnum, &SourceColumn::attnum) != source_.columns.end()) continue;
       const Field* field = current_.FindField(id);
       if (field != nullptr) Step(fmt::format("drops column {}", field->name));
+      // A dropped column's row stays in pg_attribute. Where there is none any more, a copy's snapshot has seen what the
+      // catalogs don't show yet; when they do, nothing would tell what the copied rows hold.
+      const auto was_there = std::ranges::find(stored_.attributes, attnum, &AttnumToXmin::value_type::first);
+      const auto is_there = std::ranges::find(source_.version.attributes, attnum, &AttributeVersion::attnum);
+      if (was_there != stored_.attributes.end() && is_there == source_.version.attributes.end()) {
+        CopyAgain("PostgreSQL's catalogs don't show a column that it was copied with");
+      }
       gone_.insert(id);
       stored_.dropped.emplace_back(attnum, id);
     }
@@ -374,6 +381,13 @@ iceberg::CommitRequest SchemaChangeRequest(const SchemaChange& change, const ice
     request.requirements.emplace_back(iceberg::AssertLastAssignedPartitionId{table.last_partition_id});
     request.updates.emplace_back(iceberg::AddPartitionSpec{*change.spec});
     request.updates.emplace_back(iceberg::SetDefaultSpec{-1});
+  }
+  if (change.sort_order) {
+    // By its id where it is one that the table has had: of order 0 there is nothing to be added.
+    const auto is_known = [&](const iceberg::SortOrder& order) { return order == *change.sort_order; };
+    const bool known = std::ranges::any_of(table.sort_orders, is_known);
+    if (!known) request.updates.emplace_back(iceberg::AddSortOrder{*change.sort_order});
+    request.updates.emplace_back(iceberg::SetDefaultSortOrder{known ? change.sort_order->order_id : -1});
   }
   request.updates.emplace_back(iceberg::SetProperties{change.properties});
   return request;

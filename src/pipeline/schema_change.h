@@ -23,15 +23,16 @@ namespace firn::pipeline {
 struct SchemaChange {
   iceberg::Schema schema;  ///< As it is to be; equal to the current one where only properties change.
   AttnumToField columns;
-  std::optional<iceberg::PartitionSpec> spec;  ///< For new files from now on, where it is another one.
-  iceberg::Properties properties;              ///< To set.
+  std::optional<iceberg::PartitionSpec> spec;    ///< For new files from now on, where it is another one.
+  std::optional<iceberg::SortOrder> sort_order;  ///< For rewritten files from now on, where it is another one.
+  iceberg::Properties properties;                ///< To set.
   bool schema_differs = false;
   bool properties_differ = false;
   /// Why rows that the table holds may not be those of the source any more, or can't be told: "" where they are.
   std::string copy_again;
   std::vector<std::string> steps;  ///< For the log: "adds column note (string)".
 
-  bool empty() const { return !schema_differs && !spec && !properties_differ && copy_again.empty(); }
+  bool empty() const { return !schema_differs && !spec && !sort_order && !properties_differ && copy_again.empty(); }
 };
 
 /// `natural`: the fields that the source's columns would get in a new table (MapSource); those of columns that were

@@ -6,7 +6,7 @@
 namespace firn::pipeline {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 TEST(SlotWarningTest, IsSilentWhileThereIsRoom) {
   EXPECT_EQ(SlotWarning("firn", {.wal_status = "reserved", .retained_bytes = 1'000'000}), "");

@@ -71,8 +71,14 @@ Status CheckSlot(Connection& connection, SourceState& state) {
 Result<std::vector<TableName>> ChooseTables(Connection& connection, const SourceOptions& options,
                                             const std::optional<postgres::Publication>& publication) {
   const bool publication_chooses = publication && !publication->all_tables && !publication->made_by_firn;
-  if (options.tables.empty() && publication_chooses) return publication->tables;
-  return postgres::ListTables(connection, options.tables, options.partitioned_tables);
+  std::vector<TableName> tables;
+  if (options.tables.empty() && publication_chooses) {
+    tables = publication->tables;
+  } else {
+    TRY(tables, postgres::ListTables(connection, options.tables, options.partitioned_tables));
+  }
+  std::erase_if(tables, [&](const TableName& table) { return !Takes(options.shard, table); });
+  return tables;
 }
 
 /// A publication that sends the changes of a partitioned table under other names than its own (or its leaves') would
@@ -97,7 +103,12 @@ Status CheckPartitionedTables(Connection& connection, const SourceOptions& optio
 
 void CheckTableChoice(const SourceOptions& options, SourceState& state) {
   if (!state.tables.empty()) return;
-  if (options.tables.empty()) {
+  if (options.shard.count > 1) {
+    AddProblem(state, ErrorKind::kInvalidConfig,
+               "no table of database '{}' that source.tables and the publication choose is of shard {}/{}: take fewer "
+               "shards",
+               state.facts.database, options.shard.number, options.shard.count);
+  } else if (options.tables.empty()) {
     AddProblem(state, ErrorKind::kInvalidConfig, "database '{}' has no table to replicate", state.facts.database);
   } else {
     AddProblem(state, ErrorKind::kInvalidConfig, "no table matches source.tables: {}", fmt::join(options.tables, ", "));
@@ -247,10 +258,7 @@ Result<SourceState> InspectSource(const SourceOptions& options) {
   // All tables as of one moment, and a WAL position behind it.
   TRY_VOID(connection.Query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
   TRY(const std::vector<TableName> names, ChooseTables(connection, options, state.publication));
-  for (const TableName& name : names) {
-    TRY(SourceTable table, postgres::ReadTable(connection, name, GeneratedColumnsOf(state)));
-    state.tables.push_back(std::move(table));
-  }
+  TRY(state.tables, postgres::ReadTables(connection, names, GeneratedColumnsOf(state)));
   std::map<TableOid, std::string> memberships;
   TRY(state.table_set, ReadTableSet(connection, options, names, memberships));
   for (SourceTable& table : state.tables) {
@@ -285,6 +293,11 @@ Result<bool> PreparePublication(const SourceOptions& options, SourceState& state
     TRY_VOID(postgres::CreatePublication(connection, options.publication, names, options.partitioned_tables));
     return true;
   }
+  if (state.publication->made_by_firn &&
+      postgres::AddTablesToPublication(connection, options.publication, state.unpublished)) {
+    return true;
+  }
+  // One by one, to find those that can't be added.
   bool added = false;
   for (const TableName& name : state.unpublished) {
     Status done = NotPublished(options, name);
@@ -311,22 +324,37 @@ Result<SourceSnapshot> OpenSnapshot(const SourceOptions& options, bool slot_exis
   return snapshot;
 }
 
-Result<SourceTable> ReadAtSnapshot(Connection& connection, const SourceOptions& options,
-                                   postgres::GeneratedColumns generated, Lsn consistent_point,
-                                   const SourceTable& known) {
-  auto seen = postgres::ReadTable(connection, known.name, generated);
-  const bool is_gone = seen ? seen->oid != known.oid : seen.error().kind() == ErrorKind::kTableNotFound;
-  if (is_gone) {
-    return MakeError(ErrorKind::kConflict, ErrorOrigin::kSource, "table {} was renamed or dropped just now",
-                     known.name);
+Result<std::map<TableOid, Result<SourceTable>>> ReadAtSnapshot(Connection& connection, const SourceOptions& options,
+                                                               postgres::GeneratedColumns generated,
+                                                               Lsn consistent_point,
+                                                               const std::map<TableOid, TableName>& known) {
+  std::vector<TableName> names;
+  std::vector<TableOid> oids;
+  for (const auto& [oid, name] : known) {
+    names.push_back(name);
+    oids.push_back(oid);
   }
-  TRY(SourceTable table, std::move(seen));
-  table.version.read_at = consistent_point;
-  TRY(auto memberships, postgres::ReadMemberships(connection, options.publication, {table.oid}));
-  table.version.membership = memberships[table.oid];
-  if (!table.version.membership.empty()) return table;
-  return MakeError(ErrorKind::kConflict, ErrorOrigin::kSource, "table {} was taken out of publication {} just now",
-                   known.name, options.publication);
+  TRY(std::vector<SourceTable> found, postgres::ReadTables(connection, names, generated));
+  TRY(auto memberships, postgres::ReadMemberships(connection, options.publication, oids));
+  std::map<TableOid, Result<SourceTable>> tables;
+  for (SourceTable& table : found) {
+    const auto one = known.find(table.oid);
+    if (one == known.end() || one->second != table.name) continue;
+    table.version.read_at = consistent_point;
+    table.version.membership = memberships[table.oid];
+    if (table.version.membership.empty()) {
+      tables.emplace(table.oid,
+                     MakeError(ErrorKind::kConflict, ErrorOrigin::kSource,
+                               "table {} was taken out of publication {} just now", table.name, options.publication));
+    } else {
+      tables.emplace(table.oid, std::move(table));
+    }
+  }
+  for (const auto& [oid, name] : known) {
+    tables.try_emplace(
+        oid, MakeError(ErrorKind::kConflict, ErrorOrigin::kSource, "table {} was renamed or dropped just now", name));
+  }
+  return tables;
 }
 
 }  // namespace firn::pipeline

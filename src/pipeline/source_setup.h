@@ -10,6 +10,7 @@
 
 #include "firn/result.h"
 #include "model/source_table.h"
+#include "pipeline/shard.h"
 #include "postgres/connection.h"
 #include "postgres/replication_slot.h"
 #include "postgres/source_catalog.h"
@@ -22,6 +23,7 @@ struct SourceOptions {
   std::string publication = "firn";
   /// Patterns; none: every table of the publication, and of the database where firn made the publication.
   std::vector<std::string> tables;
+  Shard shard;  ///< Of these.
   postgres::PartitionedTables partitioned_tables = postgres::PartitionedTables::kRoot;
   /// The slot is to be there on standbys that are promoted, where the server can do that.
   bool failover_slot = true;
@@ -70,11 +72,13 @@ struct SourceSnapshot {
 /// until every transaction that is open now has ended, or a stop is requested.
 Result<SourceSnapshot> OpenSnapshot(const SourceOptions& options, bool slot_exists, std::stop_token stop);
 
-/// The table as a connection at the snapshot (postgres::OpenAtSnapshot) sees it. kConflict when it is not there under
-/// its name, or not in the publication.
-Result<SourceTable> ReadAtSnapshot(postgres::Connection& connection, const SourceOptions& options,
-                                   postgres::GeneratedColumns generated, Lsn consistent_point,
-                                   const SourceTable& known);
+/// Each table as a connection at the snapshot (postgres::OpenAtSnapshot) sees it; kConflict for one that is not there
+/// under its name, or not in the publication.
+Result<std::map<TableOid, Result<SourceTable>>> ReadAtSnapshot(postgres::Connection& connection,
+                                                               const SourceOptions& options,
+                                                               postgres::GeneratedColumns generated,
+                                                               Lsn consistent_point,
+                                                               const std::map<TableOid, TableName>& known);
 /// What the publication sends of generated columns.
 postgres::GeneratedColumns GeneratedColumnsOf(const SourceState& state);
 

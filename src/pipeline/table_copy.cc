@@ -14,21 +14,42 @@
 #include "base/uuid.h"
 #include "encode/row_encoder.h"
 #include "observe/log.h"
+#include "observe/log_pipeline.h"
 #include "pipeline/added_columns.h"
 #include "pipeline/copy_commit.h"
+#include "pipeline/copy_convergence.h"
 #include "pipeline/parked_tables.h"
 #include "pipeline/replaced_values.h"
+#include "pipeline/row_batch_reader.h"
 #include "postgres/table_version.h"
 
 namespace firn::pipeline {
 namespace {
 
-/// 256 MB of heap: large enough that starting a COPY costs nothing, small enough that workers end together.
-constexpr int64_t kBlocksPerTask = 32'768;
+constexpr int64_t kBlockBytes = 8'192;
+
+/// Heap blocks of one task. A range is read 20 % slower than a table as a whole, so one worker has large ones.
+int64_t BlocksPerTask(const CopyOptions& options) {
+  if (!options.split_tables) return INT64_MAX;
+  const int64_t blocks = std::max<int64_t>(1, options.range_bytes / kBlockBytes);
+  return options.workers > 1 ? blocks : 32 * blocks;
+}
+
+/// Files are closed, and their ranges remembered, when as much heap is read: rows take less room in a data file.
+constexpr int64_t kHeapBytesPerFileByte = 2;
+/// … and for each of a partitioned table's open files, up to this many.
+constexpr int64_t kFilesPerCheckpointMax = 8;
 
 struct Task {
   size_t table = 0;
   postgres::CopyRequest request;
+};
+
+/// The rows that a worker has read and that are not remembered yet.
+struct Unsaved {
+  std::vector<postgres::BlockRange> ranges;
+  int64_t rows = 0;
+  int64_t heap_bytes = 0;
 };
 
 /// Rows of a partitioned table are gathered into larger batches: each is divided into many small ones.
@@ -44,19 +65,30 @@ bool IsErrorOfOneTable(const Error& error) {
 class CopyRun {
  public:
   CopyRun(const CopyOptions& options, catalog::Catalog& catalog, WriterContext context, std::span<TargetTable> targets,
-          std::span<CopyProgress* const> progress)
+          std::span<CopyProgress* const> progress, std::span<CopyResumption> resumptions)
       : options_(options),
         catalog_(catalog),
         context_(context),
         targets_(targets),
         progress_(progress),
+        resumptions_(resumptions),
         commit_id_(NewUuid()),
         tables_(targets.size()) {
     for (size_t table = 0; table < targets.size(); ++table) {
-      for (auto& request : PlanCopy(targets[table], options.split_tables ? kBlocksPerTask : INT64_MAX)) {
+      const auto& copied = resumptions[table].copied;
+      for (auto& request : PlanCopy(targets[table], BlocksPerTask(options),
+                                    copied ? copied->ranges : std::vector<postgres::BlockRange>())) {
         tasks_.push_back({table, std::move(request)});
         ++tables_[table].tasks_left;
       }
+      // A table of one range is copied again as a whole.
+      if (!copied && tables_[table].tasks_left == 1) resumptions[table].checkpoints = nullptr;
+      if (copied) {
+        progress[table]->rows = copied->rows;
+        ++tables_resumed_;
+      }
+      progress[table]->ranges = tables_[table].tasks_left;
+      progress[table]->is_remembered = resumptions[table].checkpoints != nullptr;
     }
   }
 
@@ -65,9 +97,9 @@ class CopyRun {
     {
       std::vector<std::jthread> threads;
       for (int i = 0; i < workers; ++i) {
-        threads.emplace_back([this, stop, workers] {
+        threads.emplace_back(InLogPipeline([this, stop, workers] {
           if (Status status = Work(stop, workers); !status) Fail(std::move(status).error());
-        });
+        }));
       }
     }
     std::lock_guard lock(mutex_);
@@ -80,6 +112,7 @@ class CopyRun {
   struct TableState {
     int tasks_left = 0;
     int writers_open = 0;
+    bool is_begun = false;
     bool is_ending = false;  ///< Its commit has begun.
     std::vector<iceberg::DataFile> files;
     std::optional<Error> error;  ///< Its remaining tasks are left out.
@@ -105,21 +138,42 @@ class CopyRun {
   }
 
   Status Work(std::stop_token stop, int workers);
-  Status FinishTable(size_t table, PartitionedWriter& files, std::stop_token stop);
-  Status CopyTask(const Task& task, postgres::TableCopyReader& reader, PartitionedWriter& files,
-                  int64_t batch_bytes_max, std::stop_token stop);
-  Result<std::unique_ptr<PartitionedWriter>> OpenFiles(size_t table, int workers);
-  Status CloseFiles(size_t table, PartitionedWriter& files);
-  Status CommitIfDone(size_t table, std::stop_token stop);
-  Status CheckUnaltered(const SourceTable& table) const;
+  /// What a worker has.
+  struct Worker {
+    int workers = 1;  ///< There are.
+    int64_t batch_bytes_max = 0;
+    std::stop_token stop;
+    std::unique_ptr<postgres::TableCopyReader> reader;  ///< At the snapshot.
+    std::optional<postgres::Connection> catalogs;       ///< Outside of it.
+    std::unique_ptr<PartitionedWriter> files;           ///< Of the table that it reads.
+    Unsaved unsaved;                                    ///< In `files`.
+    bool has_read = false;                              ///< A range, so that each copy comes further.
+  };
+  /// The next one that is not left to a later copy; tasks_.size() after the last.
+  size_t NextTask(const Worker& worker);
+  bool IsLeft(size_t table, const Worker& worker);
+  Status CopyPart(Worker& worker, size_t task);
+  Status FinishTable(size_t table, Worker& worker);
+  /// Gives the number of rows. `only`: rows of other keys are left out, and those that were read already.
+  Result<int64_t> CopyTask(const Task& task, Worker& worker, PartitionedWriter& files, ChangedKeys* only = nullptr);
+  Result<std::unique_ptr<PartitionedWriter>> MakeFiles(size_t table, int workers);
+  Status OpenReader(Worker& worker) const;
+  bool IsCheckpointDue(size_t table, const Worker& worker) const;
+  Status SaveFiles(size_t table, Worker& worker);
+  Status CommitIfDone(size_t table, Worker& worker);
+  /// The files of this copy and of earlier ones, as the snapshot sees the table.
+  Result<iceberg::RowDelta> PutTogether(size_t table, Worker& worker, std::vector<iceberg::DataFile> files);
+  Status CheckUnaltered(const SourceTable& table, std::optional<postgres::Connection>& catalogs) const;
 
   const CopyOptions& options_;
   catalog::Catalog& catalog_;
   WriterContext context_;
   std::span<TargetTable> targets_;
   std::span<CopyProgress* const> progress_;
+  std::span<CopyResumption> resumptions_;
   const std::string commit_id_;
   std::vector<Task> tasks_;
+  int tables_resumed_ = 0;
   std::atomic<size_t> next_task_ = 0;
   std::atomic<int> files_named_ = 0;
   std::atomic<bool> failed_ = false;
@@ -129,105 +183,161 @@ class CopyRun {
 };
 
 Status CopyRun::Work(std::stop_token stop, int workers) {
-  std::unique_ptr<postgres::TableCopyReader> reader;
-  const int64_t batch_bytes_max = static_cast<int64_t>(options_.memory_bytes) / (4 * workers);
-  std::unique_ptr<PartitionedWriter> files;
+  Worker worker{.workers = workers,
+                .batch_bytes_max = static_cast<int64_t>(options_.memory_bytes) / (4 * workers),
+                .stop = std::move(stop)};
   size_t table = 0;
   while (!failed_) {
-    const size_t next = next_task_++;
+    const size_t next = NextTask(worker);
     // A data file holds rows of one table: it is closed when the next task is of another, or there is none.
     const bool same_table = next < tasks_.size() && tasks_[next].table == table;
-    if (!same_table && files) {
-      TRY_VOID(Settle(table, FinishTable(table, *files, stop)));
-      files.reset();
+    if (!same_table && worker.files) {
+      TRY_VOID(Settle(table, FinishTable(table, worker)));
+      worker.files.reset();
     }
     if (next >= tasks_.size()) return {};
     table = tasks_[next].table;
     if (HasFailed(table)) continue;
-    if (!reader) {
-      TRY(reader, postgres::TableCopyReader::Open(options_.connection, options_.snapshot_name, stop));
-    }
-    Status copied;
-    if (!files) {
-      auto opened = OpenFiles(table, workers);
-      if (opened) files = std::move(*opened);
-      if (!opened) copied = std::unexpected(std::move(opened).error());
-    }
-    if (copied) copied = CopyTask(tasks_[next], *reader, *files, batch_bytes_max, stop);
+    TRY_VOID(OpenReader(worker));
+    Status copied = CopyPart(worker, next);
     if (!copied) {
-      reader.reset();  // A COPY that broke off leaves its connection in the middle of it.
-      files.reset();
+      worker.reader.reset();  // A COPY that broke off leaves its connection in the middle of it.
+      worker.files.reset();
     }
     TRY_VOID(Settle(table, std::move(copied).Context("copying table {}", targets_[table].source.name)));
+    worker.has_read = true;
+    ++progress_[table]->ranges_read;
     std::lock_guard lock(mutex_);
     --tables_[table].tasks_left;
   }
   return {};
 }
 
-Status CopyRun::FinishTable(size_t table, PartitionedWriter& files, std::stop_token stop) {
-  TRY_VOID(CloseFiles(table, files));
-  return CommitIfDone(table, std::move(stop));
+size_t CopyRun::NextTask(const Worker& worker) {
+  size_t next = next_task_++;
+  while (next < tasks_.size() && IsLeft(tasks_[next].table, worker)) next = next_task_++;
+  return std::min(next, tasks_.size());
 }
 
-Result<std::unique_ptr<PartitionedWriter>> CopyRun::OpenFiles(size_t table, int workers) {
-  const TargetTable& target = targets_[table];
-  DataFileOptions options = options_.writer.files;
-  options.max_open_files = std::max(1, options.max_open_files / workers);
-  TRY(auto files, PartitionedWriter::Make(context_.store, context_.metrics, target.planned, target.layout.schema,
-                                          std::move(options), ToString(target.source.name), [this] {
-                                            return fmt::format("{}-{:05}.parquet", commit_id_, files_named_++);
-                                          }));
+bool CopyRun::IsLeft(size_t table, const Worker& worker) {
+  CopyProgress& progress = *progress_[table];
   std::lock_guard lock(mutex_);
-  ++tables_[table].writers_open;
-  return files;
+  TableState& state = tables_[table];
+  // Before the look at `left`: who sets that looks at `started` next.
+  progress.started = true;
+  const LeftToLater left = worker.has_read ? progress.left.load() : LeftToLater::kNothing;
+  const bool is_unbegun = !state.is_begun && !resumptions_[table].copied;
+  const bool is_left =
+      (left == LeftToLater::kRest && progress.is_remembered) || (left == LeftToLater::kIfUnbegun && is_unbegun);
+  if (!is_left) state.is_begun = true;
+  if (!state.is_begun) progress.started = false;
+  return is_left;
 }
 
-Status CopyRun::CopyTask(const Task& task, postgres::TableCopyReader& reader, PartitionedWriter& files,
-                         int64_t batch_bytes_max, std::stop_token stop) {
-  const TargetTable& target = targets_[task.table];
-  progress_[task.table]->started = true;
-  TRY(auto encoder, encode::RowEncoder::Make(target.mapping));
-  const RowFacts facts{.operation = RowOperation::kCopy, .lsn = options_.lsn, .committed_at_us = options_.taken_at_us};
-  auto write_batch = [&]() -> Status {
-    if (encoder->rows() == 0) return {};
-    TRY_VOID(BeforeStep(Failpoint::kCopyBatchBefore));
-    TRY(const encode::EncodedRows encoded, encoder->Finish());
-    ReportReplacedValues(context_.metrics, ToString(target.source.name), encoded.replaced);
-    TRY(const auto rows, AddColumns(target.layout, encoded.batch, std::span(&facts, 1)));
-    TRY([[maybe_unused]] const auto placed, files.Write(rows));
-    progress_[task.table]->rows += rows->num_rows();
-    context_.metrics.AddCopiedRows(ToString(target.source.name), rows->num_rows());
-    AfterStep(Failpoint::kCopyBatchAfter);
-    return {};
-  };
-
-  const bool is_partitioned = !target.planned->DefaultSpec().fields.empty();
-  const int64_t batch_rows =
-      is_partitioned ? std::max(options_.batch_rows, kPartitionedBatchRows) : options_.batch_rows;
-  TRY_VOID(reader.Start(task.request));
-  while (true) {
-    TRY(const std::span<const WireValue> row, reader.Next());
-    if (row.empty()) break;
-    TRY_VOID(encoder->AppendRow(row));
-    if (encoder->rows() >= batch_rows || static_cast<int64_t>(encoder->bytes()) >= batch_bytes_max) {
-      TRY_VOID(write_batch());
-      if (stop.stop_requested()) return MakeError(ErrorKind::kCancelled, "stopped on request");
-      if (failed_) return MakeError(ErrorKind::kCancelled, "another worker failed");
-    }
-  }
-  return write_batch();
-}
-
-Status CopyRun::CloseFiles(size_t table, PartitionedWriter& files) {
-  TRY_VOID(files.CloseAll());
-  std::lock_guard lock(mutex_);
-  --tables_[table].writers_open;
-  std::ranges::move(files.TakeClosed(), std::back_inserter(tables_[table].files));
+Status CopyRun::OpenReader(Worker& worker) const {
+  if (worker.reader) return {};
+  TRY(worker.reader, postgres::TableCopyReader::Open(options_.connection, options_.snapshot_name, worker.stop));
   return {};
 }
 
-Status CopyRun::CommitIfDone(size_t table, std::stop_token stop) {
+Status CopyRun::CopyPart(Worker& worker, size_t task) {
+  const size_t table = tasks_[task].table;
+  if (!worker.files) {
+    TRY(worker.files, MakeFiles(table, worker.workers));
+    worker.unsaved = {};
+    std::lock_guard lock(mutex_);
+    ++tables_[table].writers_open;
+  }
+  TRY(const int64_t rows, CopyTask(tasks_[task], worker, *worker.files));
+  worker.unsaved.rows += rows;
+  if (const auto& blocks = tasks_[task].request.blocks) {
+    worker.unsaved.ranges.push_back(*blocks);
+    worker.unsaved.heap_bytes +=
+        (blocks->last.value_or(std::max(targets_[table].source.pages, blocks->first)) - blocks->first) * kBlockBytes;
+  }
+  return IsCheckpointDue(table, worker) ? SaveFiles(table, worker) : Status();
+}
+
+bool CopyRun::IsCheckpointDue(size_t table, const Worker& worker) const {
+  if (resumptions_[table].checkpoints == nullptr) return false;
+  const auto files = std::clamp<int64_t>(static_cast<int64_t>(worker.files->files_begun()), 1, kFilesPerCheckpointMax);
+  return worker.unsaved.heap_bytes >= kHeapBytesPerFileByte * options_.writer.files.target_file_size_bytes * files;
+}
+
+Status CopyRun::FinishTable(size_t table, Worker& worker) {
+  TRY_VOID(SaveFiles(table, worker));
+  {
+    std::lock_guard lock(mutex_);
+    --tables_[table].writers_open;
+  }
+  return CommitIfDone(table, worker);
+}
+
+Result<std::unique_ptr<PartitionedWriter>> CopyRun::MakeFiles(size_t table, int workers) {
+  const TargetTable& target = targets_[table];
+  DataFileOptions options = options_.writer.files;
+  options.max_open_files = std::max(1, options.max_open_files / workers);
+  return PartitionedWriter::Make(context_.store, context_.metrics, target.planned, target.layout.schema,
+                                 std::move(options), ToString(target.source.name),
+                                 [this] { return fmt::format("{}-{:05}.parquet", commit_id_, files_named_++); });
+}
+
+Result<int64_t> CopyRun::CopyTask(const Task& task, Worker& worker, PartitionedWriter& files, ChangedKeys* only) {
+  const TargetTable& target = targets_[task.table];
+  TRY(auto encoder, encode::RowEncoder::Make(target.mapping));
+  const bool is_partitioned = !target.planned->DefaultSpec().fields.empty();
+  const RowBatchLimits limits{
+      .batch_rows = is_partitioned ? std::max(options_.batch_rows, kPartitionedBatchRows) : options_.batch_rows,
+      .batch_bytes = worker.batch_bytes_max / 2,
+      .ahead_bytes = worker.batch_bytes_max / 2};
+  const RowFacts facts{.operation = RowOperation::kCopy, .lsn = options_.lsn, .committed_at_us = options_.taken_at_us};
+  int64_t rows_copied = 0;
+  TRY_VOID(worker.reader->Start(task.request));
+  RowBatchReader batches(*worker.reader, std::move(encoder), limits);
+  while (true) {
+    TRY(auto encoded, batches.Next());
+    if (!encoded) return rows_copied;
+    TRY_VOID(BeforeStep(Failpoint::kCopyBatchBefore));
+    ReportReplacedValues(context_.metrics, ToString(target.source.name), encoded->replaced);
+    if (only != nullptr) {
+      TRY(encoded->batch, TakeChangedRows(encoded->batch, target.layout.key_columns, *only));
+    }
+    TRY(const auto rows, AddColumns(target.layout, encoded->batch, std::span(&facts, 1)));
+    TRY([[maybe_unused]] const auto placed, files.Write(rows));
+    rows_copied += rows->num_rows();
+    progress_[task.table]->rows += rows->num_rows();
+    context_.metrics.AddCopiedRows(ToString(target.source.name), rows->num_rows());
+    AfterStep(Failpoint::kCopyBatchAfter);
+    if (worker.stop.stop_requested()) return MakeError(ErrorKind::kCancelled, "stopped on request");
+    if (failed_) return MakeError(ErrorKind::kCancelled, "another worker failed");
+  }
+}
+
+/// Closes the worker's files, and remembers them where that is of use.
+Status CopyRun::SaveFiles(size_t table, Worker& worker) {
+  TRY_VOID(worker.files->CloseAll());
+  Unsaved unsaved = std::exchange(worker.unsaved, {});
+  CopiedRanges part{.since = options_.lsn,
+                    .ranges = std::move(unsaved.ranges),
+                    .files = worker.files->TakeClosed(),
+                    .rows = unsaved.rows};
+  const CopyResumption& resumption = resumptions_[table];
+  if (resumption.checkpoints != nullptr && !part.ranges.empty()) {
+    if (resumption.copied) part.since = resumption.copied->since;
+    const Status saved =
+        resumption.checkpoints->Add(targets_[table].source.oid, resumption.plan, *targets_[table].planned, part);
+    if (!saved) {
+      progress_[table]->is_remembered = false;
+      LogWarn("a part of a copy is not remembered, and would be copied again after a crash",
+              {{"table", ToString(targets_[table].source.name)}, {"reason", saved.error().message()}});
+    }
+  }
+  std::lock_guard lock(mutex_);
+  std::ranges::move(part.files, std::back_inserter(tables_[table].files));
+  return {};
+}
+
+Status CopyRun::CommitIfDone(size_t table, Worker& worker) {
   std::vector<iceberg::DataFile> files;
   std::chrono::steady_clock::time_point started;
   {
@@ -239,14 +349,17 @@ Status CopyRun::CommitIfDone(size_t table, std::stop_token stop) {
     started = state.started;
   }
   TargetTable& target = targets_[table];
-  TRY_VOID(CheckUnaltered(target.source));
+  CopyResumption& resumption = resumptions_[table];
+  TRY(iceberg::RowDelta rows, PutTogether(table, worker, std::move(files)));
+  TRY_VOID(CheckUnaltered(target.source, worker.catalogs));
+  if (resumption.checkpoints != nullptr) TRY_VOID(resumption.checkpoints->MarkCommitting(target.source.oid));
   const auto commit_start = std::chrono::steady_clock::now();
   const std::string commit_id = NewUuid();
   const catalog::TableChange change =
-      MakeCopyChange(context_.store, options_.writer.writer, target, std::move(files), options_.lsn, commit_id);
+      MakeCopyChange(context_.store, options_.writer.writer, target, std::move(rows), options_.lsn, commit_id);
   TRY_VOID(BeforeStep(Failpoint::kCopyCommitBefore));
-  auto receipt = catalog::CommitChanges(catalog_, std::span(&change, 1), commit_id, options_.lsn, options_.retry, stop,
-                                        &context_.metrics);
+  auto receipt = catalog::CommitChanges(catalog_, std::span(&change, 1), commit_id, options_.lsn, options_.retry,
+                                        worker.stop, &context_.metrics);
   context_.metrics.RecordCommit(ToString(target.source.name), receipt.has_value(),
                                 std::chrono::steady_clock::now() - commit_start);
   if (!receipt)
@@ -256,6 +369,12 @@ Status CopyRun::CommitIfDone(size_t table, std::stop_token stop) {
   target.planned = target.table.metadata;
   target.change.reset();
   TRY(target.progress, ReadProgress(*target.table.metadata));
+  if (resumption.checkpoints != nullptr) {
+    // What is left is known by the table's snapshot to be of no use.
+    if (const Status forgotten = resumption.checkpoints->Forget(target.source.oid); !forgotten) {
+      LogWarn("what was remembered of a copy is left", {{"reason", forgotten.error().message()}});
+    }
+  }
   progress_[table]->done = true;
   LogInfo(
       "copied table",
@@ -268,48 +387,110 @@ Status CopyRun::CommitIfDone(size_t table, std::stop_token stop) {
   return {};
 }
 
+Result<iceberg::RowDelta> CopyRun::PutTogether(size_t table, Worker& worker, std::vector<iceberg::DataFile> files) {
+  CopyResumption& resumption = resumptions_[table];
+  if (!resumption.copied) return iceberg::RowDelta{.added_data_files = std::move(files)};
+  const TargetTable& target = targets_[table];
+  // Others may be at the same with another table.
+  const auto at_once = static_cast<size_t>(std::min(worker.workers, tables_resumed_));
+  const size_t shares = 1 + resumption.keys.bytes / std::max<size_t>(1, options_.key_bytes_max / at_once);
+  CopyConvergence convergence(context_.store, target, resumption.copied->files);
+  const auto put_together = [&]() -> Result<iceberg::RowDelta> {
+    TRY_VOID(OpenReader(worker));
+    TRY(const auto changed, MakeFiles(table, worker.workers));
+    const postgres::CopyRequest whole = PlanCopy(target, INT64_MAX).front();
+    for (size_t share = 0; share < shares; ++share) {
+      TRY(ChangedKeys keys, ReadKeys(resumption.keys, share, shares));
+      TRY_VOID(convergence.LeaveOut(keys));
+      for (auto& request : PlanChangedRows(whole, target, keys, resumption.copied->ranges)) {
+        TRY([[maybe_unused]] const int64_t rows,
+            CopyTask({.table = table, .request = std::move(request)}, worker, *changed, &keys));
+      }
+    }
+    TRY_VOID(changed->CloseAll());
+    std::ranges::move(changed->TakeClosed(), std::back_inserter(files));
+    const auto name = [&](std::string_view ending) {
+      return iceberg::DataLocation(*target.planned, fmt::format("{}-{:05}{}", commit_id_, files_named_++, ending));
+    };
+    return convergence.Finish(files, name, options_.writer.files.parquet.compression);
+  };
+  auto converged = put_together();
+  if (converged) {
+    progress_[table]->rows -= convergence.rows_left_out();
+    return converged;
+  }
+  worker.reader.reset();
+  Error error = std::move(converged).error();
+  if (error.kind() == ErrorKind::kTransient || error.kind() == ErrorKind::kCancelled) return error;
+  // Nothing that trying the same again would heal.
+  TRY_VOID(resumption.checkpoints->Discard(target.source.oid, context_.store, *target.table.metadata));
+  return std::move(error)
+      .WithContext("putting it together with what was copied before; it is copied from its beginning")
+      .WithKind(ErrorKind::kConflict);
+}
+
 /// The tasks read one snapshot's rows, but COPY finds the table's columns and its file as they are when it starts: a
 /// rename fails it, and after a TRUNCATE or a rewrite the snapshot's rows are no longer there.
-Status CopyRun::CheckUnaltered(const SourceTable& table) const {
-  TRY(auto connection, postgres::Connection::Open(options_.connection));
+Status CopyRun::CheckUnaltered(const SourceTable& table, std::optional<postgres::Connection>& catalogs) const {
+  if (!catalogs) {
+    TRY(catalogs, postgres::Connection::Open(options_.connection));
+  }
   // The catalogs alone: what looks at the table itself would wait for a DROP TABLE, which waits for this copy.
-  TRY(const bool unaltered, postgres::IsUnaltered(connection, table));
-  if (unaltered) return {};
+  const auto unaltered = postgres::IsUnaltered(*catalogs, table);
+  if (!unaltered) {
+    catalogs.reset();
+    return unaltered.error();
+  }
+  if (*unaltered) return {};
   return MakeError(ErrorKind::kConflict, ErrorOrigin::kSource, "table {} was altered or truncated while it was copied",
                    table.name);
 }
 
-/// A column that is stored as text is read through its output function, as the stream sends it: a cast to text is
-/// another thing for some types (inet, char(n)). num_nulls looks at the value as a whole, IS NULL into a composite's
-/// fields.
 std::string SelectExpression(const encode::ColumnMapping& column) {
-  const std::string name = postgres::QuoteIdentifier(column.source_name);
-  if (column.has_binary_decoder) return name;
-  return fmt::format("CASE WHEN num_nulls({0}) = 0 THEN format('%s', {0}) END", name);
+  return column.has_binary_decoder ? postgres::QuoteIdentifier(column.source_name) : TextExpression(column);
 }
 
 }  // namespace
 
-std::vector<postgres::CopyRequest> PlanCopy(const TargetTable& target, int64_t blocks_per_task) {
+std::string TextExpression(const encode::ColumnMapping& column) {
+  // num_nulls looks at the value as a whole, IS NULL into a composite's fields.
+  return fmt::format("CASE WHEN num_nulls({0}) = 0 THEN format('%s', {0}) END",
+                     postgres::QuoteIdentifier(column.source_name));
+}
+
+std::vector<postgres::CopyRequest> PlanCopy(const TargetTable& target, int64_t blocks_per_task,
+                                            const std::vector<postgres::BlockRange>& read) {
   postgres::CopyRequest whole{.table = target.source.name};
   for (const encode::ColumnMapping& column : target.mapping.columns) {
     whole.columns.push_back(SelectExpression(column));
   }
-  if (target.source.pages <= blocks_per_task) return {whole};
+  if (read.empty() && target.source.pages <= blocks_per_task) return {whole};
   std::vector<postgres::CopyRequest> requests;
-  for (int64_t first = 0; first < target.source.pages; first += blocks_per_task) {
-    const int64_t end = first + blocks_per_task;
-    postgres::CopyRequest part = whole;
-    part.blocks = postgres::BlockRange{.first = first};
-    if (end < target.source.pages) part.blocks->last = end;
-    requests.push_back(std::move(part));
+  const auto add = [&](const postgres::BlockRange& blocks) {
+    requests.push_back(whole);
+    requests.back().blocks = blocks;
+  };
+  for (const postgres::BlockRange& left : RangesLeft(read)) {
+    const int64_t end = left.last.value_or(std::max(target.source.pages, left.first + 1));
+    for (int64_t first = left.first; first < end; first += blocks_per_task) {
+      const bool is_last = end - first <= blocks_per_task;
+      add({.first = first, .last = is_last ? left.last : first + blocks_per_task});
+    }
   }
+  if (requests.empty()) add({.first = 0, .last = 0});
   return requests;
 }
 
+bool CanBeResumed(const TargetTable& target) {
+  // A log of changes deletes nothing. The blocks of a partitioned table are those of several heaps.
+  return target.layout.identity == RowIdentity::kKey && target.layout.mode != ChangeMode::kAppend &&
+         target.source.pages > 0;
+}
+
 Status CopyTables(const CopyOptions& options, catalog::Catalog& catalog, WriterContext context,
-                  std::span<TargetTable> targets, std::span<CopyProgress* const> progress, std::stop_token stop) {
-  return CopyRun(options, catalog, context, targets, progress).Run(stop);
+                  std::span<TargetTable> targets, std::span<CopyProgress* const> progress,
+                  std::span<CopyResumption> resumptions, std::stop_token stop) {
+  return CopyRun(options, catalog, context, targets, progress, resumptions).Run(std::move(stop));
 }
 
 }  // namespace firn::pipeline

@@ -1,15 +1,17 @@
 // A copy of tables, the initial one or a later one: the tables as one snapshot of PostgreSQL saw them, read in parallel
 // and committed one by one.
 //
-//   tables ──► tasks (ranges of heap blocks) ──► worker 1: COPY → RowEncoder → data file ──┐
-//                                            ├─► worker 2: …                               ├─► table's last task done:
-//                                            └─► worker n: …                               ┘   one commit, LSN =
-//                                            snapshot's
+//   tables ──► tasks (ranges of heap blocks) ──► worker 1: RowBatchReader → data file ──┐
+//                                            ├─► worker 2: …                           ├─► table's last task done:
+//                                            └─► worker n: …                           ┘   one commit, LSN =
+//                                                                                          snapshot's
 //
-// What fails one table leaves the others to be copied.
+// What fails one table leaves the others to be copied. A table, or what is left of it, may be left to a later copy
+// (LeftToLater), as of a later snapshot: then this one's need not be kept for it.
 //
-// A crash before a table's commit leaves an empty table and files that no snapshot names: the copy of that table starts
-// again. Finished tables keep their LSN and only take the changes after it.
+// A crash before a table's commit leaves files that no snapshot names. Of a large table with a key, the ranges that are
+// done are remembered with their files (copy_checkpoints), and the next copy reads what is left; that of any other
+// table starts again. Finished tables keep their LSN and only take the changes after it.
 #pragma once
 
 #include <atomic>
@@ -23,6 +25,8 @@
 
 #include "base/retry_policy.h"
 #include "catalog/catalog.h"
+#include "pipeline/changed_keys.h"
+#include "pipeline/copy_checkpoints.h"
 #include "pipeline/table_writer.h"
 #include "pipeline/target_table.h"
 #include "postgres/connection.h"
@@ -36,11 +40,20 @@ struct CopyOptions {
   Lsn lsn;                  ///< The snapshot's consistent point.
   int64_t taken_at_us = 0;  ///< When the snapshot was asked for, since 1970-01-01 00:00 UTC by PostgreSQL's clock.
   int workers = 4;
-  bool split_tables = true;  ///< Whether the server reads block ranges well (postgres::HasTidRangeScan).
+  bool split_tables = true;         ///< Whether the server reads block ranges well (postgres::HasTidRangeScan).
+  int64_t range_bytes = 256 << 20;  ///< Of heap that one COPY reads.
   int64_t batch_rows = 1000;
   size_t memory_bytes = 512 << 20;  ///< Over all workers' batches.
+  size_t key_bytes_max = 32 << 20;  ///< Over all keys of changed rows that are looked at together.
   TableWriterOptions writer;
   RetryPolicy retry;
+};
+
+/// What of a table a copy leaves to a later one, once each worker has read a range.
+enum class LeftToLater : uint8_t {
+  kNothing,
+  kIfUnbegun,  ///< All of it, where no copy has begun it.
+  kRest,       ///< The ranges that no worker has begun, where the others are remembered.
 };
 
 /// What the copy of one table has done; read by whoever shows progress. Thread-safe but for `error`.
@@ -48,19 +61,40 @@ struct CopyProgress {
   std::atomic<int64_t> rows = 0;
   std::atomic<bool> started = false;
   std::atomic<bool> done = false;
-  std::optional<Error> error;  ///< The table's own failure; set once CopyTables has ended.
+  std::atomic<int64_t> ranges = 0;  ///< For this copy to read.
+  std::atomic<int64_t> ranges_read = 0;
+  std::atomic<bool> is_remembered = false;                ///< Ranges that are read, so that the copy can break off.
+  std::atomic<LeftToLater> left = LeftToLater::kNothing;  ///< Set by who would have the copy end sooner.
+  std::optional<Error> error;                             ///< The table's own failure; set once CopyTables has ended.
 };
 
+/// What earlier copies of a table have left, and where this one leaves what it has done.
+struct CopyResumption {
+  const CopyCheckpoints* checkpoints = nullptr;  ///< Null: nothing is remembered of the table.
+  nlohmann::json plan;                           ///< CopyPlan
+  std::optional<CopiedRanges> copied;            ///< What is not to be read again.
+  KeptKeys keys;                                 ///< From copied->since to the snapshot.
+};
+
+/// Whether ranges of the table can be put together that were read at different moments.
+bool CanBeResumed(const TargetTable& target);
+
 /// Copies `targets`, defined as the snapshot sees them, and commits each; on return `targets[i].table` and `.progress`
-/// are what was committed. `*progress[i]` belongs to targets[i]. Stops at the first error that is not of one
-/// table, and with kCancelled on request: tables that were finished stay. A table's error is kConflict when it was
-/// altered or truncated before all of it was read: COPY then may have seen other columns than the snapshot's, or no
-/// rows.
+/// are what was committed. `*progress[i]` and `resumptions[i]` belong to targets[i]. Stops at the first error that is
+/// not of one table, and with kCancelled on request: tables that were finished stay. A table's error is kConflict when
+/// it was altered or truncated before all of it was read: COPY then may have seen other columns than the snapshot's, or
+/// no rows. A table that is neither done nor has an error was left to a later copy.
 Status CopyTables(const CopyOptions& options, catalog::Catalog& catalog, WriterContext context,
-                  std::span<TargetTable> targets, std::span<CopyProgress* const> progress, std::stop_token stop);
+                  std::span<TargetTable> targets, std::span<CopyProgress* const> progress,
+                  std::span<CopyResumption> resumptions, std::stop_token stop);
+
+/// The value's text as its type's output function prints it, which is how the stream sends it: a cast to text is
+/// another thing for some types (inet, char(n)).
+std::string TextExpression(const encode::ColumnMapping& column);
 
 /// The COPY requests that a table is read by, each about `blocks_per_task` heap blocks; the last one is open-ended, so
-/// that blocks which the estimate missed are read too.
-std::vector<postgres::CopyRequest> PlanCopy(const TargetTable& target, int64_t blocks_per_task);
+/// that blocks which the estimate missed are read too. Blocks that were `read` are left out; one request at least.
+std::vector<postgres::CopyRequest> PlanCopy(const TargetTable& target, int64_t blocks_per_task,
+                                            const std::vector<postgres::BlockRange>& read = {});
 
 }  // namespace firn::pipeline

@@ -6,18 +6,20 @@
 
 #include <deque>
 
+#include "testing/type_oids.h"
+
 namespace firn::pipeline {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::kInt4;
+using testing::kText;
 using ::testing::SizeIs;
 
-constexpr TypeOid kInt4 = 23, kText = 25;
-
 /// public.t (id int4 primary key, name text, note text)
-SourceTable Source(ReplicaIdentity identity = ReplicaIdentity::kDefault, std::vector<int> key = {0}) {
+SourceTable NamesTable(ReplicaIdentity identity = ReplicaIdentity::kDefault, std::vector<int> key = {0}) {
   return {.oid = {7},
           .name = {"public", "t"},
           .columns = {{.attnum = 1, .name = "id", .type_oid = kInt4, .type_name = "integer"},
@@ -32,8 +34,8 @@ class TableLaneTest : public ::testing::Test {
   TableLaneTest() { Open(RowIdentity::kKey); }
 
   void Open(RowIdentity identity) {
-    lane_ = TableLane::Make(encode::MapTable(Source()).value(), identity, ChangeMode::kMirror, Lsn{1}).value();
-    binding_ = BindColumns(lane_->mapping(), Source().columns, {1, 2, 3});
+    lane_ = TableLane::Make(encode::MapTable(NamesTable()).value(), identity, ChangeMode::kMirror, Lsn{1}).value();
+    binding_ = BindColumns(lane_->mapping(), NamesTable().columns, {1, 2, 3});
   }
 
   /// Values as text; "~" is NULL and "^" a value that was not sent again.
@@ -116,7 +118,7 @@ TEST_F(TableLaneTest, ForgetsWhatCameBeforeATruncate) {
 }
 
 TEST_F(TableLaneTest, LeavesOutColumnsThatTheTableNoLongerHas) {
-  const RelationBinding binding = BindColumns(lane_->mapping(), Source().columns, {1, 0, 2, 3, 0});
+  const RelationBinding binding = BindColumns(lane_->mapping(), NamesTable().columns, {1, 0, 2, 3, 0});
   ASSERT_TRUE(lane_->Insert(binding, Tuple({"1", "gone", "a", "x", "gone, too"})));
   const TableBatch batch = lane_->Seal().value();
   EXPECT_EQ(batch.rows.batch->num_columns(), 3);
@@ -125,7 +127,7 @@ TEST_F(TableLaneTest, LeavesOutColumnsThatTheTableNoLongerHas) {
 }
 
 TEST_F(TableLaneTest, GivesColumnsThatWereAddedLaterTheirMissingValue) {
-  std::vector<SourceColumn> source = Source().columns;
+  std::vector<SourceColumn> source = NamesTable().columns;
   source[2].missing_value = "as yet unsaid";
   const RelationBinding older = BindColumns(lane_->mapping(), source, {1});
   ASSERT_TRUE(lane_->Insert(older, Tuple({"1"})));

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,8 @@ class TableRewriter {
   virtual ~TableRewriter() = default;
   /// The tables that are streamed from now on: rewrites of others would find nobody to commit them.
   virtual void Streams(std::vector<Table> tables) = 0;
+  /// Tables as the stream has just committed them. Does not wait.
+  virtual void Committed(std::span<const catalog::LoadedTable> tables) = 0;
   /// A rewrite that is ready, if there is one. Does not wait.
   virtual std::unique_ptr<TableRewrite> Take() = 0;
 };

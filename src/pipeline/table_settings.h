@@ -12,6 +12,7 @@
 #include "model/source_table.h"
 #include "pipeline/computed_columns.h"
 #include "pipeline/partition_by.h"
+#include "pipeline/sort_by.h"
 #include "pipeline/table_layout.h"
 
 namespace firn::pipeline {
@@ -30,6 +31,8 @@ struct TableSettings {
   bool track_changes = false;  ///< Each row tells its operation, LSN and commit time, in every mode (kAppend: always).
   /// How the table's files are divided from now on; nothing: as it is, which is not at all for a new table.
   std::optional<std::vector<PartitionTerm>> partition_by;
+  /// How rows are sorted whenever files are rewritten; nothing: as the table says, which is not at all for a new one.
+  std::optional<std::vector<SortTerm>> sort_by;
   std::vector<ComputedColumn> computed;  ///< Columns that firn makes of the source's.
   TypeChangePolicy type_changes = TypeChangePolicy::kRecopy;
   int32_t format_version = 2;  ///< Of a new table; an older one is upgraded.

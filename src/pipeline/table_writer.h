@@ -43,6 +43,7 @@ namespace firn::pipeline {
 struct TableWriterOptions {
   DataFileOptions files;
   PipelineIdentity writer;
+  uint64_t small_deletes = 10'000;  ///< Position delete files of so many rows are merged at every commit.
 };
 
 /// What writers share; it outlives them.

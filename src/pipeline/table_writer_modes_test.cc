@@ -11,18 +11,18 @@
 #include <string>
 #include <vector>
 
-#include "base/uuid.h"
 #include "iceberg/data_file_reader.h"
 #include "pipeline/batch_committer.h"
 #include "pipeline/own_columns.h"
 #include "pipeline/table_writer.h"
 #include "testing/memory_catalog.h"
 #include "testing/memory_file_store.h"
+#include "testing/temporary_folder.h"
 
 namespace firn::pipeline {
 namespace {
 
-const iceberg::TableIdent kIdent{{"public"}, "t"};
+const iceberg::TableIdent kModesIdent{{"public"}, "t"};
 
 TableLayout LayoutOf(ChangeMode mode) {
   const auto number = iceberg::Type::Primitive(iceberg::TypeId::kLong);
@@ -207,13 +207,12 @@ class TableWriterModes : public ::testing::TestWithParam<Setting> {
                             .transform = {.kind = iceberg::TransformKind::kBucket, .parameter = 3}}};
     }
     EXPECT_TRUE(catalog_.EnsureNamespace({"public"}).has_value());
-    EXPECT_TRUE(catalog_.CreateTable(kIdent, table).has_value());
+    EXPECT_TRUE(catalog_.CreateTable(kModesIdent, table).has_value());
     Open();
   }
   ~TableWriterModes() override {
     writer_.reset();
     index_.reset();
-    std::filesystem::remove_all(directory_);
   }
 
   /// As a new process would: everything but store, catalog and index folder is new.
@@ -221,12 +220,12 @@ class TableWriterModes : public ::testing::TestWithParam<Setting> {
     committer_.emplace(catalog_, RetryPolicy{.base_delay = std::chrono::milliseconds(1)}, metrics_);
     writer_.reset();
     index_.reset();
-    if (lost_index) std::filesystem::remove_all(directory_);
-    index_ = index::Database::Open(directory_).value();
+    if (lost_index) std::filesystem::remove_all(folder_.path());
+    index_ = index::Database::Open(folder_.path()).value();
     writer_ = std::make_unique<TableWriter>(
         WriterContext{.store = store_, .index = *index_, .metrics = metrics_},
         TableWriterOptions{.files = {.target_file_size_bytes = 3'000}, .writer = {.pipeline = "test"}},
-        catalog_.LoadTable(kIdent).value(), layout_, "public.t");
+        catalog_.LoadTable(kModesIdent).value(), layout_, "public.t");
   }
 
   Status Do(TableBatch batch, bool commit) {
@@ -240,7 +239,7 @@ class TableWriterModes : public ::testing::TestWithParam<Setting> {
   std::vector<Shown> Table() {
     std::vector<Shown> rows;
     iceberg::ManifestCache cache;
-    const auto table = catalog_.LoadTable(kIdent).value();
+    const auto table = catalog_.LoadTable(kModesIdent).value();
     const auto files = iceberg::PlanFiles(store_, *table.metadata, table.metadata->CurrentSnapshot(), cache).value();
     for (const auto& live : files) {
       iceberg::RowPositions deleted;
@@ -285,7 +284,7 @@ class TableWriterModes : public ::testing::TestWithParam<Setting> {
   }
 
   const TableLayout layout_ = LayoutOf(GetParam().mode);
-  const std::string directory_ = ::testing::TempDir() + "index-" + NewUuid();
+  const firn::testing::TemporaryFolder folder_;
   testing::MemoryFileStore store_;
   testing::MemoryCatalog catalog_;
   Metrics metrics_;

@@ -4,14 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <map>
 #include <random>
 #include <set>
 #include <vector>
 
 #include "base/try.h"
-#include "base/uuid.h"
 #include "iceberg/avro_container.h"
 #include "iceberg/data_file_reader.h"
 #include "pipeline/batch_committer.h"
@@ -19,6 +17,7 @@
 #include "testing/file_rewrite.h"
 #include "testing/memory_catalog.h"
 #include "testing/memory_file_store.h"
+#include "testing/temporary_folder.h"
 
 namespace firn::pipeline {
 namespace {
@@ -27,6 +26,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 const iceberg::TableIdent kIdent{{"public"}, "t"};
 
@@ -98,6 +98,7 @@ struct TableForm {
   int32_t format_version = 2;
   DeleteForm deletes = DeleteForm::kPosition;
   bool partitioned = false;
+  bool sorted = false;  ///< When files are rewritten: by its value, so that updates move rows.
 };
 
 class TableWriterTest : public ::testing::Test {
@@ -118,6 +119,7 @@ class TableWriterTest : public ::testing::Test {
                             .name = "v_trunc",
                             .transform = {.kind = iceberg::TransformKind::kTruncate, .parameter = 100}}};
     }
+    if (form.sorted) table.sort_order.fields = {{.source_id = 2, .descending = true}};
     EXPECT_TRUE(catalog_.CreateTable(kIdent, table).has_value());
     Switch(form);
   }
@@ -133,7 +135,6 @@ class TableWriterTest : public ::testing::Test {
   ~TableWriterTest() override {
     writer_.reset();
     index_.reset();
-    std::filesystem::remove_all(directory_);
   }
 
   /// As a new process would: everything but store, catalog and index folder is new.
@@ -141,12 +142,13 @@ class TableWriterTest : public ::testing::Test {
     committer_.emplace(catalog_, RetryPolicy{.base_delay = std::chrono::milliseconds(1)}, metrics_);
     writer_.reset();
     index_.reset();
-    index_ = index::Database::Open(directory_).value();
+    index_ = index::Database::Open(folder_.path()).value();
     TableLayout layout{.schema = TestSchema(), .identity = RowIdentity::kKey, .deletes = deletes_, .key_columns = {0}};
     writer_ = std::make_unique<TableWriter>(
         WriterContext{.store = store_, .index = *index_, .metrics = metrics_},
         TableWriterOptions{.files = {.target_file_size_bytes = target_file_size_, .max_open_files = max_open_files_},
-                           .writer = {.pipeline = "test"}},
+                           .writer = {.pipeline = "test"},
+                           .small_deletes = small_deletes_},
         catalog_.LoadTable(kIdent).value(), layout, "public.t");
   }
 
@@ -204,7 +206,8 @@ class TableWriterTest : public ::testing::Test {
   std::multimap<int64_t, int64_t> Table() {
     std::multimap<int64_t, int64_t> rows;
     for (const auto& live : LiveFilesNow()) {
-      EXPECT_LE(live.position_deletes.size(), 1u);
+      const bool are_merged = small_deletes_ == TableWriterOptions{}.small_deletes;
+      EXPECT_TRUE(!are_merged || live.position_deletes.size() <= 1) << live.position_deletes.size();
       iceberg::RowPositions deleted;
       for (const auto& deletes : live.position_deletes) {
         EXPECT_EQ(deletes->file.partition, live.entry.file.partition);
@@ -232,9 +235,10 @@ class TableWriterTest : public ::testing::Test {
 
   void CompareWithModel();
 
-  const std::string directory_ = ::testing::TempDir() + "index-" + NewUuid();
+  const firn::testing::TemporaryFolder folder_;
   int64_t target_file_size_ = 1 << 30;
   int max_open_files_ = 10;
+  uint64_t small_deletes_ = 10'000;
   DeleteForm deletes_ = DeleteForm::kPosition;
   testing::MemoryFileStore store_;
   testing::MemoryCatalog catalog_;
@@ -267,6 +271,41 @@ TEST_F(TableWriterTest, MergesADataFilesDeletesIntoOneFile) {
   EXPECT_THAT(LiveFilesNow()[0].position_deletes, SizeIs(1));
   EXPECT_EQ(LiveFilesNow()[0].position_deletes[0]->file.record_count, 2);
   EXPECT_THAT(Table(), ElementsAre(Pair(3, 30)));
+}
+
+TEST_F(TableWriterTest, LeavesALargeDeleteFileUntilTheOthersHaveGrown) {
+  small_deletes_ = 2;
+  Open();
+  const auto deletes_of = [](int64_t first, int64_t end) {
+    BatchOf batch;
+    for (int64_t k = first; k < end; ++k) batch.Delete(k);
+    return batch;
+  };
+  const auto rows_of_delete_files = [&] {
+    std::vector<int64_t> rows;
+    const auto files = LiveFilesNow();
+    for (const auto& deletes : files.at(0).position_deletes) rows.push_back(deletes->file.record_count);
+    return rows;
+  };
+  BatchOf rows;
+  for (int64_t k = 0; k < 40; ++k) rows.Insert(k, k);
+  ASSERT_TRUE(Commit(rows));
+  ASSERT_TRUE(Commit(deletes_of(0, 20)));
+  EXPECT_THAT(rows_of_delete_files(), ElementsAre(20));
+  ASSERT_TRUE(Commit(deletes_of(20, 21)));
+  EXPECT_THAT(rows_of_delete_files(), UnorderedElementsAre(20, 1));
+  ASSERT_TRUE(Commit(deletes_of(21, 22)));
+  EXPECT_THAT(rows_of_delete_files(), UnorderedElementsAre(20, 2));
+  Open();
+  ASSERT_TRUE(Commit(deletes_of(22, 23)));
+  EXPECT_THAT(rows_of_delete_files(), UnorderedElementsAre(20, 3));
+  EXPECT_THAT(Table(), SizeIs(17));
+  ASSERT_TRUE(Commit(deletes_of(23, 26)));
+  EXPECT_THAT(rows_of_delete_files(), ElementsAre(26));
+  EXPECT_THAT(Table(), SizeIs(14));
+  ASSERT_TRUE(Commit(deletes_of(26, 27)));
+  ASSERT_TRUE(Commit(deletes_of(27, 40)));
+  EXPECT_THAT(LiveFilesNow(), IsEmpty());
 }
 
 TEST_F(TableWriterTest, RemovesADataFileThatHasNoRowLeft) {
@@ -527,6 +566,12 @@ TEST_F(TableWriterTest, AgreesWithAModelThroughRandomCrashes) {
   CompareWithModel();
 }
 
+TEST_F(TableWriterTest, AgreesWithAModelWhereDataFilesHaveSeveralDeleteFiles) {
+  small_deletes_ = 0;
+  Open();
+  CompareWithModel();
+}
+
 TEST_F(TableWriterTest, AgreesWithAModelWhereRowsMoveBetweenPartitions) {
   target_file_size_ = 2'000;
   max_open_files_ = 2;
@@ -599,11 +644,15 @@ constexpr auto kByKey = DeleteForm::kEquality;
 INSTANTIATE_TEST_SUITE_P(, EveryTableFormTest,
                          ::testing::Values(TableForm{3}, TableForm{3, DeleteForm::kPosition, true},
                                            TableForm{2, kByKey}, TableForm{2, kByKey, true}, TableForm{3, kByKey},
-                                           TableForm{3, kByKey, true}),
+                                           TableForm{3, kByKey, true}, TableForm{2, DeleteForm::kPosition, false, true},
+                                           TableForm{3, DeleteForm::kPosition, true, true},
+                                           TableForm{2, kByKey, true, true}),
                          [](const auto& form) {
-                           return fmt::format("V{}{}{}", form.param.format_version,
-                                              form.param.deletes == kByKey ? "Equality" : "Vector",
-                                              form.param.partitioned ? "Partitioned" : "");
+                           const char* deletes = form.param.format_version == 3 ? "Vector" : "Position";
+                           return fmt::format("V{}{}{}{}", form.param.format_version,
+                                              form.param.deletes == kByKey ? "Equality" : deletes,
+                                              form.param.partitioned ? "Partitioned" : "",
+                                              form.param.sorted ? "Sorted" : "");
                          });
 
 TEST_F(TableWriterTest, WritesEachVectorIntoAFileOfItsOwn) {

@@ -82,6 +82,7 @@ struct NewTablePlan {
   encode::TableMapping mapping;
   TableLayout layout;
   iceberg::PartitionSpec spec;
+  iceberg::SortOrder sort_order;
 };
 
 Result<NewTablePlan> PlanNewTable(const SourceTable& source, const TableSettings& settings) {
@@ -90,6 +91,10 @@ Result<NewTablePlan> PlanNewTable(const SourceTable& source, const TableSettings
   TRY(plan.layout, MakeLayout(plan.mapping, IdentityOf(source), settings, {}, plan.mapping.schema.HighestFieldId()));
   if (settings.partition_by) {
     TRY(plan.spec, MakePartitionSpec(*settings.partition_by, plan.layout.schema));
+  }
+  if (settings.sort_by) {
+    TRY_VOID(CheckSortBy(*settings.sort_by, settings.mode));
+    TRY(plan.sort_order, MakeSortOrder(*settings.sort_by, plan.layout.schema));
   }
   return plan;
 }
@@ -133,6 +138,22 @@ std::optional<iceberg::PartitionSpec> WithoutMissing(const iceberg::PartitionSpe
   return kept == spec ? std::nullopt : std::optional(std::move(kept));
 }
 
+/// The default sort order without fields of the source's columns that are gone; nothing where there are none of those.
+std::optional<iceberg::SortOrder> SortOrderWithoutMissing(const iceberg::TableMetadata& table,
+                                                          const StoredDefinition& stored,
+                                                          const iceberg::Schema& schema) {
+  const auto order = std::ranges::find(table.sort_orders, table.default_sort_order_id, &iceberg::SortOrder::order_id);
+  if (order == table.sort_orders.end()) return std::nullopt;
+  iceberg::SortOrder kept = *order;
+  std::erase_if(kept.fields, [&](const iceberg::SortField& field) {
+    const auto was_there = [&](const auto& columns) {
+      return std::ranges::any_of(columns, [&](const auto& column) { return column.second == field.source_id; });
+    };
+    return schema.FindField(field.source_id) == nullptr && (was_there(stored.columns) || was_there(stored.dropped));
+  });
+  return kept == *order ? std::nullopt : std::optional(WithIdIn(table, std::move(kept)));
+}
+
 /// Sets the change that the table needs to follow its source and its settings, and mapping and layout as they are after
 /// it.
 Status PlanFor(TargetTable& target, const StoredDefinition& stored, Lsn applied) {
@@ -167,6 +188,15 @@ Status PlanFor(TargetTable& target, const StoredDefinition& stored, Lsn applied)
   }
   if (change.spec)
     change.steps.push_back("partitions new files by another spec; the files that it has stay as they are");
+  if (target.settings.sort_by) {
+    TRY_VOID(CheckSortBy(*target.settings.sort_by, target.settings.mode));
+    TRY(change.sort_order, EvolveSortOrder(*target.settings.sort_by, target.layout.schema, table));
+  } else {
+    change.sort_order = SortOrderWithoutMissing(table, stored, target.layout.schema);
+  }
+  if (change.sort_order) {
+    change.steps.push_back("sorts by another order whenever files are rewritten; those that it has stay as they are");
+  }
   if (auto mode = ChangeModeProperties(table, target.settings.mode); !mode.empty()) {
     change.properties.merge(mode);
     change.properties_differ = true;
@@ -183,8 +213,11 @@ Status PlanFor(TargetTable& target, const StoredDefinition& stored, Lsn applied)
 
 bool IsMade(const SchemaChange& change, const iceberg::TableMetadata& table) {
   const iceberg::Schema& schema = table.CurrentSchema();
-  return (!change.spec || table.DefaultSpec().fields == change.spec->fields) && schema.fields == change.schema.fields &&
-         schema.identifier_field_ids == change.schema.identifier_field_ids &&
+  const auto order = std::ranges::find(table.sort_orders, table.default_sort_order_id, &iceberg::SortOrder::order_id);
+  const bool is_sorted =
+      !change.sort_order || (order != table.sort_orders.end() && order->fields == change.sort_order->fields);
+  return is_sorted && (!change.spec || table.DefaultSpec().fields == change.spec->fields) &&
+         schema.fields == change.schema.fields && schema.identifier_field_ids == change.schema.identifier_field_ids &&
          std::ranges::all_of(change.properties, [&](const auto& property) {
            const auto found = table.properties.find(property.first);
            return found != table.properties.end() && found->second == property.second;
@@ -281,8 +314,10 @@ Result<TargetTable> CreateTargetTable(catalog::Catalog& catalog, const SourceTab
                                       const TableSettings& settings) {
   const iceberg::TableIdent ident = naming.IdentOf(source.name);
   TRY(NewTablePlan plan, PlanNewTable(source, settings));
-  iceberg::NewTable table{
-      .schema = plan.layout.schema, .spec = std::move(plan.spec), .format_version = settings.format_version};
+  iceberg::NewTable table{.schema = plan.layout.schema,
+                          .spec = std::move(plan.spec),
+                          .sort_order = std::move(plan.sort_order),
+                          .format_version = settings.format_version};
   AttnumToField columns;
   for (const encode::ColumnMapping& column : plan.mapping.columns) columns.emplace_back(column.attnum, column.field.id);
   table.properties = DefinitionProperties(source, columns, {});

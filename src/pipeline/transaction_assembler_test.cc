@@ -9,6 +9,7 @@
 
 #include "base/failpoint.h"
 #include "testing/pgoutput_messages.h"
+#include "testing/temporary_folder.h"
 
 namespace firn::pipeline {
 namespace {
@@ -52,8 +53,6 @@ class Recorder : public TransactionSink {
 class TransactionAssemblerTest : public ::testing::Test {
  protected:
   TransactionAssemblerTest() { EXPECT_TRUE(assembler_.Start().has_value()); }
-  ~TransactionAssemblerTest() override { std::filesystem::remove_all(directory_); }
-
   void Feed(const std::vector<std::string>& messages) {
     for (const std::string& message : messages) {
       const Status status = assembler_.Handle(message);
@@ -61,10 +60,9 @@ class TransactionAssemblerTest : public ::testing::Test {
     }
   }
 
-  const std::string directory_ =
-      ::testing::TempDir() + "spool-" + ::testing::UnitTest::GetInstance()->current_test_info()->name();
+  const firn::testing::TemporaryFolder folder_;
   Recorder sink_;
-  TransactionAssembler assembler_{sink_, {.directory = directory_, .memory_bytes = 64}};
+  TransactionAssembler assembler_{sink_, {.directory = folder_.path(), .memory_bytes = 64}};
 };
 
 TEST_F(TransactionAssemblerTest, PassesOnATransactionAsItComes) {
@@ -103,12 +101,12 @@ TEST_F(TransactionAssemblerTest, KeepsTheOrderThroughTheSpoolFile) {
     Feed({Insert("row " + std::to_string(i), 5)});
     expected.push_back("row " + std::to_string(i));
   }
-  EXPECT_TRUE(std::filesystem::exists(directory_ + "/5"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "5"));
   EXPECT_LE(assembler_.spooled_bytes_in_memory(), 64u);
   Feed({StreamStop(), StreamCommit(5, 30, 40)});
   expected.push_back("end 40");
   EXPECT_EQ(sink_.seen, expected);
-  EXPECT_FALSE(std::filesystem::exists(directory_ + "/5"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "5"));
 }
 
 TEST_F(TransactionAssemblerTest, HoldsNoMoreOfManyTransactionsThanOfOne) {
@@ -125,13 +123,13 @@ TEST_F(TransactionAssemblerTest, HoldsNoMoreOfManyTransactionsThanOfOne) {
     EXPECT_EQ(sink_.seen.size(), xid % 2 == 0 ? 12u : 0u);
   }
   EXPECT_EQ(assembler_.spooled_bytes_in_memory(), 0u);
-  EXPECT_TRUE(std::filesystem::is_empty(directory_));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
 }
 
 TEST_F(TransactionAssemblerTest, SpoolsCompressed) {
   const std::string value(100'000, 'x');
   Feed({StreamStart(5, true), Insert(value, 5), Insert(value, 5), StreamStop()});
-  EXPECT_LT(std::filesystem::file_size(directory_ + "/5"), 10'000u);
+  EXPECT_LT(std::filesystem::file_size(folder_ / "5"), 10'000u);
   Feed({StreamCommit(5, 30, 40)});
   EXPECT_THAT(sink_.seen, ElementsAre("begin 30", value, value, "end 40"));
 }
@@ -158,7 +156,7 @@ TEST_F(TransactionAssemblerTest, SaysThatTheSpoolsDiskIsFull) {
   ASSERT_FALSE(status.has_value());
   EXPECT_EQ(status.error().kind(), ErrorKind::kTransient);
   EXPECT_THAT(status.error().message(), HasSubstr("no space left"));
-  EXPECT_THAT(status.error().message(), HasSubstr(directory_ + "/5"));
+  EXPECT_THAT(status.error().message(), HasSubstr(folder_ / "5"));
 }
 
 TEST_F(TransactionAssemblerTest, RefusesACommitOfATransactionThatWasNotStreamed) {

@@ -22,7 +22,7 @@ using ::testing::ElementsAre;
 using Texts = std::vector<std::optional<std::string>>;
 
 /// Columns: a number and two texts.
-iceberg::Schema TestSchema() {
+iceberg::Schema NumberAndTexts() {
   const auto text = iceberg::Type::Primitive(iceberg::TypeId::kString);
   return {.fields = {{.id = 1, .name = "k", .type = iceberg::Type::Primitive(iceberg::TypeId::kLong)},
                      {.id = 2, .name = "a", .type = text},
@@ -35,7 +35,7 @@ std::shared_ptr<arrow::RecordBatch> Batch(const Texts& a, const Texts& b) {
   for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(numbers.Append(static_cast<int64_t>(i)).ok());
   for (const auto& value : a) EXPECT_TRUE((value ? texts[0].Append(*value) : texts[0].AppendNull()).ok());
   for (const auto& value : b) EXPECT_TRUE((value ? texts[1].Append(*value) : texts[1].AppendNull()).ok());
-  return arrow::RecordBatch::Make(iceberg::ToArrowSchema(TestSchema()).value(), static_cast<int64_t>(a.size()),
+  return arrow::RecordBatch::Make(iceberg::ToArrowSchema(NumberAndTexts()).value(), static_cast<int64_t>(a.size()),
                                   {*numbers.Finish(), *texts[0].Finish(), *texts[1].Finish()});
 }
 
@@ -49,7 +49,7 @@ class UnchangedValuesTest : public ::testing::Test {
  protected:
   /// A file of the table, by its number in the index.
   void Write(uint32_t number, const Texts& a, const Texts& b) {
-    auto writer = iceberg::DataFileWriter::Open(store_, Location(number), TestSchema(), {}).value();
+    auto writer = iceberg::DataFileWriter::Open(store_, Location(number), NumberAndTexts(), {}).value();
     ASSERT_TRUE(writer->Write(*Batch(a, b)).has_value());
     ASSERT_TRUE(writer->Close().has_value());
   }
@@ -77,7 +77,7 @@ class UnchangedValuesTest : public ::testing::Test {
     std::vector<std::pair<std::string, std::string>> rows(static_cast<size_t>(rows_.batch->num_rows()));
     slices_.clear();
     const Status filled =
-        FillUnchangedValues(store_, TestSchema(), values, wanted_, [&](const auto& slice, auto which) -> Status {
+        FillUnchangedValues(store_, NumberAndTexts(), values, wanted_, [&](const auto& slice, auto which) -> Status {
           EXPECT_TRUE(slice->ValidateFull().ok()) << slice->ValidateFull();
           EXPECT_EQ(slice->num_rows(), std::ssize(which));
           int64_t bytes = 0;
@@ -200,7 +200,7 @@ TEST_F(UnchangedValuesTest, ReadsFewRowsInTheirOwnOrder) {
        {{.removed = 0}, {}, {.removed = 1}, {.removed = 2}});
   UnchangedValues values(rows_);
   ASSERT_TRUE(Find(values).has_value());
-  UnchangedValuesReader reader(store_, TestSchema(), values);
+  UnchangedValuesReader reader(store_, NumberAndTexts(), values);
   const auto all = reader.Fill(wanted_, 64 << 20).value();
   ASSERT_TRUE(all->ValidateFull().ok()) << all->ValidateFull();
   const auto& texts = static_cast<const arrow::StringArray&>(*all->column(1));

@@ -10,6 +10,7 @@
 
 #include "base/try.h"
 #include "postgres/server_error.h"
+#include "postgres/session_settings.h"
 
 namespace firn::postgres {
 namespace {
@@ -17,12 +18,13 @@ namespace {
 using std::chrono::steady_clock;
 
 // SET and not the "options" startup parameter: poolers refuse that one, and what the user put there survives untouched.
-// row_security: a policy that hides rows from the role is then an error (as in pg_dump).
+// row_security: a policy that hides rows from the role is then an error (as in pg_dump). jit: queries of the catalogs
+// are estimated to be so large that the server would compile them, for half a second each.
 constexpr std::string_view kSessionSettings =
     "SET standard_conforming_strings = on; SET search_path = ''; SET datestyle = 'ISO, YMD'; "
     "SET intervalstyle = iso_8601; SET timezone = 'UTC'; SET extra_float_digits = 3; SET bytea_output = hex; "
     "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; "
-    "SET row_security = off";
+    "SET row_security = off; SET jit = off";
 constexpr std::string_view kSessionSettingsFrom14 = "; SET idle_session_timeout = 0";
 
 /// libpq's oldest server that firn speaks to: pg_attribute.attgenerated and the replication settings it relies on.
@@ -233,8 +235,7 @@ Result<Connection> Connection::Open(const ConnectionOptions& options) {
                      "PostgreSQL at {} is version {}; firn needs 12 or newer", Describe(connection.raw()),
                      connection.server_version() / 10000);
   }
-  std::string settings(kSessionSettings);
-  if (connection.server_version() >= 140000) settings += kSessionSettingsFrom14;
+  const std::string settings = SessionSettings(connection.server_version());
   TRY_VOID(connection.Query(settings).Context("preparing the session at {}", Describe(connection.raw())));
   return connection;
 }
@@ -272,6 +273,12 @@ Error Connection::ErrorOf(const pg_result* result) const {
 }
 
 Error Connection::LastError(std::string_view doing) const { return ErrorOf(nullptr).WithContext(doing); }
+
+std::string SessionSettings(int server_version) {
+  std::string settings(kSessionSettings);
+  if (server_version >= 140000) settings += kSessionSettingsFrom14;
+  return settings;
+}
 
 std::string QuoteIdentifier(std::string_view name) {
   std::string quoted = "\"";

@@ -64,9 +64,10 @@ Result<std::optional<SlotWal>> ReadSlotWal(Connection& connection, const std::st
   TRY(const auto found,
       connection
           .Query(fmt::format(
-              "SELECT coalesce({}, ''), coalesce({}, ''), coalesce(pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN "
-              "pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn), 0)::bigint, {}, {} FROM "
-              "pg_replication_slots WHERE slot_name = {}",
+              "SELECT coalesce({}, ''), coalesce({}, ''), coalesce(pg_wal_lsn_diff(wal_end, restart_lsn), 0)::bigint, "
+              "{}, "
+              "{}, wal_end FROM pg_replication_slots, (SELECT CASE WHEN pg_is_in_recovery() THEN "
+              "pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END) AS ends (wal_end) WHERE slot_name = {}",
               version >= 130000 ? "wal_status" : "NULL", version >= 170000 ? "invalidation_reason" : "NULL",
               version >= 130000 ? "safe_wal_size" : "NULL",
               version >= 130000 ? "(SELECT nullif(setting::bigint, -1) * 1048576 FROM pg_settings WHERE name = "
@@ -86,6 +87,7 @@ Result<std::optional<SlotWal>> ReadSlotWal(Connection& connection, const std::st
               .retained_bytes = number(2)};
   if (!found.IsNull(0, 3)) wal.safe_bytes = number(3);
   if (!found.IsNull(0, 4)) wal.limit_bytes = number(4);
+  TRY(wal.wal_end, Lsn::Parse(found.Get(0, 5)));
   return wal;
 }
 
@@ -122,6 +124,14 @@ Result<CreatedSlot> CreateSlot(Connection& connection, const std::string& name, 
   CreatedSlot slot{.snapshot_name = std::string(created->Get(0, 2))};
   TRY(slot.consistent_point, Lsn::Parse(created->Get(0, 1)).Context("creating replication slot {}", name));
   return slot;
+}
+
+Status CopySlot(Connection& connection, const std::string& source, const std::string& name) {
+  TRY_VOID(CheckSlotName(name));
+  auto copied = connection.Query(
+      fmt::format("SELECT pg_copy_logical_replication_slot({}, {}, true)", QuoteLiteral(source), QuoteLiteral(name)));
+  if (!copied.has_value()) return std::move(copied.error()).WithContext(fmt::format("copying slot {}", source));
+  return {};
 }
 
 Result<Connection> OpenAtSnapshot(const ConnectionOptions& options, const std::string& snapshot_name) {

@@ -29,6 +29,7 @@ struct SlotWal {
   int64_t retained_bytes = 0;          ///< From restart_lsn to where the WAL ends now.
   std::optional<int64_t> safe_bytes;   ///< That may be written before the slot may be lost; nothing: no limit is set.
   std::optional<int64_t> limit_bytes;  ///< max_slot_wal_keep_size
+  Lsn wal_end;                         ///< Where the WAL ends now.
 };
 /// Nothing where there is no such slot.
 Result<std::optional<SlotWal>> ReadSlotWal(Connection& connection, const std::string& name);
@@ -47,6 +48,9 @@ struct CreatedSlot {
 /// promoted; from PostgreSQL 17, and not of temporary slots: elsewhere it means nothing.
 /// kAlreadyExists when a slot has that name; kInvalidConfig when wal_level or max_replication_slots don't allow one.
 Result<CreatedSlot> CreateSlot(Connection& connection, const std::string& name, bool temporary, bool failover = false);
+/// A temporary slot at the place of `source`, over a replication connection. Needs no more rights than to make one.
+/// kNotFound when there is no such slot; kAlreadyExists, kInvalidConfig as of CreateSlot.
+Status CopySlot(Connection& connection, const std::string& source, const std::string& name);
 /// A connection inside a transaction that sees what the exported snapshot sees, the catalogs included (where it is
 /// asked by SQL; the server itself, when it plans a query or runs COPY, always looks at the catalogs as they are now).
 /// An empty name: a snapshot of its own. kTransient when the snapshot is no longer there.

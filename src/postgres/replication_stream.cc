@@ -106,9 +106,8 @@ class LibpqReplicationStream final : public ReplicationStream {
 
   Result<std::optional<XLogData>> Next(milliseconds wait) override {
     if (!connection_) return Closed();
-    const auto deadline = steady_clock::now() + wait;
+    std::optional<steady_clock::time_point> deadline;
     while (true) {
-      TRY_VOID(SendStatusIfDue());
       TRY(const std::string_view frame, BufferedFrame());
       if (!frame.empty()) {
         TRY(const auto message, ParseWalsenderMessage(frame));
@@ -123,10 +122,13 @@ class LibpqReplicationStream final : public ReplicationStream {
         if (keepalive.reply_requested) TRY_VOID(SendStatus());
         continue;
       }
-      TRY(const short events, Poll(POLLIN, deadline));
+      // The clock is looked at once for all frames that one read of the socket brought.
+      TRY_VOID(SendStatusIfDue());
+      if (!deadline) deadline = steady_clock::now() + wait;
+      TRY(const short events, Poll(POLLIN, *deadline));
       if ((events & ~POLLOUT) != 0) {
         if (PQconsumeInput(raw()) == 0) return connection_->LastError("reading the replication stream");
-      } else if (steady_clock::now() >= deadline) {
+      } else if (steady_clock::now() >= *deadline) {
         return std::nullopt;
       }
     }

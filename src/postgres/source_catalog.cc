@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
+#include <set>
+#include <utility>
 
 #include "base/failpoint.h"
 #include "base/try.h"
 #include "postgres/table_version.h"
+#include "postgres/tables_by_oid.h"
 
 namespace firn::postgres {
 namespace {
@@ -158,6 +162,86 @@ Status ChangePublication(Connection& connection, const std::string& sql, const s
   return MissingRights(connection, std::move(changed.error()), sql, tables);
 }
 
+// ---- Tables ----
+
+/// Fills in the columns.
+Status ReadColumns(Connection& connection, std::span<SourceTable> tables, GeneratedColumns generated) {
+  const TablesByOid by_oid(tables);
+  // A domain over a domain, at any depth, ends at its base type; each step's typmod replaces the one before
+  // (getBaseTypeAndTypmod). The same for the element type of an array.
+  TRY(const auto columns,
+      connection
+          .Query(fmt::format(R"(
+    WITH RECURSIVE resolved(relid, attnum, type, typmod) AS (
+      SELECT a.attrelid, a.attnum, a.atttypid, a.atttypmod FROM pg_attribute a
+       WHERE a.attrelid = ANY ({0}) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated IN ({1})
+      UNION ALL
+      SELECT r.relid, r.attnum, t.typbasetype, t.typtypmod
+        FROM resolved r JOIN pg_type t ON t.oid = r.type WHERE t.typtype = 'd'
+    ), element(relid, attnum, type, typmod, declared) AS (
+      SELECT r.relid, r.attnum, t.typelem, r.typmod, t.typelem FROM resolved r JOIN pg_type t ON t.oid = r.type
+       WHERE t.typoutput = 'pg_catalog.array_out'::regproc AND t.typtype <> 'd'
+      UNION ALL
+      SELECT e.relid, e.attnum, t.typbasetype, t.typtypmod, e.declared FROM element e JOIN pg_type t ON t.oid = e.type
+       WHERE t.typtype = 'd'
+    )
+    SELECT a.attnum, a.attname, r.type, coalesce(e.typmod, r.typmod), format_type(a.atttypid, a.atttypmod),
+           coalesce(e.type, 0), CASE WHEN e.declared <> e.type THEN e.declared ELSE 0 END, coalesce(et.typtype, 'b'),
+           coalesce((SELECT d.typdelim FROM pg_type d WHERE d.oid = e.declared), ','), t.typtype, a.attnotnull,
+           a.attrelid
+      FROM resolved r JOIN pg_type t ON t.oid = r.type AND t.typtype <> 'd'
+      JOIN pg_attribute a ON a.attrelid = r.relid AND a.attnum = r.attnum
+      LEFT JOIN (element e JOIN pg_type et ON et.oid = e.type AND et.typtype <> 'd')
+        ON e.relid = a.attrelid AND e.attnum = a.attnum
+     ORDER BY a.attrelid, a.attnum)",
+                             by_oid.Array(), generated == GeneratedColumns::kStored ? "'', 's'" : "''"))
+          .Context("reading the columns of tables"));
+  for (int row = 0; row < columns.rows(); ++row) {
+    by_oid.Of(columns.Get(row, 11))
+        .columns.push_back({.attnum = static_cast<int16_t>(ToInt(columns.Get(row, 0))),
+                            .name = std::string(columns.Get(row, 1)),
+                            .type_oid = static_cast<TypeOid>(ToInt(columns.Get(row, 2))),
+                            .type_modifier = static_cast<int32_t>(ToInt(columns.Get(row, 3))),
+                            .type_name = std::string(columns.Get(row, 4)),
+                            .element_oid = static_cast<TypeOid>(ToInt(columns.Get(row, 5))),
+                            .element_domain_oid = static_cast<TypeOid>(ToInt(columns.Get(row, 6))),
+                            .element_kind = columns.Get(row, 7).front(),
+                            .element_delimiter = columns.Get(row, 8).front(),
+                            .type_kind = columns.Get(row, 9).front(),
+                            .not_null = IsTrue(columns.Get(row, 10))});
+  }
+  return {};
+}
+
+/// Fills in the keys of tables whose columns are read.
+Status ReadKeys(Connection& connection, std::span<SourceTable> tables) {
+  const TablesByOid by_oid(tables);
+  // A deferrable key is none: rows may share it inside a transaction, and PostgreSQL won't use it as identity.
+  TRY(const auto keys, connection
+                           .Query(fmt::format(R"(
+    SELECT i.indrelid, k.attnum FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid,
+           unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, position)
+     WHERE i.indrelid = ANY ({}) AND CASE WHEN c.relreplident = 'i' THEN i.indisreplident ELSE i.indisprimary END
+       AND i.indimmediate AND i.indisvalid AND k.position <= i.indnkeyatts
+     ORDER BY i.indrelid, k.position)",
+                                              by_oid.Array()))
+                           .Context("reading the keys of tables"));
+  std::set<TableOid> without_key;
+  for (int row = 0; row < keys.rows(); ++row) {
+    SourceTable& table = by_oid.Of(keys.Get(row, 0));
+    const auto column = std::ranges::find(table.columns, ToInt(keys.Get(row, 1)), &SourceColumn::attnum);
+    if (column == table.columns.end()) {  // A generated column, which is not replicated, is part of it.
+      without_key.insert(table.oid);
+    } else {
+      table.key_columns.push_back(static_cast<int>(column - table.columns.begin()));
+    }
+  }
+  for (SourceTable& table : tables) {
+    if (without_key.contains(table.oid)) table.key_columns.clear();
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ServerFacts> ReadServerFacts(Connection& connection) {
@@ -264,89 +348,50 @@ bool MatchesPatterns(const TableName& table, const std::vector<std::string>& pat
 }
 
 Result<SourceTable> ReadTable(Connection& connection, const TableName& name, GeneratedColumns generated) {
+  TRY(std::vector<SourceTable> tables, ReadTables(connection, std::span(&name, 1), generated));
+  if (!tables.empty()) return std::move(tables.front());
+  return MakeError(ErrorKind::kTableNotFound, ErrorOrigin::kSource,
+                   "table {} does not exist in database {}; check source.tables (names keep their case)", name,
+                   connection.database());
+}
+
+Result<std::vector<SourceTable>> ReadTables(Connection& connection, std::span<const TableName> names,
+                                            GeneratedColumns generated) {
+  std::vector<SourceTable> tables;
+  if (names.empty()) return tables;
+  std::string wanted;
+  for (const TableName& name : names) {
+    wanted += fmt::format("{}({}, {})", wanted.empty() ? "" : ", ", QuoteLiteral(name.schema), QuoteLiteral(name.name));
+  }
   // A partitioned root has no heap of its own: its rows are the sum of its leaves', its pages 0.
-  TRY(const auto relation, connection
-                               .Query(fmt::format(R"(
+  TRY(const auto relations, connection
+                                .Query(fmt::format(R"(
     SELECT c.oid, c.relreplident,
            CASE WHEN c.relkind = 'r' THEN c.reltuples::bigint
                 ELSE (SELECT CASE WHEN bool_or(l.reltuples < 0) THEN -1 ELSE coalesce(sum(l.reltuples), 0) END::bigint
                         FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf) END,
-           pg_relation_size(c.oid) / current_setting('block_size')::bigint
+           pg_relation_size(c.oid) / current_setting('block_size')::bigint, n.nspname, c.relname
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname = {} AND c.relname = {} AND c.relkind IN ('r', 'p'))",
-                                                  QuoteLiteral(name.schema), QuoteLiteral(name.name)))
-                               .Context("reading table {}", name));
-  if (relation.rows() == 0) {
-    return MakeError(ErrorKind::kTableNotFound, ErrorOrigin::kSource,
-                     "table {} does not exist in database {}; check source.tables (names keep their case)", name,
-                     connection.database());
+     WHERE (n.nspname, c.relname) IN ({}) AND c.relkind IN ('r', 'p'))",
+                                                   wanted))
+                                .Context("reading tables"));
+  std::map<TableName, SourceTable> found;
+  for (int row = 0; row < relations.rows(); ++row) {
+    TableName name{std::string(relations.Get(row, 4)), std::string(relations.Get(row, 5))};
+    SourceTable table{.oid = {static_cast<uint32_t>(ToInt(relations.Get(row, 0)))},
+                      .name = name,
+                      .replica_identity = static_cast<ReplicaIdentity>(relations.Get(row, 1).front()),
+                      .estimated_rows = ToInt(relations.Get(row, 2)),
+                      .pages = ToInt(relations.Get(row, 3))};
+    found.emplace(std::move(name), std::move(table));
   }
-  SourceTable table{.oid = {static_cast<uint32_t>(ToInt(relation.Get(0, 0)))},
-                    .name = name,
-                    .replica_identity = static_cast<ReplicaIdentity>(relation.Get(0, 1).front()),
-                    .estimated_rows = ToInt(relation.Get(0, 2)),
-                    .pages = ToInt(relation.Get(0, 3))};
-
-  // A domain over a domain, at any depth, ends at its base type; each step's typmod replaces the one before
-  // (getBaseTypeAndTypmod). The same for the element type of an array.
-  TRY(const auto columns,
-      connection
-          .Query(fmt::format(R"(
-    WITH RECURSIVE resolved(attnum, type, typmod) AS (
-      SELECT a.attnum, a.atttypid, a.atttypmod FROM pg_attribute a
-       WHERE a.attrelid = {0} AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated IN ({1})
-      UNION ALL
-      SELECT r.attnum, t.typbasetype, t.typtypmod FROM resolved r JOIN pg_type t ON t.oid = r.type WHERE t.typtype = 'd'
-    ), element(attnum, type, typmod, declared) AS (
-      SELECT r.attnum, t.typelem, r.typmod, t.typelem FROM resolved r JOIN pg_type t ON t.oid = r.type
-       WHERE t.typoutput = 'pg_catalog.array_out'::regproc AND t.typtype <> 'd'
-      UNION ALL
-      SELECT e.attnum, t.typbasetype, t.typtypmod, e.declared FROM element e JOIN pg_type t ON t.oid = e.type
-       WHERE t.typtype = 'd'
-    )
-    SELECT a.attnum, a.attname, r.type, coalesce(e.typmod, r.typmod), format_type(a.atttypid, a.atttypmod),
-           coalesce(e.type, 0), CASE WHEN e.declared <> e.type THEN e.declared ELSE 0 END, coalesce(et.typtype, 'b'),
-           coalesce((SELECT d.typdelim FROM pg_type d WHERE d.oid = e.declared), ','), t.typtype, a.attnotnull
-      FROM resolved r JOIN pg_type t ON t.oid = r.type AND t.typtype <> 'd'
-      JOIN pg_attribute a ON a.attrelid = {0} AND a.attnum = r.attnum
-      LEFT JOIN (element e JOIN pg_type et ON et.oid = e.type AND et.typtype <> 'd') ON e.attnum = a.attnum
-     ORDER BY a.attnum)",
-                             table.oid.value, generated == GeneratedColumns::kStored ? "'', 's'" : "''"))
-          .Context("reading the columns of table {}", name));
-  for (int row = 0; row < columns.rows(); ++row) {
-    table.columns.push_back({.attnum = static_cast<int16_t>(ToInt(columns.Get(row, 0))),
-                             .name = std::string(columns.Get(row, 1)),
-                             .type_oid = static_cast<TypeOid>(ToInt(columns.Get(row, 2))),
-                             .type_modifier = static_cast<int32_t>(ToInt(columns.Get(row, 3))),
-                             .type_name = std::string(columns.Get(row, 4)),
-                             .element_oid = static_cast<TypeOid>(ToInt(columns.Get(row, 5))),
-                             .element_domain_oid = static_cast<TypeOid>(ToInt(columns.Get(row, 6))),
-                             .element_kind = columns.Get(row, 7).front(),
-                             .element_delimiter = columns.Get(row, 8).front(),
-                             .type_kind = columns.Get(row, 9).front(),
-                             .not_null = IsTrue(columns.Get(row, 10))});
+  for (const TableName& name : names) {
+    if (auto table = found.find(name); table != found.end()) tables.push_back(std::move(table->second));
   }
-
-  // A deferrable key is none: rows may share it inside a transaction, and PostgreSQL won't use it as identity.
-  TRY(const auto key,
-      connection
-          .Query(fmt::format(R"(
-    SELECT k.attnum FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, position)
-     WHERE i.indrelid = {} AND {} AND i.indimmediate AND i.indisvalid AND k.position <= i.indnkeyatts
-     ORDER BY k.position)",
-                             table.oid.value,
-                             table.replica_identity == ReplicaIdentity::kIndex ? "i.indisreplident" : "i.indisprimary"))
-          .Context("reading the key of table {}", name));
-  for (int row = 0; row < key.rows(); ++row) {
-    const auto column = std::ranges::find(table.columns, ToInt(key.Get(row, 0)), &SourceColumn::attnum);
-    if (column == table.columns.end()) {  // A generated column, which is not replicated, is part of it.
-      table.key_columns.clear();
-      break;
-    }
-    table.key_columns.push_back(static_cast<int>(column - table.columns.begin()));
-  }
-  TRY_VOID(ReadTableVersion(connection, table));
-  return table;
+  TRY_VOID(ReadColumns(connection, tables, generated));
+  TRY_VOID(ReadKeys(connection, tables));
+  TRY_VOID(ReadTableVersions(connection, tables));
+  return tables;
 }
 
 Result<std::optional<Publication>> ReadPublication(Connection& connection, const std::string& name) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,9 @@ enum class GeneratedColumns : uint8_t { kSkipped, kStored };
 /// kTableNotFound when it is not there. `generated`: those of the table's publication.
 Result<SourceTable> ReadTable(Connection& connection, const TableName& name,
                               GeneratedColumns generated = GeneratedColumns::kSkipped);
+/// Those of the tables that are there, in the order of `names`, by a few queries for all.
+Result<std::vector<SourceTable>> ReadTables(Connection& connection, std::span<const TableName> names,
+                                            GeneratedColumns generated = GeneratedColumns::kSkipped);
 
 struct Publication {
   std::string name;

@@ -34,6 +34,7 @@ std::string CopySql(const CopyRequest& request, bool partitioned) {
     if (first > 0) where = fmt::format(" WHERE ctid >= '({},0)'::tid", first);
     if (last) where += fmt::format(" {} ctid < '({},0)'::tid", where.empty() ? "WHERE" : "AND", *last);
   }
+  if (!request.condition.empty()) where = " WHERE " + request.condition;
   return fmt::format("COPY (SELECT {} FROM {}{}{}) TO STDOUT (FORMAT binary)", columns.empty() ? "NULL" : columns,
                      partitioned ? "" : "ONLY ", table, where);
 }

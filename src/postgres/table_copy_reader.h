@@ -31,6 +31,7 @@ struct CopyRequest {
   TableName table;
   std::vector<std::string> columns;  ///< Select expressions, already quoted: "id", "status"::text; none: NULL.
   std::optional<BlockRange> blocks;  ///< By ctid; nothing: the whole table (views of partitioned roots).
+  std::string condition;             ///< SQL; without `blocks`.
 };
 
 /// An ordinary table is read without its inheritance children, which are tables of their own; a partitioned root is

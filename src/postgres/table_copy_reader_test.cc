@@ -35,6 +35,11 @@ TEST(CopySqlTest, CutsATableIntoBlockRangesWithoutGaps) {
   EXPECT_EQ(where({200, std::nullopt}), " WHERE ctid >= '(200,0)'::tid");
 }
 
+TEST(CopySqlTest, ReadsWhatAConditionSays) {
+  EXPECT_EQ(CopySql({.table = {"s", "t"}, .columns = {"\"a\""}, .condition = "\"a\" > 1"}),
+            "COPY (SELECT \"a\" FROM ONLY \"s\".\"t\" WHERE \"a\" > 1) TO STDOUT (FORMAT binary)");
+}
+
 TEST(CopySqlTest, SelectsNullFromATableWithoutColumns) {
   EXPECT_EQ(CopySql({.table = {"s", "t"}}), "COPY (SELECT NULL FROM ONLY \"s\".\"t\") TO STDOUT (FORMAT binary)");
 }

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <utility>
 
 #include "base/try.h"
+#include "postgres/tables_by_oid.h"
 
 namespace firn::postgres {
 namespace {
@@ -60,65 +62,74 @@ Number ToNumber(std::string_view text) {
 
 }  // namespace
 
-Status ReadTableVersion(Connection& connection, SourceTable& table) {
+Status ReadTableVersions(Connection& connection, std::span<SourceTable> tables) {
+  const TablesByOid by_oid(tables);
+  const std::string oids = by_oid.Array();
   TRY(const auto attributes, connection
                                  .Query(fmt::format(R"(
-    SELECT a.attnum, a.xmin, a.attisdropped, a.attgenerated <> '', a.atttypid, a.atttypmod,
+    SELECT a.attrelid, a.attnum, a.xmin, a.attisdropped, a.attgenerated <> '', a.atttypid, a.atttypmod,
            CASE WHEN a.atthasmissing THEN (a.attmissingval::text::text[])[1] END
-      FROM pg_attribute a WHERE a.attrelid = {} AND a.attnum > 0 ORDER BY a.attnum)",
-                                                    table.oid.value))
-                                 .Context("reading the columns of table {}", table.name));
-  table.version = {};
+      FROM pg_attribute a WHERE a.attrelid = ANY ({}) AND a.attnum > 0 ORDER BY a.attrelid, a.attnum)",
+                                                    oids))
+                                 .Context("reading the columns of tables"));
+  for (SourceTable& table : tables) table.version = {};
   for (int row = 0; row < attributes.rows(); ++row) {
-    const AttributeVersion attribute{.attnum = ToNumber<int16_t>(attributes.Get(row, 0)),
-                                     .xmin = ToNumber<uint32_t>(attributes.Get(row, 1)),
-                                     .dropped = attributes.Get(row, 2) == "t",
-                                     .generated = attributes.Get(row, 3) == "t"};
+    SourceTable& table = by_oid.Of(attributes.Get(row, 0));
+    const AttributeVersion attribute{.attnum = ToNumber<int16_t>(attributes.Get(row, 1)),
+                                     .xmin = ToNumber<uint32_t>(attributes.Get(row, 2)),
+                                     .dropped = attributes.Get(row, 3) == "t",
+                                     .generated = attributes.Get(row, 4) == "t"};
     table.version.attributes.push_back(attribute);
     auto column = std::ranges::find(table.columns, attribute.attnum, &SourceColumn::attnum);
     if (column == table.columns.end()) continue;
-    column->declared_type_oid = ToNumber<TypeOid>(attributes.Get(row, 4));
-    column->declared_type_modifier = ToNumber<int32_t>(attributes.Get(row, 5));
-    if (!attributes.IsNull(row, 6)) column->missing_value = attributes.Get(row, 6);
+    column->declared_type_oid = ToNumber<TypeOid>(attributes.Get(row, 5));
+    column->declared_type_modifier = ToNumber<int32_t>(attributes.Get(row, 6));
+    if (!attributes.IsNull(row, 7)) column->missing_value = attributes.Get(row, 7);
   }
 
   // A partition that was attached, and not made as one, has pg_attribute rows that ATTACH PARTITION changed: none has
   // the command id of its pg_type row any more. (Those of columns with a default have none either way.)
   TRY(const auto heaps, connection
                             .Query(fmt::format(R"(
-    SELECT heap.oid, heap.relfilenode,
+    SELECT c.oid, heap.oid, heap.relfilenode,
            c.relkind = 'p' AND EXISTS (
              SELECT FROM pg_type t JOIN pg_inherits i ON i.inhrelid = heap.oid
                          JOIN pg_attribute a ON a.attrelid = heap.oid AND a.attnum > 0
               WHERE t.oid = heap.reltype AND i.xmin = t.xmin AND a.xmin = t.xmin AND a.cmin::text = t.cmin::text)
       FROM pg_class c, LATERAL (
              SELECT c.oid, c.relfilenode, c.reltype WHERE c.relkind <> 'p' UNION ALL (SELECT * FROM ({}) leaf)) heap
-     WHERE c.oid = {} ORDER BY heap.oid)",
-                                               kLeaves, table.oid.value))
-                            .Context("reading the files of table {}", table.name));
+     WHERE c.oid = ANY ({}) ORDER BY c.oid, heap.oid)",
+                                               kLeaves, oids))
+                            .Context("reading the files of tables"));
   for (int row = 0; row < heaps.rows(); ++row) {
-    table.version.heaps.push_back({.oid = {ToNumber<uint32_t>(heaps.Get(row, 0))},
-                                   .file = ToNumber<uint32_t>(heaps.Get(row, 1)),
-                                   .made_as_partition = heaps.Get(row, 2) == "t"});
+    by_oid.Of(heaps.Get(row, 0))
+        .version.heaps.push_back({.oid = {ToNumber<uint32_t>(heaps.Get(row, 1))},
+                                  .file = ToNumber<uint32_t>(heaps.Get(row, 2)),
+                                  .made_as_partition = heaps.Get(row, 3) == "t"});
   }
   TRY(const auto parts,
       connection
-          .Query(fmt::format("SELECT part.oid, ('x' || substr(md5(part.form), 1, 8))::bit(32)::bigint "
-                             "FROM pg_class c, LATERAL ({}) part WHERE c.oid = {} ORDER BY part.oid",
-                             kTypeParts, table.oid.value))
-          .Context("reading the types of table {}", table.name));
+          .Query(fmt::format("SELECT c.oid, part.oid, ('x' || substr(md5(part.form), 1, 8))::bit(32)::bigint "
+                             "FROM pg_class c, LATERAL ({}) part WHERE c.oid = ANY ({}) ORDER BY c.oid, part.oid",
+                             kTypeParts, oids))
+          .Context("reading the types of tables"));
   for (int row = 0; row < parts.rows(); ++row) {
-    table.version.type_parts.push_back(
-        {.oid = ToNumber<uint32_t>(parts.Get(row, 0)), .hash = ToNumber<uint32_t>(parts.Get(row, 1))});
+    by_oid.Of(parts.Get(row, 0))
+        .version.type_parts.push_back(
+            {.oid = ToNumber<uint32_t>(parts.Get(row, 1)), .hash = ToNumber<uint32_t>(parts.Get(row, 2))});
   }
-  TRY(const auto fingerprints, ReadFingerprints(connection, {table.oid}));
-  if (!fingerprints.empty()) table.version.fingerprint = fingerprints.front().fingerprint;
+  std::vector<TableOid> wanted;
+  for (const SourceTable& table : tables) wanted.push_back(table.oid);
+  TRY(std::vector<TableFingerprint> fingerprints, ReadFingerprints(connection, wanted));
+  std::map<TableOid, std::string> fingerprint_of;
+  for (TableFingerprint& found : fingerprints) fingerprint_of.emplace(found.oid, std::move(found.fingerprint));
+  for (SourceTable& table : tables) table.version.fingerprint = fingerprint_of[table.oid];
   return {};
 }
 
 Result<bool> IsUnaltered(Connection& connection, const SourceTable& table) {
   SourceTable now{.oid = table.oid, .name = table.name};
-  TRY_VOID(ReadTableVersion(connection, now));
+  TRY_VOID(ReadTableVersions(connection, std::span(&now, 1)));
   return now.version.fingerprint == table.version.fingerprint &&
          std::ranges::equal(now.version.heaps, table.version.heaps, {}, &TableHeap::file, &TableHeap::file);
 }

@@ -13,10 +13,10 @@
 
 namespace firn::postgres {
 
-/// Fills in `table.version` (but read_at) and what the columns' pg_attribute rows say of their declared types and
-/// missing values. Reads catalogs only, so that it waits for no lock on the table; a table that is gone has an empty
+/// Fills in each table's `version` (but read_at) and what the columns' pg_attribute rows say of their declared types
+/// and missing values. Reads catalogs only, so that it waits for no lock on a table; a table that is gone has an empty
 /// fingerprint.
-Status ReadTableVersion(Connection& connection, SourceTable& table);
+Status ReadTableVersions(Connection& connection, std::span<SourceTable> tables);
 
 /// Whether the table has the definition and the files that it had when `table` was read: an ALTER TABLE, a TRUNCATE or
 /// a rewrite takes one of them away. Reads catalogs only.

@@ -4,12 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <string>
 
-#include "base/uuid.h"
 #include "testing/scripted_http_server.h"
+#include "testing/temporary_folder.h"
 
 namespace firn::storage {
 namespace {
@@ -40,13 +39,11 @@ TEST_F(AwsCredentialsTest, TakesThoseOfTheEnvironment) {
 }
 
 TEST_F(AwsCredentialsTest, TakesThoseOfAProfileInTheSharedFiles) {
-  const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("firn-aws-" + NewUuid());
-  std::filesystem::create_directory(folder);
+  const testing::TemporaryFolder folder;
   std::ofstream(folder / "credentials") << "[lake]\naws_access_key_id = FROMFILE\naws_secret_access_key = hunter2\n";
   setenv("AWS_SHARED_CREDENTIALS_FILE", (folder / "credentials").c_str(), 1);
   setenv("AWS_PROFILE", "lake", 1);
   const auto keys = AwsCredentialChain()();
-  std::filesystem::remove_all(folder);
   ASSERT_TRUE(keys.has_value()) << keys.error().message();
   EXPECT_EQ(keys->access_key_id, "FROMFILE");
 }

@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "testing/temporary_folder.h"
+
 namespace firn::storage {
 namespace {
 
@@ -20,25 +22,18 @@ using ::testing::IsEmpty;
 
 class LocalFileStoreTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "firn-storage-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::string Location(std::string_view name) const { return "file://" + folder_ + "/" + std::string(name); }
+  std::string Location(std::string_view name) const { return "file://" + folder_ / name; }
   std::vector<std::string> Names() {
     std::vector<std::string> names;
-    const std::vector<FileInfo> files = store_->List("file://" + folder_).value();
+    const std::vector<FileInfo> files = store_->List(folder_.url()).value();
     for (const FileInfo& file : files) {
-      names.push_back(file.location.substr(folder_.size() + 8));
+      names.push_back(file.location.substr(folder_.url().size() + 1));
     }
     std::ranges::sort(names);
     return names;
   }
 
-  std::string folder_;
+  const firn::testing::TemporaryFolder folder_;
   std::unique_ptr<FileStore> store_ = MakeLocalFileStore({});
 };
 
@@ -51,9 +46,9 @@ TEST_F(LocalFileStoreTest, ReadsWhatItWrote) {
 }
 
 TEST_F(LocalFileStoreTest, TakesEveryWayToWriteALocalLocation) {
-  ASSERT_TRUE(store_->Write(folder_ + "/x", "1").has_value());
+  ASSERT_TRUE(store_->Write(folder_ / "x", "1").has_value());
   for (const char* prefix : {"", "file:", "file://", "file://localhost"}) {
-    EXPECT_EQ(store_->Read(prefix + folder_ + "/x").value(), "1") << prefix;
+    EXPECT_EQ(store_->Read(prefix + folder_ / "x").value(), "1") << prefix;
   }
   auto foreign = store_->Read("s3://bucket/x");
   ASSERT_FALSE(foreign.has_value());
@@ -62,7 +57,7 @@ TEST_F(LocalFileStoreTest, TakesEveryWayToWriteALocalLocation) {
 
 TEST_F(LocalFileStoreTest, LeavesPercentSignsAlone) {
   ASSERT_TRUE(store_->Write(Location("bin_trunc=AAE%3D/x"), "1").has_value());
-  EXPECT_TRUE(std::filesystem::exists(folder_ + "/bin_trunc=AAE%3D/x"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "bin_trunc=AAE%3D/x"));
 }
 
 TEST_F(LocalFileStoreTest, StreamsAFileOut) {
@@ -104,24 +99,24 @@ TEST_F(LocalFileStoreTest, NamesAFileThatStandsInTheWay) {
   auto result = store_->Write(Location("a/b"), "");
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().kind(), ErrorKind::kInvalidConfig);
-  EXPECT_THAT(result.error().message(), HasSubstr(folder_ + "/a"));
-  EXPECT_EQ(store_->Stat("file://" + folder_).error().kind(), ErrorKind::kInvalidConfig);
+  EXPECT_THAT(result.error().message(), HasSubstr(folder_ / "a"));
+  EXPECT_EQ(store_->Stat(folder_.url()).error().kind(), ErrorKind::kInvalidConfig);
 }
 
 TEST_F(LocalFileStoreTest, LeavesNothingBehindWhenAWriteFails) {
-  std::filesystem::create_directory(folder_ + "/taken");  // the rename onto a folder fails
+  std::filesystem::create_directory(folder_ / "taken");  // the rename onto a folder fails
   EXPECT_FALSE(store_->Write(Location("taken"), "content").has_value());
   EXPECT_THAT(Names(), IsEmpty());
 }
 
 TEST_F(LocalFileStoreTest, NamesTheMissingRight) {
   if (::geteuid() == 0) GTEST_SKIP() << "root may do everything";
-  ASSERT_EQ(::chmod(folder_.c_str(), 0500), 0);
+  ASSERT_EQ(::chmod(folder_.path().c_str(), 0500), 0);
   auto result = store_->Write(Location("x"), "");
-  ASSERT_EQ(::chmod(folder_.c_str(), 0700), 0);
+  ASSERT_EQ(::chmod(folder_.path().c_str(), 0700), 0);
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().kind(), ErrorKind::kPermission);
-  EXPECT_THAT(result.error().message(), HasSubstr(folder_));
+  EXPECT_THAT(result.error().message(), HasSubstr(folder_.path()));
 }
 
 TEST_F(LocalFileStoreTest, SaysThatTheDiskIsFull) {

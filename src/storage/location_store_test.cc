@@ -4,12 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <set>
 
-#include "base/uuid.h"
 #include "storage/arrow_error.h"
 #include "testing/scripted_http_server.h"
+#include "testing/temporary_folder.h"
 
 namespace firn::storage {
 namespace {
@@ -87,11 +86,10 @@ class LocationStoreTest : public ::testing::Test {
 
 TEST_F(LocationStoreTest, TakesEachFileToItsStore) {
   const auto store = Open();
-  const std::string folder = std::filesystem::temp_directory_path() / ("firn-locations-" + NewUuid());
-  ASSERT_TRUE(store->Write("file://" + folder + "/x", "1").has_value());
-  EXPECT_EQ(store->Read(folder + "/x").value(), "1");
+  const firn::testing::TemporaryFolder folder;
+  ASSERT_TRUE(store->Write(folder.url() + "/x", "1").has_value());
+  EXPECT_EQ(store->Read(folder / "x").value(), "1");
   EXPECT_THAT(written(), IsEmpty());
-  std::filesystem::remove_all(folder);
   ASSERT_TRUE(store->Write("s3://lake/a", "1").has_value());
   ASSERT_TRUE(store->Write("s3://other/b", "2").has_value());
   EXPECT_THAT(written(), ElementsAre("/lake/a", "/other/b")) << "one request a file";

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <mutex>
 #include <sstream>
 #include <stdexcept>
@@ -18,6 +17,7 @@
 #include "storage/location_store.h"
 #include "storage/store_location.h"
 #include "testing/memory_file_store.h"
+#include "testing/temporary_folder.h"
 
 namespace firn::storage {
 namespace {
@@ -217,13 +217,11 @@ TEST_P(StoreConformanceTest, MayBeUsedByManyThreadsAndListsMoreThanOnePage) {
 
 class LocalFixture : public StoreFixture {
  public:
-  LocalFixture() : folder_(std::filesystem::temp_directory_path() / ("firn-stores-" + NewUuid())) {}
-  ~LocalFixture() override { std::filesystem::remove_all(folder_); }
   FileStore& store() override { return *store_; }
-  std::string root() const override { return "file://" + folder_.string(); }
+  std::string root() const override { return folder_.url(); }
 
  private:
-  const std::filesystem::path folder_;
+  const firn::testing::TemporaryFolder folder_;
   const std::unique_ptr<FileStore> store_ = MakeLocalFileStore({.fsync = false});
 };
 

@@ -1,15 +1,19 @@
 // A PostgreSQL of random transactions, all from one seed, for tests: its log, what pgoutput makes of it from any
-// position on, and the rows that its tables have had at any.
+// position on, and the definitions and rows that its tables have had at any.
 //
 // Transactions run interleaved, with locks as PostgreSQL has them; each has savepoints that are released or rolled
-// back; some are streamed before they commit. Two tables have a key, one has none (REPLICA IDENTITY FULL). A value in
-// the column `large` is never sent again by an UPDATE that leaves it as it was.
+// back; some are streamed before they commit; some alter tables, between changes of their rows. Two tables have a key,
+// one has none (REPLICA IDENTITY FULL). A large value is never sent again by an UPDATE that leaves it as it was.
+//
+// What the stream says of a table is its definition at that place of the log. What the catalogs show is that of the
+// moment (simulated_present.h).
 #pragma once
 
 #include <algorithm>
-#include <compare>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <random>
 #include <set>
@@ -20,29 +24,29 @@
 #include "model/source_table.h"
 #include "postgres/pgoutput.h"
 #include "testing/pgoutput_messages.h"
+#include "testing/simulated_table.h"
 
 namespace firn::testing {
-
-struct SourceRow {
-  int key = 0;
-  std::string value;
-  std::optional<std::string> large;
-  auto operator<=>(const SourceRow&) const = default;
-};
-using SourceRows = std::multiset<SourceRow>;
 
 class SimulatedSource {
  public:
   struct SentMessage {
-    Lsn start;  ///< As XLogData has it.
+    Lsn start;           ///< As XLogData has it.
+    size_t records = 0;  ///< Of the log: how many are written when it is sent.
     std::string payload;
   };
 
-  SimulatedSource(uint64_t seed, int transactions) : random_(seed) {
-    tables_ = {MakeTable(0, "orders", true), MakeTable(1, "lines", true), MakeTable(2, "events", false)};
-    physical_.resize(tables_.size());
-    committed_.resize(tables_.size());
-    KeepState(Lsn{});
+  /// `ddl`: the share of steps that alter a table.
+  SimulatedSource(uint64_t seed, int transactions, double ddl)
+      : random_(seed), ddl_share_(ddl), mind_(random_), next_xid_(100) {
+    uint32_t oid = kFirstOid;
+    for (const char* name : {"orders", "lines", "events"}) {
+      const bool has_key = std::string(name) != "events";
+      const auto made = std::make_shared<const SourceTable>(SimulatedTables::Make(oid++, name, has_key));
+      physical_.push_back({.definition = made});
+      committed_.push_back({.definition = made});
+      states_.push_back({{.definition = made}});
+    }
     int started = 0;
     while (started < transactions || !open_.empty()) {
       const bool may_start = started < transactions && open_.size() < 3;
@@ -54,17 +58,62 @@ class SimulatedSource {
         Step(Pick(open_.size()));
       }
     }
+    FindNeeds();
   }
 
-  const std::vector<SourceTable>& tables() const { return tables_; }
+  size_t table_count() const { return committed_.size(); }
+  TableOid oid(size_t table) const { return committed_[table].definition->oid; }
   /// Before the first transaction, and behind the last one.
   Lsn start() const { return {kFirstLsn}; }
-  Lsn end() const { return {lsn_}; }
+  Lsn end() const { return PositionAfter(log_.size()); }
+  /// Records of the log, and where it ends when that many are written.
+  size_t records() const { return log_.size(); }
+  Lsn PositionAfter(size_t records) const {
+    if (records == 0) return start();
+    const Record& last = log_[records - 1];
+    return last.kind == RecordKind::kCommit ? last.end : Lsn{last.lsn.value + 8};
+  }
 
-  /// The rows of tables()[table] after the transactions whose commit record lies before `lsn`.
-  const SourceRows& RowsAt(size_t table, Lsn lsn) const {
-    auto state = std::ranges::lower_bound(states_, lsn, {}, &State::commit_lsn);
-    return std::prev(state)->rows[table];
+  /// A table's definition after the transactions whose commit record lies before `lsn`.
+  const SourceTable& DefinitionAt(size_t table, Lsn lsn) const { return *StateAt(table, lsn).definition; }
+  /// Its rows then, as they look under a definition that may be an earlier or a later one.
+  SourceRows RowsAt(size_t table, Lsn lsn, const SourceTable& definition) const {
+    return RowsOf(definition, StateAt(table, lsn).rows);
+  }
+  /// The first position with all that the stream says of the table's rows before `lsn`. Between the two they may have
+  /// been rewritten without a word.
+  Lsn StreamedAt(size_t table, Lsn lsn) const {
+    const State* state = &StateAt(table, lsn);
+    while (!state->is_streamed && state != &states_[table].front()) --state;
+    return {state->commit_lsn.value + 1};
+  }
+  /// Whether its rows look as the stream told them to one who knows the definition that was before.
+  bool IsToldAt(size_t table, Lsn lsn) const { return !StateAt(table, lsn).is_converted; }
+  struct Defined {
+    Definition table;
+    Lsn since;  ///< Behind its commit record.
+  };
+  /// The definition, of all that the table has had, that has these rows of pg_attribute.
+  std::optional<Defined> FindDefinition(size_t table,
+                                        const std::function<bool(const std::vector<AttributeVersion>&)>& is_it) const {
+    for (const State& state : states_[table]) {
+      if (is_it(state.definition->version.attributes)) return Defined{state.definition, {state.commit_lsn.value + 1}};
+    }
+    return std::nullopt;
+  }
+
+  /// Of a transaction that has committed.
+  std::optional<Lsn> CommitOf(postgres::Xid xid) const {
+    const auto found = commits_.find(xid);
+    return found == commits_.end() ? std::nullopt : std::optional(found->second);
+  }
+  /// Once that many records are written, commits before it are visible: one that altered a table has let go of it.
+  Lsn VisibleBy(size_t records) const {
+    Lsn visible;
+    for (const Need& need : needs_) {
+      if (need.records <= records) visible = std::max(visible, Lsn{need.commit_lsn.value + 1});
+    }
+    return visible;
   }
 
   /// What a walsender sends to one who has acknowledged everything before `confirmed`.
@@ -73,71 +122,67 @@ class SimulatedSource {
  private:
   static constexpr uint64_t kFirstLsn = 0x1000;
   static constexpr uint32_t kFirstOid = 16400;
-  static constexpr TypeOid kInt4 = 23, kText = 25;
 
-  enum class RecordKind : uint8_t { kChange, kStreamed, kSubAbort, kAbort, kCommit };
+  enum class RecordKind : uint8_t { kChange, kAltered, kStreamed, kSubAbort, kAbort, kCommit };
   struct Record {
     RecordKind kind = RecordKind::kChange;
     postgres::Xid xid = 0;
     postgres::Xid subtransaction = 0;
     Lsn lsn;
-    Lsn end;                     ///< kCommit: just behind it.
-    std::vector<size_t> tables;  ///< kChange.
-    std::string message;         ///< kChange.
+    Lsn end;                         ///< kCommit: just behind it.
+    std::vector<Definition> tables;  ///< kChange: as they are; kAltered: from then on.
+    std::string message;             ///< kChange.
   };
   struct Undo {
     size_t table = 0;
     uint64_t row = 0;
     std::optional<SourceRow> before;
+    Definition definition = {};  ///< Set: that was before, and not a row.
   };
   struct Subtransaction {
     std::vector<postgres::Xid> xids;  ///< Its own, and those of released ones inside of it.
     std::vector<Undo> undo;
+    std::set<size_t> streamed;  ///< Tables of whose rows the stream tells.
   };
   struct Transaction {
     postgres::Xid xid = 0;
     std::vector<Subtransaction> stack;  ///< The transaction itself, then its open savepoints.
     std::set<size_t> tables;
+    std::set<size_t> converted;
     std::set<std::pair<size_t, uint64_t>> touched;
   };
-  using Heap = std::map<uint64_t, SourceRow>;  ///< By a number that stands for the row, whatever its key.
-  struct State {
-    Lsn commit_lsn;
-    std::vector<SourceRows> rows;
+  struct Table {
+    Definition definition;
+    SourceHeap rows;
   };
-
-  static SourceTable MakeTable(uint32_t number, const std::string& name, bool has_key) {
-    SourceTable table{.oid = {kFirstOid + number}, .name = {"public", name}};
-    const auto add = [&table](const std::string& column, TypeOid type) {
-      const auto attnum = static_cast<int16_t>(table.columns.size() + 1);
-      table.columns.push_back({.attnum = attnum,
-                               .name = column,
-                               .type_oid = type,
-                               .type_name = "its type",
-                               .not_null = attnum == 1,
-                               .declared_type_oid = type});
-      table.version.attributes.push_back({.attnum = attnum, .xmin = 700});
-    };
-    add("id", kInt4);
-    add("value", kText);
-    add("large", kText);
-    table.version.heaps = {{.oid = table.oid, .file = 1}};
-    table.version.fingerprint = name;
-    table.version.read_at = {1};
-    if (has_key) table.key_columns = {0};
-    if (!has_key) table.replica_identity = ReplicaIdentity::kFull;
-    return table;
-  }
+  struct State {
+    Lsn commit_lsn = {};
+    Definition definition;
+    SourceHeap rows = {};
+    bool is_streamed = true;
+    bool is_converted = false;  ///< By a statement of the transaction that changed values.
+  };
+  struct Need {
+    Lsn commit_lsn;
+    size_t records = 0;
+  };
 
   bool Chance(double probability) { return std::bernoulli_distribution(probability)(random_); }
   size_t Pick(size_t count) { return std::uniform_int_distribution<size_t>(0, count - 1)(random_); }
   Lsn NextLsn() { return {lsn_ += 8 * (1 + Pick(10))}; }
-  bool HasKey(size_t table) const { return !tables_[table].key_columns.empty(); }
+  const SourceTable& DefinitionOf(size_t table) const { return *physical_[table].definition; }
+  SourceHeap& HeapOf(size_t table) { return physical_[table].rows; }
+  /// The last one that was committed before `lsn`.
+  const State& StateAt(size_t table, Lsn lsn) const {
+    const auto next = std::ranges::lower_bound(states_[table], lsn, {}, &State::commit_lsn);
+    return next == states_[table].begin() ? *next : *std::prev(next);
+  }
 
   // --- Transactions ---
 
   void Step(size_t number) {
     Transaction& transaction = open_[number];
+    if (ddl_share_ > 0 && Chance(ddl_share_)) return Alter(transaction);
     const size_t dice = Pick(100);
     if (dice < 66) {
       Change(transaction);
@@ -160,6 +205,7 @@ class SimulatedSource {
     Subtransaction& outer = transaction.stack.back();
     std::ranges::move(inner.xids, std::back_inserter(outer.xids));
     std::ranges::move(inner.undo, std::back_inserter(outer.undo));
+    outer.streamed.merge(inner.streamed);
   }
 
   void RollBack(Transaction& transaction) {
@@ -173,10 +219,12 @@ class SimulatedSource {
 
   void Restore(const std::vector<Undo>& undo) {
     for (auto step = undo.rbegin(); step != undo.rend(); ++step) {
-      if (step->before) {
-        physical_[step->table][step->row] = *step->before;
+      if (step->definition) {
+        physical_[step->table].definition = step->definition;
+      } else if (step->before) {
+        HeapOf(step->table)[step->row] = *step->before;
       } else {
-        physical_[step->table].erase(step->row);
+        HeapOf(step->table).erase(step->row);
       }
     }
   }
@@ -193,24 +241,25 @@ class SimulatedSource {
     const Lsn lsn = NextLsn();
     log_.push_back({.kind = RecordKind::kCommit, .xid = transaction.xid, .lsn = lsn, .end = NextLsn()});
     for (const auto& [table, row] : transaction.touched) {
-      const auto now = physical_[table].find(row);
-      if (now == physical_[table].end()) {
-        committed_[table].erase(row);
+      const auto now = HeapOf(table).find(row);
+      if (now == HeapOf(table).end()) {
+        committed_[table].rows.erase(row);
       } else {
-        committed_[table][row] = now->second;
+        committed_[table].rows[row] = now->second;
       }
     }
-    KeepState(lsn);
-    End(number);
-  }
-
-  void KeepState(Lsn lsn) {
-    State state{.commit_lsn = lsn};
-    for (const Heap& heap : committed_) {
-      SourceRows& rows = state.rows.emplace_back();
-      for (const auto& [number, row] : heap) rows.insert(row);
+    while (transaction.stack.size() > 1) Release(transaction);
+    for (const size_t table : transaction.tables) {
+      // Nobody else can have altered it: it would have waited.
+      committed_[table].definition = physical_[table].definition;
+      states_[table].push_back({.commit_lsn = lsn,
+                                .definition = committed_[table].definition,
+                                .rows = committed_[table].rows,
+                                .is_streamed = transaction.stack.front().streamed.contains(table),
+                                .is_converted = transaction.converted.contains(table)});
     }
-    states_.push_back(std::move(state));
+    commits_.emplace(transaction.xid, lsn);
+    End(number);
   }
 
   void End(size_t number) {
@@ -231,58 +280,74 @@ class SimulatedSource {
   }
 
   void Change(Transaction& transaction) {
-    const size_t table = Pick(tables_.size());
+    const size_t table = Pick(table_count());
     if (!MayLock(table_locks_, table, transaction.xid)) return;
     const size_t dice = Pick(100);
     if (dice < 2) return Truncate(transaction, table);
-    if (dice < 45 || physical_[table].empty()) return Insert(transaction, table);
-    const auto row = std::next(physical_[table].begin(), static_cast<std::ptrdiff_t>(Pick(physical_[table].size())));
+    if (dice < 45 || HeapOf(table).empty()) return Insert(transaction, table);
+    const auto row = std::next(HeapOf(table).begin(), static_cast<std::ptrdiff_t>(Pick(HeapOf(table).size())));
     if (!MayLock(row_locks_, {table, row->first}, transaction.xid)) return;
     if (dice < 80) return Update(transaction, table, row->first);
     const SourceRow old = row->second;
     Set(transaction, table, row->first, std::nullopt);
+    const SourceTable& now = DefinitionOf(table);
     Log(transaction, {table},
-        HasKey(table) ? pgoutput::Delete(OidOf(table), 'K', KeyOf(old))
-                      : pgoutput::Delete(OidOf(table), 'O', Whole(old)));
+        HasKey(now) ? pgoutput::Delete(now.oid.value, 'K', KeyOf(now, old))
+                    : pgoutput::Delete(now.oid.value, 'O', Whole(now, old)));
   }
 
-  /// A key that the transaction may give to a row.
-  std::optional<int> FreeKey(const Transaction& transaction, size_t table) {
-    if (!HasKey(table)) return static_cast<int>(Pick(5));
-    const auto key = static_cast<int>(Pick(40));
-    if (!MayLock(key_locks_, {table, key}, transaction.xid)) return std::nullopt;
-    const bool is_taken = std::ranges::any_of(physical_[table], [&](const auto& row) { return row.second.key == key; });
-    return is_taken ? std::nullopt : std::optional(key);
+  /// A value that the transaction may give to a row's key.
+  std::optional<std::string> FreeKey(const Transaction& transaction, size_t table) {
+    const SourceColumn& column = KeyColumn(table);
+    const std::optional<std::string> key = mind_.NewValue(DefinitionOf(table), column);
+    if (!MayLock(key_locks_, {table, *key}, transaction.xid)) return std::nullopt;
+    const bool is_taken =
+        std::ranges::any_of(HeapOf(table), [&](const auto& row) { return row.second.at(column.attnum) == key; });
+    return is_taken ? std::nullopt : key;
   }
-
-  std::string NewValue() { return "v" + std::to_string(++values_); }
-  std::optional<std::string> NewLarge() {
-    if (Chance(0.5)) return std::nullopt;
-    return "large " + std::to_string(++values_) + std::string(Pick(200), 'x');
+  const SourceColumn& KeyColumn(size_t table) const {
+    const SourceTable& now = DefinitionOf(table);
+    return now.columns[static_cast<size_t>(now.key_columns[0])];
   }
 
   void Insert(Transaction& transaction, size_t table) {
-    const auto key = FreeKey(transaction, table);
-    if (!key) return;
-    const SourceRow row{.key = *key, .value = HasKey(table) || Chance(0.7) ? NewValue() : "same", .large = NewLarge()};
+    const SourceTable& now = DefinitionOf(table);
+    SourceRow row;
+    for (const SourceColumn& column : now.columns) {
+      const bool is_key = IsKey(now, column);
+      row[column.attnum] = is_key ? FreeKey(transaction, table) : mind_.NewValue(now, column);
+      if (is_key && !row[column.attnum]) return;
+    }
     Set(transaction, table, next_row_++, row);
-    Log(transaction, {table}, pgoutput::Insert(OidOf(table), Whole(row)));
+    Log(transaction, {table}, pgoutput::Insert(now.oid.value, Whole(now, row)));
   }
 
   void Update(Transaction& transaction, size_t table, uint64_t number) {
-    const SourceRow old = physical_[table].at(number);
+    const SourceTable& now = DefinitionOf(table);
+    const SourceRow old = HeapOf(table).at(number);
     SourceRow row = old;
-    row.value = NewValue();
-    const bool keeps_large = Chance(0.6);
-    if (!keeps_large) row.large = NewLarge();
-    if (Chance(0.15)) row.key = FreeKey(transaction, table).value_or(row.key);
+    pgoutput::Row sent;
+    bool has_other_key = false;
+    for (const SourceColumn& column : now.columns) {
+      const std::optional<std::string> before = CellOf(column, old);
+      std::optional<std::string>& value = row[column.attnum] = before;
+      if (!IsKey(now, column) && Chance(0.5)) value = mind_.NewValue(now, column);
+      if (IsKey(now, column) && Chance(0.15)) value = FreeKey(transaction, table).value_or(*before);
+      has_other_key = has_other_key || (IsKey(now, column) && value != before);
+      sent.push_back(value == before && IsToasted(value) ? pgoutput::Cell{.letter = 'u'} : CellTo(value));
+    }
     Set(transaction, table, number, row);
-    pgoutput::Row sent = Whole(row);
-    if (keeps_large && row.large) sent.back() = {.letter = 'u'};
-    std::string message = pgoutput::Update(OidOf(table), sent);
-    if (!HasKey(table)) message = pgoutput::Update(OidOf(table), 'O', Whole(old), sent);
-    if (HasKey(table) && row.key != old.key) message = pgoutput::Update(OidOf(table), 'K', KeyOf(old), sent);
+    std::string message = pgoutput::Update(now.oid.value, sent);
+    if (!HasKey(now)) message = pgoutput::Update(now.oid.value, 'O', Whole(now, old), sent);
+    if (has_other_key) message = pgoutput::Update(now.oid.value, 'K', KeyOf(now, old), sent);
     Log(transaction, {table}, std::move(message));
+  }
+
+  /// No other transaction has used the table, as far as it is open.
+  bool MayLockWhole(const Transaction& transaction, size_t table) const {
+    return MayLock(table_locks_, table, transaction.xid) && std::ranges::none_of(open_, [&](const Transaction& other) {
+             return other.xid != transaction.xid && other.tables.contains(table);
+           });
   }
 
   /// Of this table, and now and then of all.
@@ -290,31 +355,79 @@ class SimulatedSource {
     std::vector<size_t> truncated{table};
     if (Chance(0.3)) truncated = {0, 1, 2};
     for (const size_t one : truncated) {
-      const bool is_used = std::ranges::any_of(
-          open_, [&](const Transaction& other) { return other.xid != transaction.xid && other.tables.contains(one); });
-      if (is_used) return;
-    }
-    for (const size_t one : truncated) {
-      table_locks_[one] = transaction.xid;
-      std::vector<uint64_t> rows;
-      for (const auto& [number, row] : physical_[one]) rows.push_back(number);
-      for (const uint64_t number : rows) Set(transaction, one, number, std::nullopt);
+      if (!MayLockWhole(transaction, one)) return;
     }
     std::vector<uint32_t> oids;
-    for (const size_t one : truncated) oids.push_back(OidOf(one));
+    for (const size_t one : truncated) {
+      table_locks_[one] = transaction.xid;
+      SourceTable now = DefinitionOf(one);
+      mind_.NewFile(now);
+      Redefine(transaction, one, std::move(now));
+      std::vector<uint64_t> rows;
+      for (const auto& [number, row] : HeapOf(one)) rows.push_back(number);
+      for (const uint64_t number : rows) Set(transaction, one, number, std::nullopt);
+      oids.push_back(oid(one).value);
+    }
     Log(transaction, truncated, pgoutput::Truncate(oids));
   }
 
+  /// Some statements on a table.
+  void Alter(Transaction& transaction) {
+    const size_t table = Pick(table_count());
+    if (!MayLockWhole(transaction, table)) return;
+    do {
+      const Definition earlier = physical_[table].definition;
+      SourceTable now = *earlier;
+      SourceHeap rows = HeapOf(table);
+      const auto is_free = [&](const std::string& name) { return IsFree(transaction, name); };
+      if (!mind_.Alter(now, rows, transaction.stack.back().xids.front(), is_free)) continue;
+      table_locks_[table] = transaction.xid;
+      Redefine(transaction, table, std::move(now));
+      for (const auto& [number, row] : rows) {
+        const SourceRow before = HeapOf(table).at(number);
+        if (before == row) continue;
+        const auto is_converted = [&](const SourceColumn& column) {
+          return CellOf(column, before) != CellOf(column, row);
+        };
+        if (std::ranges::any_of(earlier->columns, is_converted)) transaction.converted.insert(table);
+        Set(transaction, table, number, row);
+      }
+    } while (Chance(0.4));
+  }
+
+  /// A name that a table has, or will have again if another transaction rolls back, is not.
+  bool IsFree(const Transaction& transaction, const std::string& name) const {
+    for (size_t table = 0; table < table_count(); ++table) {
+      const auto lock = table_locks_.find(table);
+      const bool is_its_own = lock != table_locks_.end() && lock->second == transaction.xid;
+      if (DefinitionOf(table).name.name == name) return false;
+      if (!is_its_own && committed_[table].definition->name.name == name) return false;
+    }
+    return true;
+  }
+
+  void Redefine(Transaction& transaction, size_t table, SourceTable now) {
+    transaction.tables.insert(table);
+    transaction.stack.back().undo.push_back({.table = table, .definition = physical_[table].definition});
+    physical_[table].definition = std::make_shared<const SourceTable>(std::move(now));
+    log_.push_back({.kind = RecordKind::kAltered,
+                    .xid = transaction.xid,
+                    .subtransaction = transaction.stack.back().xids.front(),
+                    .lsn = NextLsn(),
+                    .tables = {physical_[table].definition}});
+  }
+
   void Set(Transaction& transaction, size_t table, uint64_t number, std::optional<SourceRow> row) {
-    Heap& heap = physical_[table];
+    SourceHeap& heap = HeapOf(table);
     const auto old = heap.find(number);
     transaction.stack.back().undo.push_back(
         {table, number, old == heap.end() ? std::nullopt : std::optional(old->second)});
     transaction.touched.insert({table, number});
     row_locks_[{table, number}] = transaction.xid;
-    if (HasKey(table)) {
-      if (old != heap.end()) key_locks_[{table, old->second.key}] = transaction.xid;
-      if (row) key_locks_[{table, row->key}] = transaction.xid;
+    if (HasKey(DefinitionOf(table))) {
+      const int16_t key = KeyColumn(table).attnum;
+      if (old != heap.end()) key_locks_[{table, *old->second.at(key)}] = transaction.xid;
+      if (row) key_locks_[{table, *row->at(key)}] = transaction.xid;
     }
     if (row) {
       heap[number] = *std::move(row);
@@ -323,35 +436,67 @@ class SimulatedSource {
     }
   }
 
-  void Log(Transaction& transaction, std::vector<size_t> tables, std::string message) {
+  void Log(Transaction& transaction, const std::vector<size_t>& tables, std::string message) {
     transaction.tables.insert(tables.begin(), tables.end());
+    transaction.stack.back().streamed.insert(tables.begin(), tables.end());
+    std::vector<Definition> definitions;
+    for (const size_t table : tables) definitions.push_back(physical_[table].definition);
     log_.push_back({.kind = RecordKind::kChange,
                     .xid = transaction.xid,
                     .subtransaction = transaction.stack.back().xids.front(),
                     .lsn = NextLsn(),
-                    .tables = std::move(tables),
+                    .tables = std::move(definitions),
                     .message = std::move(message)});
   }
 
-  uint32_t OidOf(size_t table) const { return tables_[table].oid.value; }
-  static pgoutput::Row Whole(const SourceRow& row) {
-    pgoutput::Row cells{{'t', std::to_string(row.key)}, {'t', row.value}, {'n'}};
-    if (row.large) cells.back() = {'t', *row.large};
+  static pgoutput::Cell CellTo(const std::optional<std::string>& value) {
+    return value ? pgoutput::Cell{'t', *value} : pgoutput::Cell{'n'};
+  }
+  static pgoutput::Row Whole(const SourceTable& table, const SourceRow& row) {
+    pgoutput::Row cells;
+    for (const SourceColumn& column : table.columns) cells.push_back(CellTo(CellOf(column, row)));
     return cells;
   }
-  static pgoutput::Row KeyOf(const SourceRow& row) { return {{'t', std::to_string(row.key)}, {'n'}, {'n'}}; }
+  static pgoutput::Row KeyOf(const SourceTable& table, const SourceRow& row) {
+    pgoutput::Row cells;
+    for (const SourceColumn& column : table.columns) {
+      cells.push_back(IsKey(table, column) ? CellTo(CellOf(column, row)) : pgoutput::Cell{'n'});
+    }
+    return cells;
+  }
+
+  /// Who uses a table next waits until the transaction that altered it is visible.
+  void FindNeeds() {
+    std::map<postgres::Xid, std::set<TableOid>> altered;
+    for (size_t i = 0; i < log_.size(); ++i) {
+      const Record& record = log_[i];
+      if (record.kind == RecordKind::kAltered) altered[record.xid].insert(record.tables[0]->oid);
+      if (record.kind != RecordKind::kCommit || !altered.contains(record.xid)) continue;
+      for (size_t later = i + 1; later < log_.size(); ++later) {
+        const bool uses_it = std::ranges::any_of(
+            log_[later].tables, [&](const Definition& table) { return altered[record.xid].contains(table->oid); });
+        if (!uses_it) continue;
+        needs_.push_back({record.lsn, later + 1});
+        break;
+      }
+    }
+  }
 
   // --- The log as pgoutput sends it ---
 
+  /// When pgoutput describes a table: before its first change, and again once it has heard that the table was altered,
+  /// which it does at the statement's place in its transaction, and for all others at the transaction's end.
   class Decoder {
    public:
     Decoder(const SimulatedSource& source, Lsn confirmed) : source_(source), confirmed_(confirmed) {}
 
     std::vector<SentMessage> Decode() && {
       for (const Record& record : source_.log_) {
+        ++records_;
         Pending& pending = pending_[record.xid];
         switch (record.kind) {
           case RecordKind::kChange:
+          case RecordKind::kAltered:
             pending.changes.push_back(&record);
             break;
           case RecordKind::kStreamed:
@@ -362,14 +507,18 @@ class SimulatedSource {
                           [&](const Record* change) { return change->subtransaction == record.subtransaction; });
             if (pending.streamed.contains(record.subtransaction)) {
               Send(record.lsn, pgoutput::StreamAbort(record.xid, record.subtransaction));
+              pending.described.clear();
+              Invalidate(pending);
             }
             break;
           case RecordKind::kAbort:
             if (!pending.streamed.empty()) Send(record.lsn, pgoutput::StreamAbort(record.xid, record.xid));
+            Invalidate(pending);
             pending_.erase(record.xid);
             break;
           case RecordKind::kCommit:
             if (record.lsn >= confirmed_) Commit(record, pending);
+            Invalidate(pending);
             pending_.erase(record.xid);
             break;
         }
@@ -381,21 +530,23 @@ class SimulatedSource {
     struct Pending {
       std::vector<const Record*> changes;  ///< Not sent.
       std::set<postgres::Xid> streamed;    ///< (Sub)transactions with changes that were.
-      std::set<size_t> described;          ///< Tables, in its stream blocks.
+      std::set<TableOid> described;        ///< In its stream blocks.
+      std::set<TableOid> altered;          ///< As far as it was decoded.
     };
 
-    void Send(Lsn start, std::string payload) { sent_.push_back({start, std::move(payload)}); }
+    void Send(Lsn start, std::string payload) { sent_.push_back({start, records_, std::move(payload)}); }
 
     void Stream(postgres::Xid xid, Pending& pending) {
       if (pending.changes.empty()) return;
       Send(pending.changes.front()->lsn, pgoutput::StreamStart(xid, pending.streamed.empty()));
       for (const Record* change : pending.changes) {
-        for (const size_t table : change->tables) {
-          if (!pending.described.insert(table).second) continue;
-          Send(change->lsn, pgoutput::InStream(Describe(table), change->subtransaction));
+        pending.streamed.insert(change->subtransaction);
+        if (Hears(*change, pending)) continue;
+        for (const Definition& table : change->tables) {
+          if (!pending.described.insert(table->oid).second) continue;
+          Send(change->lsn, pgoutput::InStream(Describe(*table), change->subtransaction));
         }
         Send(change->lsn, pgoutput::InStream(change->message, change->subtransaction));
-        pending.streamed.insert(change->subtransaction);
       }
       pending.streamed.insert(xid);
       Send(pending.changes.back()->lsn, pgoutput::StreamStop());
@@ -405,25 +556,43 @@ class SimulatedSource {
     void Commit(const Record& commit, Pending& pending) {
       if (!pending.streamed.empty()) {
         Stream(commit.xid, pending);
+        described_.insert(pending.described.begin(), pending.described.end());
         return Send(commit.end, pgoutput::StreamCommit(commit.xid, commit.lsn.value, commit.end.value));
       }
-      if (pending.changes.empty()) return;
-      Send(pending.changes.front()->lsn, pgoutput::Begin(commit.lsn.value, commit.xid));
+      bool has_begun = false;
       for (const Record* change : pending.changes) {
-        for (const size_t table : change->tables) {
-          if (described_.insert(table).second) Send(change->lsn, Describe(table));
+        if (Hears(*change, pending)) continue;
+        if (!has_begun) Send(change->lsn, pgoutput::Begin(commit.lsn.value, commit.xid));
+        has_begun = true;
+        for (const Definition& table : change->tables) {
+          if (described_.insert(table->oid).second) Send(change->lsn, Describe(*table));
         }
         Send(change->lsn, change->message);
       }
-      Send(commit.end, pgoutput::Commit(commit.lsn.value, commit.end.value));
+      if (has_begun) Send(commit.end, pgoutput::Commit(commit.lsn.value, commit.end.value));
     }
 
-    std::string Describe(size_t number) const {
-      const SourceTable& table = source_.tables_[number];
-      const bool has_key = source_.HasKey(number);
+    /// Whether it is no change, but what says that a table is another from here on.
+    bool Hears(const Record& record, Pending& pending) {
+      if (record.kind != RecordKind::kAltered) return false;
+      pending.altered.insert(record.tables[0]->oid);
+      Invalidate(pending);
+      return true;
+    }
+
+    void Invalidate(const Pending& by) {
+      for (const TableOid table : by.altered) {
+        described_.erase(table);
+        for (auto& [xid, pending] : pending_) pending.described.erase(table);
+      }
+    }
+
+    static std::string Describe(const SourceTable& table) {
       std::vector<pgoutput::Column> columns;
       for (const SourceColumn& column : table.columns) {
-        columns.push_back({.name = column.name, .type_oid = column.type_oid, .is_key = !has_key || column.attnum == 1});
+        columns.push_back({.name = column.name,
+                           .type_oid = column.declared_type_oid,
+                           .is_key = !HasKey(table) || IsKey(table, column)});
       }
       return pgoutput::Relation(table.oid.value, table.name.schema, table.name.name,
                                 static_cast<char>(table.replica_identity), columns);
@@ -432,24 +601,27 @@ class SimulatedSource {
     const SimulatedSource& source_;
     const Lsn confirmed_;
     std::map<postgres::Xid, Pending> pending_;
-    std::set<size_t> described_;
+    std::set<TableOid> described_;
     std::vector<SentMessage> sent_;
+    size_t records_ = 0;
   };
 
   std::mt19937_64 random_;
-  std::vector<SourceTable> tables_;
+  const double ddl_share_;
+  SimulatedTables mind_;
   std::vector<Record> log_;
-  std::vector<State> states_;  ///< By commit_lsn; the first before all commits.
-  std::vector<Heap> physical_;
-  std::vector<Heap> committed_;
+  std::vector<std::vector<State>> states_;  ///< Of each table, by commit_lsn; the first before all commits.
+  std::vector<Table> physical_;
+  std::vector<Table> committed_;
+  std::map<postgres::Xid, Lsn> commits_;
+  std::vector<Need> needs_;
   std::vector<Transaction> open_;
   std::map<std::pair<size_t, uint64_t>, postgres::Xid> row_locks_;
-  std::map<std::pair<size_t, int>, postgres::Xid> key_locks_;
+  std::map<std::pair<size_t, std::string>, postgres::Xid> key_locks_;
   std::map<size_t, postgres::Xid> table_locks_;
   uint64_t lsn_ = kFirstLsn;
   uint64_t next_row_ = 0;
-  postgres::Xid next_xid_ = 100;
-  int64_t values_ = 0;
+  postgres::Xid next_xid_;
 };
 
 }  // namespace firn::testing

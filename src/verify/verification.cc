@@ -26,7 +26,7 @@ using postgres::Connection;
 
 /// A table that is altered each time is given up after as many snapshots.
 constexpr int kSnapshotsMax = 10;
-constexpr std::chrono::milliseconds kPollInterval{200};
+constexpr std::chrono::milliseconds kSlotPollInterval{200};
 constexpr std::chrono::milliseconds kPauseBetweenSnapshots{1'000};
 
 /// What ends with the table's next definition, or with a connection.
@@ -126,9 +126,12 @@ class Verification {
     TRY(snapshot.slot, postgres::CreateSlot(*snapshot.connection, slot, /*temporary=*/true));
 
     TRY(Connection at_snapshot, postgres::OpenAtSnapshot(options_.source.connection, snapshot.slot.snapshot_name));
+    std::map<TableOid, TableName> names;
+    for (const Candidate* table : tables) names.emplace(table->source.oid, table->source.name);
+    TRY(auto seen, ReadAtSnapshot(at_snapshot, options_.source, GeneratedColumnsOf(state_),
+                                  snapshot.slot.consistent_point, names));
     for (Candidate* table : tables) {
-      TRY(table->source, ReadAtSnapshot(at_snapshot, options_.source, GeneratedColumnsOf(state_),
-                                        snapshot.slot.consistent_point, table->source));
+      TRY(table->source, std::move(seen.at(table->source.oid)));
     }
     TRY(auto reader, postgres::TableCopyReader::Open(options_.source.connection, snapshot.slot.snapshot_name, stop_));
     TRY_VOID(WaitForTables(tables, snapshot.slot.consistent_point));
@@ -172,7 +175,7 @@ class Verification {
                              : "waiting for a `firn run` that commits what the snapshot sees: none uses the slot now",
                 {{"slot", slot->name}, {"lsn", ToString(snapshot)}});
       }
-      if (!SleepFor(kPollInterval, stop_)) return Stopped();
+      if (!SleepFor(kSlotPollInterval, stop_)) return Stopped();
     }
   }
 

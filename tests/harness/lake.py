@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import decimal
+import functools
 import importlib.metadata
 import json
 import os
@@ -85,13 +86,21 @@ def connect_duckdb():
     for name in ("httpfs", "avro", "iceberg"):
         folder = f"{sysconfig.get_paths()['purelib']}/duckdb_extension_{name}/extensions/v{version}"
         connection.execute(f"LOAD '{folder}/{name}.duckdb_extension'")
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    return connection
+
+
+@functools.cache
+def shared_duckdb():
+    """Loading the extensions takes longer than reading a small table. It keeps nothing of the files that it has read."""
+    connection = connect_duckdb()
+    connection.execute("SET enable_external_file_cache = false; SET enable_object_cache = false")
     return connection
 
 
 def read_with_duckdb(metadata_location, setup=None):
     """`setup`: a statement that makes DuckDB reach the files."""
-    with contextlib.closing(connect_duckdb()) as connection:
+    with contextlib.closing(connect_duckdb() if setup else shared_duckdb().cursor()) as connection:
         if setup:
             connection.execute(setup)
         path = metadata_location.removeprefix("file://").replace("'", "''")

@@ -12,6 +12,7 @@
 #include "catalog/glue/glue_json.h"
 #include "catalog/glue/glue_table_input.h"
 #include "catalog/metadata_files.h"
+#include "catalog/pages.h"
 #include "catalog/unknown_outcome.h"
 
 namespace firn::catalog {
@@ -20,9 +21,6 @@ namespace {
 using iceberg::CommitRequest;
 using iceberg::TableIdent;
 using nlohmann::json;
-
-/// No catalog has that many pages of 100; more means that the server gives the same page again and again.
-constexpr int kPagesMax = 100'000;
 
 bool IsGlueName(const std::string& name, size_t length_max) {
   return !name.empty() && name.size() <= length_max &&

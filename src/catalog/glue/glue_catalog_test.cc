@@ -11,6 +11,7 @@
 #include "testing/fake_glue.h"
 #include "testing/orders_table.h"
 #include "testing/results.h"
+#include "testing/temporary_folder.h"
 
 namespace firn::catalog {
 namespace {
@@ -33,27 +34,22 @@ using testing::FakeGlue;
 /// A Glue, and a temporary folder for the tables.
 class Lake {
  public:
-  Lake() {
-    std::string pattern = (fs::temp_directory_path() / "firn-glue-XXXXXX").string();
-    directory_ = mkdtemp(pattern.data());
-    store_ = Value(storage::OpenFileStore(directory_.string(), {{"fsync", "false"}}));
-  }
-  ~Lake() { fs::remove_all(directory_); }
+  Lake() { store_ = Value(storage::OpenFileStore(folder_.path(), {{"fsync", "false"}})); }
 
   FakeGlue& glue() { return glue_; }
-  std::string warehouse() const { return "file://" + directory_.string(); }
+  std::string warehouse() const { return folder_.url(); }
   std::unique_ptr<Catalog> Open() {
-    return Value(OpenGlueCatalog({.client = glue_.Client(), .warehouse = directory_.string()}, *store_));
+    return Value(OpenGlueCatalog({.client = glue_.Client(), .warehouse = folder_.path()}, *store_));
   }
   size_t Files() const {
     size_t files = 0;
-    for (const auto& entry : fs::recursive_directory_iterator(directory_)) files += entry.is_regular_file() ? 1 : 0;
+    for (const auto& entry : fs::recursive_directory_iterator(folder_.path())) files += entry.is_regular_file() ? 1 : 0;
     return files;
   }
 
  private:
   FakeGlue glue_;
-  fs::path directory_;
+  const testing::TemporaryFolder folder_;
   std::unique_ptr<storage::FileStore> store_;
 };
 

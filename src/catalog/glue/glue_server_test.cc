@@ -4,17 +4,16 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <stdexcept>
 
 #include "catalog/catalog_conformance.h"
 #include "catalog/glue/glue_catalog.h"
 #include "testing/results.h"
+#include "testing/temporary_folder.h"
 
 namespace firn::catalog {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::Value;
 
 std::string Endpoint() {
@@ -26,15 +25,12 @@ std::string Endpoint() {
 class MotoFixture : public CatalogFixture {
  public:
   MotoFixture() {
-    std::string pattern = (fs::temp_directory_path() / "firn-glue-XXXXXX").string();
-    directory_ = mkdtemp(pattern.data());
-    store_ = Value(storage::OpenFileStore(directory_.string(), {{"fsync", "false"}}));
+    store_ = Value(storage::OpenFileStore(folder_.path(), {{"fsync", "false"}}));
     http::HttpClient client({});
     Value(client.Send({.method = "POST", .url = Endpoint() + "/moto-api/reset"}));
     catalog_ = Open();
     other_ = Open();
   }
-  ~MotoFixture() override { fs::remove_all(directory_); }
 
   CatalogLimits limits() const override { return {.flat_namespaces = true, .plain_names = true}; }
   Catalog& catalog() override { return *catalog_; }
@@ -46,11 +42,11 @@ class MotoFixture : public CatalogFixture {
     return Value(OpenGlueCatalog({.client = {.region = "us-east-1",
                                              .endpoint = Endpoint(),
                                              .credentials = [=]() -> Result<AwsCredentials> { return credentials; }},
-                                  .warehouse = directory_.string()},
+                                  .warehouse = folder_.path()},
                                  *store_));
   }
 
-  fs::path directory_;
+  const testing::TemporaryFolder folder_;
   std::unique_ptr<storage::FileStore> store_;
   std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<Catalog> other_;

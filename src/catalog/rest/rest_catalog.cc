@@ -7,6 +7,7 @@
 
 #include "base/try.h"
 #include "base/uuid.h"
+#include "catalog/pages.h"
 #include "catalog/rest/vended_config.h"
 #include "catalog/unknown_outcome.h"
 #include "http/percent_encoding.h"
@@ -22,7 +23,6 @@ using rest::RestCall;
 
 namespace {
 
-constexpr int kPagesMax = 100'000;
 constexpr int kNamespaceDepthMax = 32;
 constexpr std::string_view kCommitTogether = "POST /v1/{prefix}/transactions/commit";
 constexpr std::string_view kLoadCredentials = "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials";
@@ -57,7 +57,7 @@ Result<T> AfterChange(Result<T> read) {
 }
 
 template <typename T>
-Result<T> FromCatalog(Result<T> read) {
+Result<T> OfAnswer(Result<T> read) {
   if (read.has_value()) return read;
   return Error(read.error().kind(), "the catalog's answer: " + read.error().message(), ErrorOrigin::kCatalog);
 }
@@ -84,7 +84,7 @@ Result<std::vector<T>> ReadPages(rest::RestSession& session, const RestCall& cal
     RestCall of_page = call;
     of_page.query.emplace_back("pageToken", token);
     TRY(const std::string body, session.Send(of_page));
-    TRY(auto answer, FromCatalog(read(body)));
+    TRY(auto answer, OfAnswer(read(body)));
     items.insert(items.end(), std::make_move_iterator(answer.items.begin()),
                  std::make_move_iterator(answer.items.end()));
     if (answer.next_page_token.empty() || answer.next_page_token == token) return items;
@@ -254,7 +254,7 @@ Result<LoadedTable> RestCatalog::LoadTable(const TableIdent& ident) {
     return MakeError(ErrorKind::kTableNotFound, ErrorOrigin::kCatalog, "there is no table {}", ToString(ident));
   }
   if (!body) return std::move(body).Context("loading table {}", ToString(ident)).error();
-  TRY(rest::TableAnswer answer, FromCatalog(rest::ReadTable(*body)).Context("loading table {}", ToString(ident)));
+  TRY(rest::TableAnswer answer, OfAnswer(rest::ReadTable(*body)).Context("loading table {}", ToString(ident)));
   return Remember(ident, std::move(answer));
 }
 
@@ -307,7 +307,7 @@ Result<LoadedTable> RestCatalog::CreateStaged(const TableIdent& ident, const ice
     return AsRepeatable(OfCreation(std::move(body).error()))
         .WithContext(fmt::format("staging table {}", ToString(ident)));
   }
-  TRY(const rest::TableAnswer staged, FromCatalog(rest::ReadTable(*body)));
+  TRY(const rest::TableAnswer staged, OfAnswer(rest::ReadTable(*body)));
   auto made = CommitTable({.table = ident,
                            .requirements = {iceberg::AssertCreate{}},
                            .updates = rest::UpdatesToCreate(table, staged.metadata)});
@@ -452,7 +452,7 @@ Result<std::vector<storage::VendedSettings>> RestCatalog::Vend(std::string_view 
     return of_table(fresh.vended, fresh.location);
   }
   TRY(const std::string body, session_.Send({.path = TablePath(found->ident) + "/credentials"}));
-  TRY(const auto credentials, FromCatalog(rest::ReadStorageCredentials(body)));
+  TRY(const auto credentials, OfAnswer(rest::ReadStorageCredentials(body)));
   return of_table(rest::ToVendedSettings(found->config, credentials), found->location);
 }
 

@@ -2,7 +2,6 @@
 // tests/test_catalog_servers.py starts one and runs this.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -19,6 +18,7 @@
 #include "testing/faulty_proxy.h"
 #include "testing/orders_table.h"
 #include "testing/results.h"
+#include "testing/temporary_folder.h"
 
 namespace firn::catalog {
 namespace {
@@ -71,17 +71,12 @@ bool HasCommit(std::string_view bytes) { return bytes.find(std::string_view("COM
 class Lake {
  public:
   Lake() {
-    std::string pattern = (fs::temp_directory_path() / "firn-catalog-XXXXXX").string();
-    directory_ = mkdtemp(pattern.data());
     store_ = Value(storage::OpenFileStore(warehouse(), {{"fsync", "false"}}));
     Execute("CREATE SCHEMA " + schema_);
   }
-  ~Lake() {
-    fs::remove_all(directory_);
-    Execute("DROP SCHEMA " + schema_ + " CASCADE");
-  }
+  ~Lake() { Execute("DROP SCHEMA " + schema_ + " CASCADE"); }
 
-  std::string warehouse() const { return (directory_ / "lake").string(); }
+  std::string warehouse() const { return folder_ / "lake"; }
   const std::string& schema() const { return schema_; }
   storage::FileStore& store() { return *store_; }
   std::string InSchema(const std::string& url) const { return url + "?options=-csearch_path%3D" + schema_; }
@@ -92,13 +87,13 @@ class Lake {
   std::unique_ptr<SqlSession> Session() const { return Value(OpenPostgres(InSchema(ServerUrl()))); }
   size_t MetadataFiles() const {
     size_t files = 0;
-    for (const auto& entry : fs::recursive_directory_iterator(directory_)) files += entry.is_regular_file() ? 1 : 0;
+    for (const auto& entry : fs::recursive_directory_iterator(folder_.path())) files += entry.is_regular_file() ? 1 : 0;
     return files;
   }
 
  private:
   const std::string schema_ = "lake_" + NewUuid().substr(0, 8);
-  fs::path directory_;
+  const testing::TemporaryFolder folder_;
   std::unique_ptr<storage::FileStore> store_;
 };
 
@@ -386,21 +381,19 @@ TEST(PostgresCatalogTest, PasswordComesFromThePassfileAndAddressFromTheServiceFi
   EXPECT_EQ(wrong.error().native_code(), "28P01");
   EXPECT_THAT(wrong.error().message(), Not(HasSubstr("wr0ng")));
 
-  std::string pattern = (fs::temp_directory_path() / "firn-passfile-XXXXXX").string();
-  const fs::path directory = mkdtemp(pattern.data());
-  std::ofstream(directory / "pgpass") << "127.0.0.1:*:*:locked:hunter2\n";
-  fs::permissions(directory / "pgpass", fs::perms::owner_read | fs::perms::owner_write);
+  const testing::TemporaryFolder folder;
+  std::ofstream(folder / "pgpass") << "127.0.0.1:*:*:locked:hunter2\n";
+  fs::permissions(folder / "pgpass", fs::perms::owner_read | fs::perms::owner_write);
   const std::string url = ServerUrl();
-  std::ofstream(directory / "services") << "[lake]\nhost=127.0.0.1\nport=" << ServerPort()
-                                        << "\nuser=locked\ndbname=" << url.substr(url.rfind('/') + 1) << "\n";
-  setenv("PGPASSFILE", (directory / "pgpass").c_str(), 1);
-  setenv("PGSERVICEFILE", (directory / "services").c_str(), 1);
+  std::ofstream(folder / "services") << "[lake]\nhost=127.0.0.1\nport=" << ServerPort()
+                                     << "\nuser=locked\ndbname=" << url.substr(url.rfind('/') + 1) << "\n";
+  setenv("PGPASSFILE", (folder / "pgpass").c_str(), 1);
+  setenv("PGSERVICEFILE", (folder / "services").c_str(), 1);
   EXPECT_TRUE(OpenPostgres(UrlFor("locked")).has_value());
   const auto by_service = OpenPostgres("postgresql:///?service=lake");
   EXPECT_TRUE(by_service.has_value()) << by_service.error().message();
   unsetenv("PGPASSFILE");
   unsetenv("PGSERVICEFILE");
-  fs::remove_all(directory);
 }
 
 TEST(PostgresCatalogTest, NameThatIsTooLongForItsColumnSaysSo) {

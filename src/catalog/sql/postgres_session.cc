@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "http/percent_encoding.h"
 #include "observe/log.h"
 
 namespace firn::catalog {
@@ -220,6 +221,49 @@ class PostgresSession : public SqlSession {
   }
 
   const std::string& name() const override { return name_; }
+
+  /// Of the connection that is there.
+  Result<std::map<std::string, std::string>> DriverProperties() const {
+    const Conninfo used(PQconninfo(connection_.get()));
+    const auto value = [&](std::string_view keyword) {
+      const char* text = ValueOf(used, keyword);
+      return std::string(text == nullptr ? "" : text);
+    };
+    // "a,b" and "5432,5433", or one port for all.
+    std::string hosts = value("host").empty() ? value("hostaddr") : value("host");
+    std::string ports = value("port");
+    if (hosts.empty() || hosts.find('/') != std::string::npos) {
+      return MakeError(
+          ErrorKind::kUnsupported, ErrorOrigin::kCatalog,
+          "{} is reached through a Unix socket, which Java's driver does not know: write the server's host "
+          "into catalog.uri, as in postgresql://firn@127.0.0.1:5432/lake",
+          name_);
+    }
+    const auto next = [](std::string& list) {
+      const size_t comma = list.find(',');
+      std::string first = list.substr(0, comma);
+      if (comma != std::string::npos) list.erase(0, comma + 1);
+      return first;
+    };
+    std::string url = "jdbc:postgresql://";
+    for (bool is_last = false; !is_last;) {
+      is_last = hosts.find(',') == std::string::npos;
+      const std::string host = next(hosts);
+      const std::string port = next(ports);
+      url += host.find(':') == std::string::npos ? host : fmt::format("[{}]", host);
+      url += fmt::format(":{}{}", port.empty() ? "5432" : port, is_last ? "/" : ",");
+    }
+    std::map<std::string, std::string> properties = {{"uri", url + http::PercentEncode(value("dbname"))},
+                                                     {"user", value("user")}};
+    const char* password = PQpass(connection_.get());
+    if (password != nullptr && *password != '\0') properties["password"] = password;
+    for (const char* name : {"sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword", "options"}) {
+      if (!value(name).empty()) properties[name] = value(name);
+    }
+    const std::string target = value("target_session_attrs");
+    if (target == "read-write" || target == "primary") properties["targetServerType"] = "primary";
+    return properties;
+  }
 
   Status CheckRights() {
     const auto denied = [&](const std::string& what, const std::string& remedy) {
@@ -450,6 +494,12 @@ Status CheckPostgres(const std::string& uri) {
   PostgresSession session(uri);
   TRY_VOID(session.Connect());
   return session.CheckRights();
+}
+
+Result<std::map<std::string, std::string>> PostgresDriverProperties(const std::string& uri) {
+  PostgresSession session(uri);
+  TRY_VOID(session.Connect());
+  return session.DriverProperties();
 }
 
 Result<std::unique_ptr<SqlSession>> OpenPostgres(const std::string& uri) {

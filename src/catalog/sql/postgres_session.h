@@ -2,6 +2,7 @@
 // to in time is given up with its connection.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,5 +23,10 @@ Result<std::unique_ptr<SqlSession>> OpenPostgres(const std::string& uri);
 /// Whether a catalog can be kept there: the connection, and the rights that its tables need, or that making them needs.
 /// Makes nothing.
 Status CheckPostgres(const std::string& uri);
+
+/// How PostgreSQL's JDBC driver reaches the database of a libpq URI: "uri", and the driver's own properties ("user",
+/// "password", …), with whatever libpq takes from variables, service files and PGPASSFILE. They may hold secrets.
+/// Connects once. kUnsupported for a Unix socket, which the driver doesn't know.
+Result<std::map<std::string, std::string>> PostgresDriverProperties(const std::string& uri);
 
 }  // namespace firn::catalog

@@ -17,6 +17,7 @@
 #include "catalog/sql/postgres_session.h"
 #include "catalog/sql/sqlite_session.h"
 #include "catalog/unknown_outcome.h"
+#include "observe/parallel.h"
 
 namespace firn::catalog {
 namespace {
@@ -173,14 +174,14 @@ class SqlCatalog : public Catalog {
     if (requests.empty()) return std::vector<LoadedTable>();
     const int64_t now_ms = UnixMillisNow();
     WrittenFiles files(store_);
-    std::vector<LoadedTable> bases;
-    std::vector<LoadedTable> committed;
-    for (const CommitRequest& request : requests) {
-      TRY(LoadedTable base, LoadTable(request.table));
-      TRY(LoadedTable built, BuildCommit(base, request, now_ms, files));
-      bases.push_back(std::move(base));
-      committed.push_back(std::move(built));
-    }
+    std::vector<LoadedTable> bases(requests.size());
+    std::vector<LoadedTable> committed(requests.size());
+    const auto build = [&](size_t i) -> Status {
+      TRY(bases[i], LoadTable(requests[i].table));
+      TRY(committed[i], BuildCommit(bases[i], requests[i], now_ms, files));
+      return {};
+    };
+    TRY_VOID(ForEachParallel(requests.size(), kTablesAtOnce, build));
 
     const Status moved = MovePointers(bases, committed);
     if (moved.has_value() || moved.error().kind() == ErrorKind::kCommitUnknown) files.Keep();
@@ -378,6 +379,18 @@ Result<bool> SqlCatalogExists(const std::string& uri) {
   TRY(const std::string path, SqlitePath(uri));
   std::error_code error;
   return std::filesystem::exists(path, error);
+}
+
+Result<std::map<std::string, std::string>> JavaJdbcProperties(const std::string& uri) {
+  if (IsPostgresUri(uri)) {
+    TRY(const auto of_driver, PostgresDriverProperties(uri));
+    std::map<std::string, std::string> properties;
+    for (const auto& [name, value] : of_driver) properties.emplace(name == "uri" ? name : "jdbc." + name, value);
+    return properties;
+  }
+  TRY(const std::string path, SqlitePath(uri));
+  // As long as firn waits for another's lock.
+  return std::map<std::string, std::string>{{"uri", fmt::format("jdbc:sqlite:{}?busy_timeout=10000", path)}};
 }
 
 Status CheckSqlCatalog(const std::string& uri) {

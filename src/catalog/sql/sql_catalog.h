@@ -8,6 +8,7 @@
 // where it still is what the commit was built on.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -36,6 +37,10 @@ Result<std::unique_ptr<Catalog>> OpenSqlCatalog(const SqlCatalogOptions& options
 Result<bool> SqlCatalogExists(const std::string& uri);
 /// Whether OpenSqlCatalog would go well. Makes nothing.
 Status CheckSqlCatalog(const std::string& uri);
+
+/// How Java's JdbcCatalog reaches the same database, as its properties: "uri", "jdbc.user", …. They may hold secrets.
+/// PostgreSQL is connected to; kUnsupported where Java can't reach it.
+Result<std::map<std::string, std::string>> JavaJdbcProperties(const std::string& uri);
 
 /// OpenSqlCatalog over a session of one's own, for tests.
 Result<std::unique_ptr<Catalog>> OpenSqlCatalog(std::unique_ptr<SqlSession> session, const SqlCatalogOptions& options,

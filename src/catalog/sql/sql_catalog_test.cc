@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -12,6 +11,7 @@
 #include "catalog/sql/sqlite_session.h"
 #include "testing/orders_table.h"
 #include "testing/results.h"
+#include "testing/temporary_folder.h"
 
 namespace firn::catalog {
 namespace {
@@ -31,15 +31,10 @@ using testing::Value;
 /// A temporary folder with a lake and its catalog.
 class Lake {
  public:
-  Lake() {
-    std::string pattern = (fs::temp_directory_path() / "firn-catalog-XXXXXX").string();
-    directory_ = mkdtemp(pattern.data());
-    store_ = Value(storage::OpenFileStore(warehouse(), {{"fsync", "false"}}));
-  }
-  ~Lake() { fs::remove_all(directory_); }
+  Lake() { store_ = Value(storage::OpenFileStore(warehouse(), {{"fsync", "false"}})); }
 
-  std::string warehouse() const { return (directory_ / "lake").string(); }
-  std::string file() const { return (directory_ / "catalog.db").string(); }
+  std::string warehouse() const { return folder_ / "lake"; }
+  std::string file() const { return folder_ / "catalog.db"; }
   storage::FileStore& store() { return *store_; }
   std::unique_ptr<Catalog> Open() {
     return Value(OpenSqlCatalog({.uri = "sqlite://" + file(), .warehouse = warehouse()}, *store_));
@@ -54,13 +49,13 @@ class Lake {
   }
   /// The metadata files of a table's folder.
   size_t MetadataFiles(const std::string& table_folder) const {
-    const fs::path folder = directory_ / "lake" / table_folder / "metadata";
+    const fs::path folder = fs::path(warehouse()) / table_folder / "metadata";
     if (!fs::exists(folder)) return 0;
     return static_cast<size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
   }
 
  private:
-  fs::path directory_;
+  const testing::TemporaryFolder folder_;
   std::unique_ptr<storage::FileStore> store_;
 };
 

@@ -92,10 +92,15 @@ def test_a_slot_that_may_soon_be_lost_is_warned_of(own_server, pipeline_on):
             warning = wait_until(lambda: json.loads(pipeline.firn.get("/status"))["slot_warning"], "the warning is in the status")
             assert "raise max_slot_wal_keep_size" in warning
             assert "raise max_slot_wal_keep_size" in pipeline.firn.log_text()
-            metrics = pipeline.firn.get("/metrics")
-            (safe,) = re.findall(r"^firn_slot_safe_wal_bytes (\S+)$", metrics, re.MULTILINE)
-            (kept,) = re.findall(r"^firn_slot_retained_wal_bytes (\S+)$", metrics, re.MULTILINE)
-            assert float(safe) < 32 * 2**20 < float(kept)
+
+            def is_measured():
+                # The warning and the size of what is kept come from two looks, some seconds apart.
+                metrics = pipeline.firn.get("/metrics")
+                (safe,) = re.findall(r"^firn_slot_safe_wal_bytes (\S+)$", metrics, re.MULTILINE)
+                (kept,) = re.findall(r"^firn_slot_retained_wal_bytes (\S+)$", metrics, re.MULTILINE)
+                return float(safe) < 32 * 2**20 < float(kept)
+
+            wait_until(is_measured, "the metrics tell of it too")
             told = pipeline.firn.command("status", "--json", check=True)
             assert "raise max_slot_wal_keep_size" in json.loads(told.stdout)["slot"]["warning"]
             assert "warning: slot" in pipeline.firn.command("status", check=True).stdout

@@ -323,7 +323,7 @@ std::vector<ConfigKey> MakeKeys() {
       {.path = "writer.batch_size",
        .type = kInteger,
        .field = kAt<&Config::writer, &WriterConfig::batch_size>,
-       .doc = "Rows encoded together.",
+       .doc = "Rows that a copy encodes together, at least: small ones are gathered into larger batches.",
        .min = 1,
        .max = 10'000'000},
       {.path = "writer.commit_interval_ms",

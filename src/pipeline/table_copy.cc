@@ -52,7 +52,9 @@ struct Unsaved {
   int64_t heap_bytes = 0;
 };
 
-/// Rows of a partitioned table are gathered into larger batches: each is divided into many small ones.
+/// Small rows are gathered into batches of this many at least: what Arrow and Parquet take for each batch is much for few.
+constexpr int64_t kBatchRows = 16 << 10;
+/// … and into larger ones where a table is partitioned: each is divided into many small ones.
 constexpr int64_t kPartitionedBatchRows = 64 << 10;
 
 /// Whether the others can still be copied. Also what the server says of one COPY alone.
@@ -287,7 +289,7 @@ Result<int64_t> CopyRun::CopyTask(const Task& task, Worker& worker, PartitionedW
   TRY(auto encoder, encode::RowEncoder::Make(target.mapping));
   const bool is_partitioned = !target.planned->DefaultSpec().fields.empty();
   const RowBatchLimits limits{
-      .batch_rows = is_partitioned ? std::max(options_.batch_rows, kPartitionedBatchRows) : options_.batch_rows,
+      .batch_rows = std::max(options_.batch_rows, is_partitioned ? kPartitionedBatchRows : kBatchRows),
       .batch_bytes = worker.batch_bytes_max / 2,
       .ahead_bytes = worker.batch_bytes_max / 2};
   const RowFacts facts{.operation = RowOperation::kCopy, .lsn = options_.lsn, .committed_at_us = options_.taken_at_us};

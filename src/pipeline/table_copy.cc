@@ -291,7 +291,7 @@ Result<int64_t> CopyRun::CopyTask(const Task& task, Worker& worker, PartitionedW
   const RowBatchLimits limits{
       .batch_rows = std::max(options_.batch_rows, is_partitioned ? kPartitionedBatchRows : kBatchRows),
       .batch_bytes = worker.batch_bytes_max / 2,
-      .ahead_bytes = worker.batch_bytes_max / 2};
+      .ahead_bytes = worker.batch_bytes_max};
   const RowFacts facts{.operation = RowOperation::kCopy, .lsn = options_.lsn, .committed_at_us = options_.taken_at_us};
   int64_t rows_copied = 0;
   TRY_VOID(worker.reader->Start(task.request));

@@ -225,6 +225,8 @@ def test_actions_by_http(acting):
     assert act(acting, "resume")[0] == 409
     assert act(acting, "resync", {"table": "public.nothing"})[0] == 404
     assert act(acting, "resync", {"tables": []})[0] == 400
+    assert act(acting, "compact", token=None)[0] == 401
+    assert act(acting, "compact", {"table": "public.nothing"})[0] == 404
 
     # A pause: what is there is committed, what comes later waits in PostgreSQL, and the connection stays.
     acting.execute("INSERT INTO orders VALUES (2)")
@@ -300,6 +302,9 @@ def test_the_page_acts_once_it_has_the_token(acting, browser, viewport, scheme):
         page.get_by_role("button", name="Copy public.orders again").click()
         page.get_by_text("public.orders is copied again; readers see").wait_for()
         wait_until(lambda: "a table is copied again by request" in acting.firn.log_text(), "the request is heard")
+        page.get_by_role("button", name="Compact public.items").click()
+        page.get_by_text("public.items is compacted; the log tells").wait_for()
+        wait_until(lambda: "there is nothing to compact table=public.items" in acting.firn.log_text(), "its one file is looked at")
         page.get_by_role("button", name="Lock actions").click()
         assert page.get_by_role("button", name="Pause").count() == 0
         assert page.evaluate("sessionStorage.length") == 0

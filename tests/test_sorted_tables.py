@@ -186,7 +186,7 @@ def test_says_what_is_wrong_before_anything_is_made(pipeline):
     pipeline.execute("CREATE TABLE t (id int PRIMARY KEY, d date, tags text[])")
     for terms, message in [
         (["gone"], 'sort_by \'gone\': the table has no column "gone"'),
-        (["tags"], 'column "tags" is stored as list<string>, which has no order'),
+        (["tags"], 'column "tags" is stored as list<string>, which has no order and no partitions'),
         (["d last"], "tables.public.t.sort_by: 'd last': write `nulls first` or `nulls last`"),
         (["d", "d desc"], "sort_by 'd' stands there twice"),
     ]:

@@ -9,6 +9,7 @@ import pytest
 from harness.waiting import wait_until
 from test_cdc_modes import LARGE_STATEMENTS, MODES, Watched, postgres  # noqa: F401 (a server that keeps commit times)
 from test_cdc_modes import LARGE as LARGE_VALUE
+from test_page import TOKEN, act
 
 ALWAYS = {"interval": "0s", "max_bytes_per_second": 0}
 # PyIceberg refuses equality deletes, and DuckDB reads them wrong (README of the readers).
@@ -199,6 +200,21 @@ def test_leaves_tables_alone_where_it_is_told_to(pipeline):
     log = whole_log(pipeline)
     assert COMPACTED not in log and "expired snapshots" not in log
     assert len(pipeline.lake.table("public", "t").snapshots()) > 8
+
+
+def test_compacts_when_it_is_asked_to(pipeline):
+    """By the page's action, also where it does nothing by itself."""
+    pipeline.configure(writer={"commit_interval_ms": 100}, maintenance={"compact": "off", "expire": "off"}, http={"token": TOKEN})
+    pipeline.execute(KEYED)
+    load = Load(pipeline, "asked")
+    pipeline.firn.start()
+    load.steps(8)
+    assert COMPACTED not in whole_log(pipeline)
+    assert act(pipeline, "compact", {"table": "public.t"})[0] == 200
+    wait_until(lambda: COMPACTED in pipeline.firn.log_text(), "the files are compacted")
+    load.steps(2)
+    pipeline.firn.stop()
+    pipeline.expect_equal("t", engines=BY_PLACE)
 
 
 def test_tells_of_its_work(pipeline):

@@ -136,7 +136,9 @@ class Maintenance {
   }
 
   Status Expire(const iceberg::TableIdent& ident) {
-    TRY(const auto report, maintenance::ExpireSnapshots(context_, ident, RetentionOf(config_), UnixMillisNow(), stop_));
+    maintenance::SnapshotFiles kept;
+    TRY(const auto report,
+        maintenance::ExpireSnapshots(context_, ident, RetentionOf(config_), UnixMillisNow(), kept, stop_));
     expired_.AddRow({ToString(ident), FormatCount(report.snapshots), FormatCount(report.files)});
     return {};
   }

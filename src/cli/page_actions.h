@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "maintenance/upkeep.h"
 #include "observe/pipeline_status.h"
 #include "pipeline/pause_switch.h"
 #include "serve/actions.h"
@@ -9,6 +10,7 @@
 namespace firn::cli {
 
 /// Everything given outlives the actions.
-serve::Actions PageActionsOf(const config::Config& config, const StatusBoard& status, pipeline::PauseSwitch& pause);
+serve::Actions PageActionsOf(const config::Config& config, const StatusBoard& status, pipeline::PauseSwitch& pause,
+                             maintenance::Upkeep& upkeep);
 
 }  // namespace firn::cli

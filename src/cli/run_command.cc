@@ -46,22 +46,20 @@ Status Run(const config::Config& config, const RunCommand& command, std::stop_to
   TRY(auto services, OpenServices(config, stop));
   pipeline::PauseSwitch pause;
   options.pause = &pause;
+  // Without either of its duties it does what the page asks for.
+  maintenance::Upkeep upkeep({.catalog = services->lake.catalog(),
+                              .store = services->lake.store(),
+                              .metrics = services->metrics,
+                              .retry = options.retry},
+                             UpkeepOptionsOf(config, options.writer.files));
+  options.rewriter = &upkeep;
   std::unique_ptr<serve::HttpServer> http;
   std::optional<SurroundingsWatch> surroundings;
   if (!config.http.listen.empty()) {
     TRY(http, serve::HttpServer::Start(config.http.listen, services->metrics, services->status,
-                                       PageActionsOf(config, services->status, pause)));
+                                       PageActionsOf(config, services->status, pause, upkeep)));
     LogInfo("listening", {{"address", config.http.listen}, {"port", http->port()}});
     surroundings.emplace(options.source, options.state_dir, services->status);
-  }
-  std::optional<maintenance::Upkeep> upkeep;
-  if (HasUpkeep(config)) {
-    upkeep.emplace(maintenance::MaintenanceContext{.catalog = services->lake.catalog(),
-                                                   .store = services->lake.store(),
-                                                   .metrics = services->metrics,
-                                                   .retry = options.retry},
-                   UpkeepOptionsOf(config, options.writer.files));
-    options.rewriter = &*upkeep;
   }
   const std::jthread slot_watch(InLogPipeline([&](std::stop_token end) {
     pipeline::WatchSlot({.connection = options.source.connection,

@@ -26,10 +26,6 @@ maintenance::Retention RetentionOf(const config::Config& config) {
           .max_snapshots = config.maintenance.max_snapshots};
 }
 
-bool HasUpkeep(const config::Config& config) {
-  return config.maintenance.compact == "auto" || config.maintenance.expire == "auto";
-}
-
 maintenance::UpkeepOptions UpkeepOptionsOf(const config::Config& config, const pipeline::DataFileOptions& files) {
   maintenance::UpkeepOptions options{.compacts = config.maintenance.compact == "auto",
                                      .expires = config.maintenance.expire == "auto",

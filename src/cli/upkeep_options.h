@@ -14,7 +14,6 @@ namespace firn::cli {
 int64_t DurationMillis(const std::string& duration);
 
 maintenance::Retention RetentionOf(const config::Config& config);
-bool HasUpkeep(const config::Config& config);
 /// `files`: as the stream writes them; the upkeep has a budget of memory of its own.
 maintenance::UpkeepOptions UpkeepOptionsOf(const config::Config& config, const pipeline::DataFileOptions& files);
 

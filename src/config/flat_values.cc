@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 
+#include "base/trim.h"
 #include "config/duration.h"
 #include "config/suggestion.h"
 #include "observe/redact.h"
@@ -259,18 +260,12 @@ std::optional<YAML::Node> Parse(const std::string& yaml, const std::string& orig
   }
 }
 
-std::string_view Trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\n')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\n')) text.remove_suffix(1);
-  return text;
-}
-
 /// "a,b" → [a, b]; "k=v,l=w" → {k: v, l: w}: the plain forms of lists and maps in a variable.
 YAML::Node PlainForm(const ConfigKey& key, std::string_view text) {
   YAML::Node node(key.type == KeyType::kTextList ? YAML::NodeType::Sequence : YAML::NodeType::Map);
   while (!text.empty()) {
     const size_t comma = text.find(',');
-    const std::string_view item = Trimmed(text.substr(0, comma));
+    const std::string_view item = Trim(text.substr(0, comma));
     text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
     if (item.empty()) continue;
     if (key.type == KeyType::kTextList) {
@@ -278,7 +273,7 @@ YAML::Node PlainForm(const ConfigKey& key, std::string_view text) {
     } else {
       const size_t equals = item.find('=');
       const std::string_view value = equals == std::string_view::npos ? std::string_view() : item.substr(equals + 1);
-      node[std::string(Trimmed(item.substr(0, equals)))] = std::string(Trimmed(value));
+      node[std::string(Trim(item.substr(0, equals)))] = std::string(Trim(value));
     }
   }
   return node;

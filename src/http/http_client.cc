@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/trim.h"
 #include "base/try.h"
 #include "base/unix_time.h"
 
@@ -25,12 +26,6 @@ struct CloseHandle {
 };
 using CurlHandle = std::unique_ptr<CURL, CloseHandle>;
 using CurlList = std::unique_ptr<curl_slist, CloseHandle>;
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0) text.remove_prefix(1);
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) text.remove_suffix(1);
-  return text;
-}
 
 bool SameName(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });

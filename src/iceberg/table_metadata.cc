@@ -38,6 +38,11 @@ const PartitionSpec* TableMetadata::FindSpec(int32_t spec_id) const {
   return found == partition_specs.end() ? nullptr : &*found;
 }
 
+const SortOrder* TableMetadata::FindSortOrder(int32_t order_id) const {
+  auto found = std::ranges::find(sort_orders, order_id, &SortOrder::order_id);
+  return found == sort_orders.end() ? nullptr : &*found;
+}
+
 Type PartitionType(const TableMetadata& metadata, const PartitionSpec& spec) {
   std::vector<Field> fields;
   for (const PartitionField& field : spec.fields) {

@@ -71,6 +71,7 @@ struct TableMetadata {
   const Snapshot* FindSnapshot(SnapshotId id) const;
   const Schema* FindSchema(int32_t schema_id) const;
   const PartitionSpec* FindSpec(int32_t spec_id) const;
+  const SortOrder* FindSortOrder(int32_t order_id) const;
 };
 
 /// The struct type of a spec's partition tuples: one optional field each, with the partition field's id and name.

@@ -67,8 +67,7 @@ Status CheckReferences(const TableMetadata& metadata) {
   if (metadata.FindSpec(metadata.default_spec_id) == nullptr) {
     return MakeError(ErrorKind::kCorrupt, "default-spec-id: there is no partition spec {}", metadata.default_spec_id);
   }
-  if (std::ranges::find(metadata.sort_orders, metadata.default_sort_order_id, &SortOrder::order_id) ==
-      metadata.sort_orders.end()) {
+  if (metadata.FindSortOrder(metadata.default_sort_order_id) == nullptr) {
     return MakeError(ErrorKind::kCorrupt, "default-sort-order-id: there is no sort order {}",
                      metadata.default_sort_order_id);
   }

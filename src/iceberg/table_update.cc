@@ -157,8 +157,7 @@ class Updater {
 
   Status operator()(const SetDefaultSortOrder& update) {
     TRY(metadata_.default_sort_order_id, Resolve("sort order", update.order_id, added_order_id_));
-    auto found = std::ranges::find(metadata_.sort_orders, metadata_.default_sort_order_id, &SortOrder::order_id);
-    if (found != metadata_.sort_orders.end()) return {};
+    if (metadata_.FindSortOrder(metadata_.default_sort_order_id) != nullptr) return {};
     return Missing("sort order", metadata_.default_sort_order_id);
   }
 

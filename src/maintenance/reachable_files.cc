@@ -1,5 +1,6 @@
 #include "maintenance/reachable_files.h"
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
@@ -79,14 +80,59 @@ Result<std::unordered_set<std::string>> ReachablePaths(storage::FileStore& store
   return paths;
 }
 
-Result<std::vector<std::string>> FilesGone(storage::FileStore& store, const TableMetadata& before,
-                                           const TableMetadata& after) {
-  Manifests kept;
-  std::unordered_set<iceberg::SnapshotId> kept_snapshots;
-  for (const Snapshot& snapshot : after.snapshots) {
-    kept_snapshots.insert(snapshot.snapshot_id);
-    TRY_VOID(AddManifests(store, snapshot, kept));
+Status SnapshotFiles::Add(storage::FileStore& store, const TableMetadata& metadata, const Snapshot& snapshot) {
+  std::vector<const std::string*>& manifests = manifests_of_[snapshot.snapshot_id];
+  iceberg::ManifestCache no_cache(1);
+  TRY(const auto list, iceberg::ReadManifestList(store, snapshot));
+  for (const ManifestFile& manifest : list) {
+    const auto [known, is_new] = live_in_.try_emplace(manifest.manifest_path);
+    manifests.push_back(&known->first);
+    if (!is_new) continue;
+    TRY(const auto entries, no_cache.Read(store, metadata, manifest));
+    for (const ManifestEntry& entry : *entries) {
+      if (IsLive(entry)) known->second.push_back(std::hash<std::string>()(entry.file.file_path));
+    }
+    files_ += known->second.size();
   }
+  return {};
+}
+
+Status SnapshotFiles::Follow(storage::FileStore& store, const TableMetadata& metadata) {
+  std::unordered_set<const std::string*> named;
+  std::unordered_set<iceberg::SnapshotId> snapshots;
+  for (const Snapshot& snapshot : metadata.snapshots) {
+    snapshots.insert(snapshot.snapshot_id);
+    if (!manifests_of_.contains(snapshot.snapshot_id)) {
+      if (Status added = Add(store, metadata, snapshot); !added) {
+        *this = {};  // It may know a half.
+        return added;
+      }
+    }
+    for (const std::string* manifest : manifests_of_[snapshot.snapshot_id]) named.insert(manifest);
+  }
+  std::erase_if(manifests_of_, [&](const auto& known) { return !snapshots.contains(known.first); });
+  std::erase_if(live_in_, [&](const auto& manifest) {
+    const bool is_gone = !named.contains(&manifest.first);
+    if (is_gone) files_ -= manifest.second.size();
+    return is_gone;
+  });
+  return {};
+}
+
+void SnapshotFiles::EraseLive(std::unordered_set<std::string>& paths) const {
+  std::unordered_set<size_t> left;
+  for (const std::string& path : paths) left.insert(std::hash<std::string>()(path));
+  for (const auto& [manifest, hashes] : live_in_) {
+    for (const size_t hash : hashes) left.erase(hash);
+  }
+  std::erase_if(paths, [&](const std::string& path) { return !left.contains(std::hash<std::string>()(path)); });
+}
+
+Result<std::vector<std::string>> FilesGone(storage::FileStore& store, const TableMetadata& before,
+                                           const TableMetadata& after, SnapshotFiles& kept) {
+  TRY_VOID(kept.Follow(store, after));
+  std::unordered_set<iceberg::SnapshotId> kept_snapshots;
+  for (const Snapshot& snapshot : after.snapshots) kept_snapshots.insert(snapshot.snapshot_id);
   Manifests gone;
   std::vector<std::string> locations;
   for (const Snapshot& snapshot : before.snapshots) {
@@ -97,16 +143,12 @@ Result<std::vector<std::string>> FilesGone(storage::FileStore& store, const Tabl
     TRY_VOID(added);
     locations.push_back(snapshot.manifest_list);
   }
-  std::erase_if(gone, [&](const auto& manifest) { return kept.contains(manifest.first); });
+  std::erase_if(gone, [&](const auto& manifest) { return kept.HasManifest(manifest.first); });
   for (const auto& [path, manifest] : gone) locations.push_back(path);
 
   std::unordered_set<std::string> files;
   TRY_VOID(VisitEntries(store, before, gone, [&](const ManifestEntry& entry) { files.insert(entry.file.file_path); }));
-  if (!files.empty()) {
-    TRY_VOID(VisitEntries(store, after, kept, [&](const ManifestEntry& entry) {
-      if (IsLive(entry)) files.erase(entry.file.file_path);
-    }));
-  }
+  kept.EraseLive(files);
   locations.insert(locations.end(), files.begin(), files.end());
   return locations;
 }

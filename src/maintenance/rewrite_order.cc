@@ -1,7 +1,5 @@
 #include "maintenance/rewrite_order.h"
 
-#include <algorithm>
-
 #include "iceberg/row_order.h"
 #include "pipeline/change_mode.h"
 #include "pipeline/sort_by.h"
@@ -12,13 +10,9 @@ const iceberg::SortOrder* RewriteOrder(const iceberg::TableMetadata& metadata) {
   const auto mode = metadata.properties.find(pipeline::kChangeModeProperty);
   const bool is_of_changes =
       mode != metadata.properties.end() && mode->second == ToString(pipeline::ChangeMode::kAppend);
-  const auto order =
-      std::ranges::find(metadata.sort_orders, metadata.default_sort_order_id, &iceberg::SortOrder::order_id);
-  if (is_of_changes || order == metadata.sort_orders.end() || order->fields.empty() ||
-      !iceberg::CanSort(metadata.CurrentSchema(), *order)) {
-    return nullptr;
-  }
-  return &*order;
+  const iceberg::SortOrder* order = metadata.FindSortOrder(metadata.default_sort_order_id);
+  if (is_of_changes || order == nullptr || order->fields.empty()) return nullptr;
+  return iceberg::CanSort(metadata.CurrentSchema(), *order) ? order : nullptr;
 }
 
 std::string Describe(const iceberg::SortOrder* order, const iceberg::TableMetadata& metadata) {

@@ -9,7 +9,6 @@
 #include "base/try.h"
 #include "base/uuid.h"
 #include "maintenance/file_rewriter.h"
-#include "maintenance/reachable_files.h"
 #include "maintenance/rewrite_order.h"
 #include "observe/log.h"
 
@@ -142,7 +141,8 @@ Result<CompactReport> CompactTable(const MaintenanceContext& context, const iceb
 }
 
 Result<ExpireReport> ExpireSnapshots(const MaintenanceContext& context, const iceberg::TableIdent& ident,
-                                     const Retention& retention, int64_t now_ms, std::stop_token stop) {
+                                     const Retention& retention, int64_t now_ms, SnapshotFiles& kept,
+                                     std::stop_token stop) {
   TRY(catalog::LoadedTable table, context.catalog.LoadTable(ident));
   const iceberg::TableMetadataPtr before = table.metadata;
   const auto build = [&](const catalog::LoadedTable& fresh) -> Result<std::optional<iceberg::CommitRequest>> {
@@ -154,12 +154,12 @@ Result<ExpireReport> ExpireSnapshots(const MaintenanceContext& context, const ic
       catalog::CommitMetadata(context.catalog, std::move(table), build, context.retry, stop)
           .Context("expiring snapshots of table {}", ToString(ident)));
   ExpireReport report;
-  std::unordered_set<iceberg::SnapshotId> kept;
-  for (const iceberg::Snapshot& snapshot : after.metadata->snapshots) kept.insert(snapshot.snapshot_id);
+  std::unordered_set<iceberg::SnapshotId> left;
+  for (const iceberg::Snapshot& snapshot : after.metadata->snapshots) left.insert(snapshot.snapshot_id);
   report.snapshots = std::ranges::count_if(
-      before->snapshots, [&](const iceberg::Snapshot& snapshot) { return !kept.contains(snapshot.snapshot_id); });
+      before->snapshots, [&](const iceberg::Snapshot& snapshot) { return !left.contains(snapshot.snapshot_id); });
   if (report.snapshots == 0) return report;
-  TRY(const auto gone, FilesGone(context.store, *before, *after.metadata));
+  TRY(const auto gone, FilesGone(context.store, *before, *after.metadata, kept));
   for (const std::string& location : gone) {
     TRY_VOID(context.store.Delete(location).Context("deleting what expired snapshots left"));
     ++report.files;

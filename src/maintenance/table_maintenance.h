@@ -11,6 +11,7 @@
 #include "catalog/catalog.h"
 #include "firn/result.h"
 #include "maintenance/orphan_files.h"
+#include "maintenance/reachable_files.h"
 #include "maintenance/rewrite_plan.h"
 #include "maintenance/snapshot_expiry.h"
 #include "observe/metrics.h"
@@ -55,9 +56,10 @@ struct ExpireReport {
 };
 
 /// Removes snapshots past their time, and then the files that no snapshot needs any more. A kill in between leaves
-/// orphans.
+/// orphans. `kept`: what was remembered at the last time of this table, if it was.
 Result<ExpireReport> ExpireSnapshots(const MaintenanceContext& context, const iceberg::TableIdent& ident,
-                                     const Retention& retention, int64_t now_ms, std::stop_token stop);
+                                     const Retention& retention, int64_t now_ms, SnapshotFiles& kept,
+                                     std::stop_token stop);
 
 /// Deletes files that FindOrphans gave. kCancelled on request.
 Status DeleteFiles(storage::FileStore& store, const std::vector<storage::FileInfo>& files, std::stop_token stop);

@@ -349,14 +349,38 @@ TEST_P(TableMaintenanceTest, ExpiresSnapshotsAndTheirFilesOnly) {
   const size_t files = Value(store_.List(Load().metadata->location)).size();
   // All but the current one, and the one that holds firn's progress.
   const int64_t later = UnixMillisNow() + 10 * kDayMs;
-  const ExpireReport report = Value(ExpireSnapshots(context_, kIdent, {.max_age_ms = kDayMs}, later, {}));
+  SnapshotFiles kept_files;
+  const ExpireReport report = Value(ExpireSnapshots(context_, kIdent, {.max_age_ms = kDayMs}, later, kept_files, {}));
   EXPECT_EQ(report.snapshots, static_cast<int64_t>(old.metadata->snapshots.size()) - 1);
   EXPECT_GT(report.files, 0);
   EXPECT_EQ(Value(store_.List(Load().metadata->location)).size(), files - static_cast<size_t>(report.files));
   EXPECT_EQ(Rows(), rows);
   for (const iceberg::Snapshot& kept : Load().metadata->snapshots) EXPECT_THAT(RowsAt(Load(), &kept), SizeIs(290));
   EXPECT_TRUE(Value(pipeline::ReadProgress(*Load().metadata)).has_value());
-  EXPECT_EQ(Value(ExpireSnapshots(context_, kIdent, {.max_age_ms = kDayMs}, later, {})).snapshots, 0);
+  EXPECT_EQ(Value(ExpireSnapshots(context_, kIdent, {.max_age_ms = kDayMs}, later, kept_files, {})).snapshots, 0);
+}
+
+TEST_P(TableMaintenanceTest, ExpiresAgainAndAgainWithWhatItRemembers) {
+  Fill();
+  SnapshotFiles kept_files;
+  for (int round = 0; round < 6; ++round) {
+    Insert(20'000 + round * 100, 10);
+    if (round == 3) Commit({.truncate = true});
+    Delete({20'000 + round * 100});
+    Insert(30'000 + round * 100, 10);
+    if (round % 2 == 0) Value(Compact());
+    const auto rows = Rows();
+    const Retention retention{.max_age_ms = 1'000 * kDayMs, .max_snapshots = 4};
+    EXPECT_GT(Value(ExpireSnapshots(context_, kIdent, retention, UnixMillisNow(), kept_files, {})).files, 0);
+    EXPECT_EQ(Rows(), rows);
+    const catalog::LoadedTable table = Load();
+    for (const iceberg::Snapshot& kept : table.metadata->snapshots) RowsAt(table, &kept);
+    EXPECT_THAT(Value(FindOrphans(catalog_, store_, kIdent, {}, {.grace_ms = 0, .now_ms = UnixMillisNow() + kDayMs})),
+                IsEmpty());
+    SnapshotFiles anew;
+    Do(anew.Follow(store_, *table.metadata));
+    EXPECT_EQ(kept_files.files(), anew.files());
+  }
 }
 
 TEST_P(TableMaintenanceTest, KeepsTheFilesOfTags) {
@@ -370,7 +394,8 @@ TEST_P(TableMaintenanceTest, KeepsTheFilesOfTags) {
   Value(catalog_.CommitTables(std::span(&tag, 1)));
   Commit({.truncate = true});
   Insert(9'000, 1);
-  Value(ExpireSnapshots(context_, kIdent, {.max_age_ms = kDayMs}, UnixMillisNow() + 10 * kDayMs, {}));
+  SnapshotFiles kept_files;
+  Value(ExpireSnapshots(context_, kIdent, {.max_age_ms = kDayMs}, UnixMillisNow() + 10 * kDayMs, kept_files, {}));
   const catalog::LoadedTable table = Load();
   const iceberg::Snapshot* audit = table.metadata->FindSnapshot(table.metadata->refs.at("audit").snapshot_id);
   ASSERT_NE(audit, nullptr);

@@ -23,6 +23,8 @@ constexpr milliseconds kIntervalMin{100};
 constexpr int kNiceness = 10;
 /// Of manifests that planning keeps.
 constexpr size_t kManifestEntriesMax = 20'000;
+/// Of all tables together, eight bytes each.
+constexpr size_t kFilesRememberedMax = 4'000'000;
 /// Of a table whose rows are sorted, in one commit.
 constexpr int64_t kSortedFilesMax = 4;
 
@@ -124,6 +126,17 @@ std::unique_ptr<pipeline::TableRewrite> Upkeep::Take() {
   return std::move(offer_);
 }
 
+Status Upkeep::Request(const std::string& name) {
+  std::lock_guard lock(mutex_);
+  const auto table = std::ranges::find(tables_, name, &Table::name);
+  if (table == tables_.end()) return MakeError(ErrorKind::kConflict, "{} is not streamed now", name);
+  if (!requested_.insert(table->ident).second) {
+    return MakeError(ErrorKind::kConflict, "{} waits to be compacted already", name);
+  }
+  changed_.notify_all();
+  return {};
+}
+
 std::vector<Upkeep::Table> Upkeep::Tables() {
   std::lock_guard lock(mutex_);
   return tables_;
@@ -134,7 +147,7 @@ void Upkeep::Run(std::stop_token stop) {
   while (WaitForInterval(stop)) {
     for (const Table& table : Tables()) {
       if (stop.stop_requested()) return;
-      Status done = options_.compacts ? Compact(table, stop) : Status();
+      Status done = options_.compacts ? Compact(table, Cause::kInterval, stop) : Status();
       if (done && options_.expires) done = Expire(table, /*is_crowded=*/false, stop);
       if (!done && !stop.stop_requested()) WarnOf(table, done.error());
     }
@@ -145,10 +158,10 @@ bool Upkeep::WaitForInterval(std::stop_token stop) {
   const auto end = std::chrono::steady_clock::now() + std::max(options_.interval, kIntervalMin);
   do {
     std::unique_lock lock(mutex_);
-    changed_.wait_until(lock, stop, end, [&] { return !crowded_.empty(); });
+    changed_.wait_until(lock, stop, end, [&] { return !crowded_.empty() || !requested_.empty(); });
     lock.unlock();
     if (stop.stop_requested()) return false;
-  } while (ExpireCrowded(stop));
+  } while (ExpireCrowded(stop) || CompactRequested(stop));
   return true;
 }
 
@@ -164,18 +177,33 @@ bool Upkeep::ExpireCrowded(std::stop_token stop) {
   return !crowded.empty();
 }
 
-Status Upkeep::Compact(const Table& table, std::stop_token stop) {
+bool Upkeep::CompactRequested(std::stop_token stop) {
+  std::unique_lock lock(mutex_);
+  const std::set<iceberg::TableIdent> requested = std::exchange(requested_, {});
+  lock.unlock();
+  for (const Table& table : Tables()) {
+    if (!requested.contains(table.ident)) continue;
+    const Status done = Compact(table, Cause::kRequest, stop);
+    if (done || stop.stop_requested()) continue;
+    LogWarn("a table was not compacted as requested", {{"table", table.name}, {"error", done.error().message()}});
+  }
+  return !requested.empty();
+}
+
+Status Upkeep::Compact(const Table& table, Cause cause, std::stop_token stop) {
   TRY(const catalog::LoadedTable loaded, context_.catalog.LoadTable(table.ident));
   const iceberg::TableMetadataPtr& metadata = loaded.metadata;
   const iceberg::Snapshot* snapshot = metadata->CurrentSnapshot();
   if (snapshot == nullptr) return {};
   const auto well = well_.find(metadata->table_uuid);
-  if (well != well_.end() && well->second == snapshot->snapshot_id) return {};
+  if (cause == Cause::kInterval && well != well_.end() && well->second == snapshot->snapshot_id) return {};
   TRY(auto files, iceberg::PlanFiles(context_.store, *metadata, snapshot, manifests_));
   RewriteLimits limits = options_.limits;
+  if (cause == Cause::kRequest) limits = {.target_file_size_bytes = limits.target_file_size_bytes};
   if (RewriteOrder(*metadata) != nullptr) limits.group_files_max = kSortedFilesMax;
   auto jobs = JobsOf(PlanRewrites(std::move(files), limits), limits.target_file_size_bytes);
   if (jobs.empty()) well_[metadata->table_uuid] = snapshot->snapshot_id;
+  if (jobs.empty() && cause == Cause::kRequest) LogInfo("there is nothing to compact", {{"table", table.name}});
   for (auto& job : jobs) {
     const Status done = Rewrite(table, metadata, std::move(job), stop);
     if (!done && !IsStalePlan(done.error())) return done;
@@ -248,7 +276,11 @@ Status Upkeep::Expire(const Table& table, bool is_crowded, std::stop_token stop)
   }
   const int64_t now_ms = UnixMillisNow();
   if (FindExpired(*loaded.metadata, overdue, now_ms).empty()) return {};
-  TRY(const ExpireReport report, ExpireSnapshots(context_, table.ident, options_.retention, now_ms, stop));
+  TRY(const ExpireReport report, ExpireSnapshots(context_, table.ident, options_.retention, now_ms,
+                                                 kept_files_[loaded.metadata->table_uuid], stop));
+  size_t remembered = 0;
+  for (const auto& [uuid, kept] : kept_files_) remembered += kept.files();
+  if (remembered > kFilesRememberedMax) kept_files_.clear();
   if (report.snapshots == 0) return {};
   context_.metrics.AddExpiredSnapshots(table.name, report.snapshots);
   LogInfo("expired snapshots",

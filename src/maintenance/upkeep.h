@@ -6,6 +6,7 @@
 //     table FindExpired ──► ExpireSnapshots
 //
 //   and in between: Committed (too many snapshots) ──► FindExpired ──► ExpireSnapshots
+//                   Request (of an operator) ──► PlanRewrites (all that makes the table better), and on as above
 //
 // Nothing waits for the writing of files. A process that is killed leaves orphans at most.
 #pragma once
@@ -34,7 +35,7 @@
 namespace firn::maintenance {
 
 struct UpkeepOptions {
-  bool compacts = true;
+  bool compacts = true;  ///< Without a request.
   bool expires = true;
   std::chrono::milliseconds interval{std::chrono::minutes(10)};
   int64_t bytes_per_second = 0;  ///< That are rewritten at most, about; 0: no limit.
@@ -55,8 +56,16 @@ class Upkeep : public pipeline::TableRewriter {
   void Committed(std::span<const catalog::LoadedTable> tables) override;
   std::unique_ptr<pipeline::TableRewrite> Take() override;
 
+  /// Has a streamed table, by its source's name, compacted next, as `firn maintain compact` would. kConflict for one that
+  /// is not streamed now, or waits for it already.
+  Status Request(const std::string& name);
+
  private:
   class Offer;
+  enum class Cause {
+    kInterval,  ///< What pays off is rewritten.
+    kRequest,   ///< All that makes the table better.
+  };
   /// Of an offer.
   struct Outcome {
     bool tried = false;
@@ -64,12 +73,14 @@ class Upkeep : public pipeline::TableRewriter {
   };
 
   void Run(std::stop_token stop);
-  /// Expires the snapshots of tables that become crowded meanwhile. False on a stop.
+  /// Expires the snapshots of tables that become crowded meanwhile, and compacts those that are requested. False on a stop.
   bool WaitForInterval(std::stop_token stop);
   /// Whether there were any.
   bool ExpireCrowded(std::stop_token stop);
+  /// Whether there were any.
+  bool CompactRequested(std::stop_token stop);
   std::vector<Table> Tables();
-  Status Compact(const Table& table, std::stop_token stop);
+  Status Compact(const Table& table, Cause cause, std::stop_token stop);
   /// Rewrites and commits some files of the table; whatever becomes of them, those of other jobs are not concerned.
   Status Rewrite(const Table& table, const iceberg::TableMetadataPtr& planned, std::vector<iceberg::LiveDataFile> files,
                  std::stop_token stop);
@@ -85,12 +96,14 @@ class Upkeep : public pipeline::TableRewriter {
   Metrics rewriting_;  ///< Of the files that the rewriter writes: they hold no new rows.
   iceberg::ManifestCache manifests_;
   std::map<std::string, iceberg::SnapshotId> well_;  ///< By table UUID: the snapshot that leaves nothing to be done.
+  std::map<std::string, SnapshotFiles> kept_files_;  ///< By table UUID: of the last expiry.
 
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::vector<Table> tables_;                      ///< Under mutex_, as are the following.
   std::set<iceberg::TableIdent> crowded_;          ///< Have too many snapshots, and wait for the thread.
   std::map<iceberg::TableIdent, size_t> counted_;  ///< Snapshots when a table was last crowded, or fewer since.
+  std::set<iceberg::TableIdent> requested_;        ///< Wait for the thread to be compacted.
   std::optional<Outcome> outcome_;
   std::unique_ptr<pipeline::TableRewrite> offer_;  ///< Until it is taken.
   std::jthread thread_;                            ///< The first to go.

@@ -155,6 +155,35 @@ TEST_F(UpkeepTest, KeepsTheFilesOfACommitThatMayStillCome) {
   EXPECT_THAT(Orphans(), SizeIs(::testing::Ge(1U)));
 }
 
+TEST_F(UpkeepTest, CompactsOnRequestWhatWouldNotPayOffByItself) {
+  Upkeep upkeep({.catalog = catalog_, .store = store_, .metrics = metrics_, .retry = {}},
+                {.compacts = false, .expires = false, .interval = std::chrono::hours(1)});
+  EXPECT_EQ(upkeep.Request("public.orders").error().kind(), ErrorKind::kConflict);  // Nothing streams yet.
+  upkeep.Streams({{kIdent, "public.orders"}});
+  EXPECT_EQ(upkeep.Request("public.others").error().kind(), ErrorKind::kConflict);
+  for (const int64_t joined : {10, 2}) {
+    const auto rows = Rows();
+    Do(upkeep.Request("public.orders"));
+    const auto rewrite = WaitFor(upkeep);
+    rewrite->Ended(Commit(*rewrite));
+    EXPECT_EQ(Rows(), rows);
+    EXPECT_EQ(files_, 1U) << "of " << joined;
+    Insert(joined);
+  }
+}
+
+TEST_F(UpkeepTest, RefusesASecondRequestWhileOneWaits) {
+  Upkeep upkeep({.catalog = catalog_, .store = store_, .metrics = metrics_, .retry = {}},
+                {.compacts = false, .expires = false, .interval = std::chrono::hours(1)});
+  upkeep.Streams({{kIdent, "public.orders"}});
+  Do(upkeep.Request("public.orders"));
+  const auto rewrite = WaitFor(upkeep);  // The thread is at it until this ends.
+  Do(upkeep.Request("public.orders"));
+  const Status again = upkeep.Request("public.orders");
+  ASSERT_FALSE(again);
+  EXPECT_THAT(again.error().message(), HasSubstr("waits to be compacted already"));
+}
+
 TEST_F(UpkeepTest, ExpiresSnapshotsPastTheirRetention) {
   const auto rows = Rows();
   auto upkeep = Start(false, true);

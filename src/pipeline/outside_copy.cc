@@ -23,7 +23,6 @@ namespace {
 using encode::Codec;
 using iceberg::TypeId;
 
-constexpr int64_t kHeapBlockBytes = 8'192;
 constexpr std::chrono::milliseconds kTransactionsPoll{200};
 constexpr int kVersionWithDefaults = 3;
 /// Of PostgreSQL: older ones are not copied from outside.
@@ -201,7 +200,7 @@ std::string WhyNotOutside(const TargetTable& target, int64_t range_bytes) {
     }
   }
   if (IsPartitionedOtherwise(*target.planned)) return "it is partitioned by a uuid or a floating-point number";
-  if (source.pages * kHeapBlockBytes <= range_bytes) return "it is not larger than source.copy_range_bytes";
+  if (source.pages * postgres::kHeapBlockBytes <= range_bytes) return "it is not larger than source.copy_range_bytes";
   return "";
 }
 
@@ -214,7 +213,7 @@ OutsideTable PlanOutside(const TargetTable& target, int64_t range_bytes) {
     const auto column = std::ranges::find(target.source.columns, mapping.attnum, &SourceColumn::attnum);
     table.columns.push_back(*OutsideColumnOf(*column, mapping));
   }
-  for (const auto& request : PlanCopy(target, std::max<int64_t>(1, range_bytes / kHeapBlockBytes))) {
+  for (const auto& request : PlanCopy(target, std::max<int64_t>(1, range_bytes / postgres::kHeapBlockBytes))) {
     table.ranges.push_back(request.blocks.value_or(postgres::BlockRange{}));
   }
   return table;

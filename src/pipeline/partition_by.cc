@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "base/trim.h"
 #include "base/try.h"
 #include "iceberg/transform.h"
 
@@ -30,12 +31,6 @@ constexpr Function kFunctions[] = {{"year", TransformKind::kYear},
                                    {"bucket", TransformKind::kBucket, true},
                                    {"truncate", TransformKind::kTruncate, true},
                                    {"identity", TransformKind::kIdentity}};
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return text;
-}
 
 /// A column's name, which may stand in double quotes, with "" for one of its own.
 Result<std::string> ParseColumn(std::string_view term, std::string_view text) {
@@ -62,22 +57,13 @@ bool IsTime(TransformKind kind) {
          kind == TransformKind::kHour;
 }
 
-/// The column of each term, checked to be one that the term can be made of; no two terms say the same.
+/// The column of each term; no two terms say the same.
 Result<std::vector<const iceberg::Field*>> FindColumns(std::span<const PartitionTerm> terms,
                                                        const iceberg::Schema& schema) {
   std::vector<const iceberg::Field*> columns;
   for (size_t i = 0; i < terms.size(); ++i) {
     const PartitionTerm& term = terms[i];
-    const iceberg::Field* column = schema.FindField(term.column);
-    if (column == nullptr) {
-      return MakeError(ErrorKind::kInvalidConfig, "partition_by '{}': the table has no column \"{}\"", Written(term),
-                       term.column);
-    }
-    if (!IsLegal(term.transform, column->type)) {
-      const std::string legal = iceberg::LegalTransforms(column->type);
-      return MakeError(ErrorKind::kInvalidConfig, "partition_by '{}': column \"{}\" is stored as {}, which allows {}",
-                       Written(term), term.column, ToString(column->type), legal.empty() ? "no partitions" : legal);
-    }
+    TRY(const iceberg::Field* column, ColumnOf(term, schema).Context("partition_by '{}'", Written(term)));
     for (size_t j = 0; j < i; ++j) {
       if (terms[j].column != term.column) continue;
       if (terms[j].transform == term.transform) {
@@ -190,6 +176,15 @@ std::string Written(const PartitionTerm& term) {
     default:
       return fmt::format("{}({})", ToString(term.transform), term.column);
   }
+}
+
+Result<const iceberg::Field*> ColumnOf(const PartitionTerm& term, const iceberg::Schema& schema) {
+  const iceberg::Field* column = schema.FindField(term.column);
+  if (column == nullptr) return MakeError(ErrorKind::kInvalidConfig, "the table has no column \"{}\"", term.column);
+  if (IsLegal(term.transform, column->type)) return column;
+  const std::string legal = iceberg::LegalTransforms(column->type);
+  return MakeError(ErrorKind::kInvalidConfig, "column \"{}\" is stored as {}, which {}", term.column,
+                   ToString(column->type), legal.empty() ? "has no order and no partitions" : "allows " + legal);
 }
 
 Result<iceberg::PartitionSpec> MakePartitionSpec(std::span<const PartitionTerm> terms, const iceberg::Schema& schema) {

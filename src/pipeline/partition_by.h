@@ -27,6 +27,9 @@ Result<PartitionTerm> ParsePartitionTerm(std::string_view text);
 /// As it is written in partition_by.
 std::string Written(const PartitionTerm& term);
 
+/// The column that the term is made of. kInvalidConfig where it isn't there, or the transform is not legal for it.
+Result<const iceberg::Field*> ColumnOf(const PartitionTerm& term, const iceberg::Schema& schema);
+
 /// The spec of a new table. Its fields are named as Java and Spark name them ("created_at_day", "id_bucket",
 /// "code_trunc", a column's own name for identity). kInvalidConfig names a column that isn't there, or one that the
 /// transform can't be made of and what is legal for it.

@@ -68,7 +68,11 @@ Result<std::vector<PlacedRows>> PartitionedWriter::Write(const std::shared_ptr<a
                       .rows = std::move(part.rows)});
     file.last_batch = batches_;
     TRY_VOID(Do(file, [&] { return file.writer->Write(*rows); }));
-    if (file.writer->estimated_bytes() >= options_.target_file_size_bytes) TRY_VOID(Close(position));
+    if (IsLargeEnough(file)) {
+      // Before its first row group is written, a file is estimated several times too large.
+      TRY_VOID(Do(file, [&] { return file.writer->Flush(); }));
+      if (IsLargeEnough(file)) TRY_VOID(Close(position));
+    }
     TRY_VOID(GiveBackMemory());
     if (files_open() > options_.max_open_files) TRY_VOID(CloseLeastUseful());
   }

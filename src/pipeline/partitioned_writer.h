@@ -90,6 +90,9 @@ class PartitionedWriter {
   /// Runs a call on the file's writer, and looks at what has become of it.
   template <typename Call>
   Status Do(File& file, Call call);
+  bool IsLargeEnough(const File& file) const {
+    return file.writer->estimated_bytes() >= options_.target_file_size_bytes;
+  }
   Status Close(Files::iterator position);
   Status GiveBackMemory();
   Status CloseLeastUseful();

@@ -5,31 +5,26 @@
 #include <iterator>
 #include <utility>
 
+#include "base/trim.h"
 #include "base/try.h"
 #include "iceberg/transform.h"
 
 namespace firn::pipeline {
 namespace {
 
-std::string_view WithoutSpaces(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return text;
-}
-
 /// Takes a word from the end, if it stands there apart, in any case.
 bool TakeLastWord(std::string_view& text, std::string_view word) {
   if (text.size() <= word.size() || text[text.size() - word.size() - 1] != ' ') return false;
   const std::string_view last = text.substr(text.size() - word.size());
   if (!std::ranges::equal(last, word, {}, [](unsigned char letter) { return std::tolower(letter); })) return false;
-  text = WithoutSpaces(text.substr(0, text.size() - word.size()));
+  text = Trim(text.substr(0, text.size() - word.size()));
   return true;
 }
 
 }  // namespace
 
 Result<SortTerm> ParseSortTerm(std::string_view text) {
-  std::string_view rest = WithoutSpaces(text);
+  std::string_view rest = Trim(text);
   std::optional<bool> nulls_first;
   std::string_view before = rest;
   const bool is_first = TakeLastWord(before, "first");
@@ -74,17 +69,7 @@ Result<iceberg::SortOrder> MakeSortOrder(std::span<const SortTerm> terms, const 
   iceberg::SortOrder order{.order_id = terms.empty() ? 0 : 1};
   for (const SortTerm& term : terms) {
     const PartitionTerm& wanted = term.term;
-    const iceberg::Field* column = schema.FindField(wanted.column);
-    if (column == nullptr) {
-      return MakeError(ErrorKind::kInvalidConfig, "sort_by '{}': the table has no column \"{}\"", Written(term),
-                       wanted.column);
-    }
-    if (!IsLegal(wanted.transform, column->type)) {
-      const std::string legal = iceberg::LegalTransforms(column->type);
-      return MakeError(ErrorKind::kInvalidConfig, "sort_by '{}': column \"{}\" is stored as {}, which {}",
-                       Written(term), wanted.column, ToString(column->type),
-                       legal.empty() ? "has no order" : "allows " + legal);
-    }
+    TRY(const iceberg::Field* column, ColumnOf(wanted, schema).Context("sort_by '{}'", Written(term)));
     const auto is_same = [&](const iceberg::SortField& field) {
       return field.source_id == column->id && field.transform == wanted.transform;
     };

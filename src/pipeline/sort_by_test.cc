@@ -66,7 +66,7 @@ TEST(SortByTest, SaysWhatIsWrongWithATerm) {
   EXPECT_THAT(RefusedOrder({"size"}), HasSubstr("sort_by 'size': the table has no column \"size\""));
   EXPECT_THAT(RefusedOrder({"day(region) desc"}),
               HasSubstr("sort_by 'day(region) desc': column \"region\" is stored as string, which allows identity"));
-  EXPECT_THAT(RefusedOrder({"tags"}), HasSubstr("stored as list<string>, which has no order"));
+  EXPECT_THAT(RefusedOrder({"tags"}), HasSubstr("stored as list<string>, which has no order and no partitions"));
   EXPECT_THAT(RefusedOrder({"region", "id", "region desc"}), HasSubstr("sort_by 'region' stands there twice"));
 }
 

@@ -26,12 +26,10 @@
 namespace firn::pipeline {
 namespace {
 
-constexpr int64_t kBlockBytes = 8'192;
-
 /// Heap blocks of one task. A range is read 20 % slower than a table as a whole, so one worker has large ones.
 int64_t BlocksPerTask(const CopyOptions& options) {
   if (!options.split_tables) return INT64_MAX;
-  const int64_t blocks = std::max<int64_t>(1, options.range_bytes / kBlockBytes);
+  const int64_t blocks = std::max<int64_t>(1, options.range_bytes / postgres::kHeapBlockBytes);
   return options.workers > 1 ? blocks : 32 * blocks;
 }
 
@@ -255,7 +253,7 @@ Status CopyRun::CopyPart(Worker& worker, size_t task) {
   if (const auto& blocks = tasks_[task].request.blocks) {
     worker.unsaved.ranges.push_back(*blocks);
     worker.unsaved.heap_bytes +=
-        (blocks->last.value_or(std::max(targets_[table].source.pages, blocks->first)) - blocks->first) * kBlockBytes;
+        (blocks->last.value_or(std::max(targets_[table].source.pages, blocks->first)) - blocks->first) * postgres::kHeapBlockBytes;
   }
   return IsCheckpointDue(table, worker) ? SaveFiles(table, worker) : Status();
 }

@@ -142,8 +142,8 @@ std::optional<iceberg::PartitionSpec> WithoutMissing(const iceberg::PartitionSpe
 std::optional<iceberg::SortOrder> SortOrderWithoutMissing(const iceberg::TableMetadata& table,
                                                           const StoredDefinition& stored,
                                                           const iceberg::Schema& schema) {
-  const auto order = std::ranges::find(table.sort_orders, table.default_sort_order_id, &iceberg::SortOrder::order_id);
-  if (order == table.sort_orders.end()) return std::nullopt;
+  const iceberg::SortOrder* order = table.FindSortOrder(table.default_sort_order_id);
+  if (order == nullptr) return std::nullopt;
   iceberg::SortOrder kept = *order;
   std::erase_if(kept.fields, [&](const iceberg::SortField& field) {
     const auto was_there = [&](const auto& columns) {
@@ -213,9 +213,8 @@ Status PlanFor(TargetTable& target, const StoredDefinition& stored, Lsn applied)
 
 bool IsMade(const SchemaChange& change, const iceberg::TableMetadata& table) {
   const iceberg::Schema& schema = table.CurrentSchema();
-  const auto order = std::ranges::find(table.sort_orders, table.default_sort_order_id, &iceberg::SortOrder::order_id);
-  const bool is_sorted =
-      !change.sort_order || (order != table.sort_orders.end() && order->fields == change.sort_order->fields);
+  const iceberg::SortOrder* order = table.FindSortOrder(table.default_sort_order_id);
+  const bool is_sorted = !change.sort_order || (order != nullptr && order->fields == change.sort_order->fields);
   return is_sorted && (!change.spec || table.DefaultSpec().fields == change.spec->fields) &&
          schema.fields == change.schema.fields && schema.identifier_field_ids == change.schema.identifier_field_ids &&
          std::ranges::all_of(change.properties, [&](const auto& property) {

@@ -21,6 +21,9 @@
 
 namespace firn::postgres {
 
+/// As PostgreSQL is built nearly always (its block_size).
+inline constexpr int64_t kHeapBlockBytes = 8'192;
+
 /// Heap blocks [first, last) of a table; no `last`: to its end, however far that is.
 struct BlockRange {
   int64_t first = 0;

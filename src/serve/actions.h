@@ -14,6 +14,8 @@ struct Actions {
   std::string token;  ///< Of 16 characters or more; empty: there are no actions.
   /// A table as /status names its source. The text tells what becomes of it.
   std::function<Result<std::string>(const std::string& table)> resync;
+  /// The same, for its files.
+  std::function<Result<std::string>(const std::string& table)> compact;
   /// Both give kConflict where it is so already.
   std::function<Result<std::string>()> pause;
   std::function<Result<std::string>()> resume;

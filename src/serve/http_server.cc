@@ -203,6 +203,14 @@ class HttplibServer : public HttpServer {
     response.set_content(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n", kJsonType);
   }
 
+  static Result<std::string> TableOf(const httplib::Request& request) {
+    const auto body = nlohmann::json::parse(request.body, nullptr, /*allow_exceptions=*/false);
+    if (!body.is_object() || !body.contains("table") || !body["table"].is_string()) {
+      return MakeError(ErrorKind::kInvalidConfig, R"(the body should be {{"table": "schema.name"}})");
+    }
+    return body["table"].get<std::string>();
+  }
+
   template <typename Act>
   void AddAction(const std::string& name, Act act) {
     server_.Post("/actions/" + name, [this, name, act](const httplib::Request& request, httplib::Response& response) {
@@ -232,11 +240,12 @@ class HttplibServer : public HttpServer {
     AddAction("pause", [this](const httplib::Request&) { return actions_.pause(); });
     AddAction("resume", [this](const httplib::Request&) { return actions_.resume(); });
     AddAction("resync", [this](const httplib::Request& request) -> Result<std::string> {
-      const auto body = nlohmann::json::parse(request.body, nullptr, /*allow_exceptions=*/false);
-      if (!body.is_object() || !body.contains("table") || !body["table"].is_string()) {
-        return MakeError(ErrorKind::kInvalidConfig, R"(the body should be {{"table": "schema.name"}})");
-      }
-      return actions_.resync(body["table"].get<std::string>());
+      TRY(const std::string table, TableOf(request));
+      return actions_.resync(table);
+    });
+    AddAction("compact", [this](const httplib::Request& request) -> Result<std::string> {
+      TRY(const std::string table, TableOf(request));
+      return actions_.compact(table);
     });
   }
 

@@ -153,6 +153,10 @@ class HttpServerActionsTest : public ::testing::Test {
                       resynced_ = table;
                       return "copied again";
                     },
+                    .compact = [this](const std::string& table) -> Result<std::string> {
+                      compacted_ = table;
+                      return "compacted";
+                    },
                     .pause = []() -> Result<std::string> { return MakeError(ErrorKind::kConflict, "paused already"); },
                     .resume = []() -> Result<std::string> { return "goes on"; }};
     const auto server = HttpServer::Start("127.0.0.1:0", metrics_, status_, std::move(actions));
@@ -167,6 +171,7 @@ class HttpServerActionsTest : public ::testing::Test {
   Metrics metrics_;
   StatusBoard status_;
   std::string resynced_;
+  std::string compacted_;
 };
 
 TEST_F(HttpServerActionsTest, ActsForWhoHasTheToken) {
@@ -174,6 +179,9 @@ TEST_F(HttpServerActionsTest, ActsForWhoHasTheToken) {
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(nlohmann::json::parse(response.body)["outcome"], "copied again");
   EXPECT_EQ(resynced_, "public.orders");
+  EXPECT_EQ(compacted_, "");
+  EXPECT_EQ(Post("/actions/compact", "Bearer 0123456789abcdef", R"({"table": "public.items"})").status, 200);
+  EXPECT_EQ(compacted_, "public.items");
 }
 
 TEST_F(HttpServerActionsTest, RefusesAnyOtherToken) {

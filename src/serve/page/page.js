@@ -584,9 +584,12 @@ function makeRow(source) {
   row.progress = element('progress', {max: 100, 'aria-label': `Copy of ${source}`});
   row.more = element('span', {class: 'more'});
   row.reason = element('span', {class: 'reason'});
-  row.resync = element('button', {type: 'button', class: 'resync', 'aria-label': `Copy ${source} again`}, 'Copy again');
+  row.resync = element('button', {type: 'button', 'aria-label': `Copy ${source} again`}, 'Copy again');
   row.resync.addEventListener('click', () => actions.ask('resync', {table: source}));
-  row.cells.get('state').append(row.badge, row.progress, row.more, row.reason, row.resync);
+  row.compact = element('button', {type: 'button', 'aria-label': `Compact ${source}`}, 'Compact');
+  row.compact.addEventListener('click', () => actions.ask('compact', {table: source}));
+  row.acts = element('span', {class: 'acts'}, row.resync, row.compact);
+  row.cells.get('state').append(row.badge, row.progress, row.more, row.reason, row.acts);
   rowsBySource.set(source, row);
   return row;
 }
@@ -600,8 +603,9 @@ function drawRow(row, table) {
   if (copying) row.progress.value = copyPart(table) * 100;
   setText(row.more, copying ? copyText(table) : '');
   setText(row.reason, table.reason || '');
-  row.resync.hidden = !actions.allowed || copying || table.state === 'stopped';
-  row.resync.disabled = model.failure !== null;
+  row.acts.hidden = !actions.allowed || copying || table.state === 'stopped';
+  row.compact.hidden = table.state !== 'streaming';
+  for (const button of [row.resync, row.compact]) button.disabled = model.failure !== null;
   for (const column of COLUMNS) {
     if (!column.text) continue;
     const cell = row.cells.get(column.id);

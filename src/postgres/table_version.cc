@@ -20,10 +20,11 @@ constexpr std::string_view kLeaves = R"(
   SELECT l.oid, l.relfilenode, l.reltype FROM tree JOIN pg_class l ON l.oid = tree.oid WHERE l.relkind = 'r')";
 
 /// What decides how values of the types of table `c` look: the labels of enums, the attributes of composite types;
-/// those of arrays, domains and nested types included.
+/// those of arrays, domains and nested types included. PostgreSQL's own types, below 16384, stay as they are.
 constexpr std::string_view kTypeParts = R"(
   WITH RECURSIVE used(type) AS (
-    SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    SELECT a.atttypid FROM pg_attribute a
+     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
     UNION
     SELECT inner_type.oid FROM used u JOIN pg_type t ON t.oid = u.type CROSS JOIN LATERAL (
       SELECT t.typbasetype AS oid WHERE t.typtype = 'd'
@@ -175,8 +176,8 @@ Result<std::map<TableName, TableOid>> FindTables(Connection& connection, const s
 Result<std::map<TableOid, std::string>> ReadMemberships(Connection& connection, const std::string& publication,
                                                         const std::vector<TableOid>& oids) {
   constexpr std::string_view kSchemas = R"(
-      UNION ALL SELECT 'n' || s.oid FROM pg_publication_namespace s JOIN pg_class f ON f.relnamespace = s.pnnspid
-                 WHERE s.pnpubid = p.oid AND f.oid IN (SELECT relid FROM family))";
+           UNION SELECT f.oid, 'n' || s.oid FROM family f JOIN pg_class c ON c.oid = f.relid
+             JOIN pg_publication_namespace s ON s.pnnspid = c.relnamespace JOIN wanted p ON p.oid = s.pnpubid)";
   std::map<TableOid, std::string> memberships;
   if (oids.empty()) return memberships;
   std::string list;
@@ -184,14 +185,19 @@ Result<std::map<TableOid, std::string>> ReadMemberships(Connection& connection, 
   TRY(const auto found,
       connection
           .Query(fmt::format(R"(
-    SELECT c.oid, string_agg(entry, ',' ORDER BY entry)
-      FROM pg_publication p, pg_class c, LATERAL (
-             WITH family(relid) AS (SELECT c.oid UNION SELECT t.relid FROM pg_partition_ancestors(c.oid) t)
-      SELECT 'p' || p.oid AS entry WHERE p.puballtables
-      UNION ALL SELECT 'r' || r.oid FROM pg_publication_rel r
-                 WHERE r.prpubid = p.oid AND r.prrelid IN (SELECT relid FROM family) {}) entries
-     WHERE p.pubname = {} AND c.oid = ANY ('{{{}}}'::oid[]) GROUP BY c.oid)",
-                             connection.server_version() >= 150000 ? kSchemas : "", QuoteLiteral(publication), list))
+    WITH wanted AS (SELECT p.oid, p.puballtables FROM pg_publication p WHERE p.pubname = {0}),
+         tables(oid) AS (SELECT c.oid FROM pg_class c WHERE c.oid = ANY ('{{{1}}}'::oid[])),
+         family(oid, relid) AS (
+           SELECT t.oid, t.oid FROM tables t
+           UNION SELECT c.oid, a.relid FROM tables t JOIN pg_class c ON c.oid = t.oid AND c.relispartition,
+                        pg_partition_ancestors(c.oid) a),
+         entries(oid, entry) AS (
+           SELECT t.oid, 'p' || p.oid FROM tables t, wanted p WHERE p.puballtables
+           UNION SELECT f.oid, 'r' || r.oid FROM family f JOIN pg_publication_rel r ON r.prrelid = f.relid
+             JOIN wanted p ON p.oid = r.prpubid {2})
+    SELECT oid, string_agg(entry, ',' ORDER BY entry) FROM entries GROUP BY oid)",
+                             QuoteLiteral(publication), list,
+                             connection.server_version() >= 150000 ? kSchemas : ""))
           .Context("reading which tables publication {} has", publication));
   for (int row = 0; row < found.rows(); ++row) {
     memberships.emplace(TableOid{ToNumber<uint32_t>(found.Get(row, 0))}, found.Get(row, 1));

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "base/interruptible_sleep.h"
+#include "base/try.h"
 #include "config/listen_address.h"
 #include "observe/log.h"
 #include "observe/redact.h"

@@ -133,9 +133,9 @@ TEST_F(PartitionedWriterTest, HasAPartitionForNull) {
 }
 
 TEST_F(PartitionedWriterTest, RollsAFileOfTheTargetSize) {
-  constexpr int64_t kTarget = 20'000;
+  constexpr int64_t kTarget = 5'000;
   Open({.target_file_size_bytes = kTarget}, /*partitioned=*/false);
-  // Compressed they are much smaller than the target, each.
+  // Of six times the target each, and compressed smaller than it.
   for (int i = 0; i < 30; ++i) Write(Batch(1000, 20, [](int64_t row) { return row % 2; }));
   const auto files = Finish();
   ASSERT_GE(files.size(), 3u);

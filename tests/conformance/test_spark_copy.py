@@ -1,18 +1,25 @@
 """`firn run --copy-engine spark`: an existing Spark copies large tables by JDBC, while their rows change."""
 
+import sys
 import threading
 
 import psycopg
 import pytest
 from harness.engines import ENGINES
+from harness.lake import REPOSITORY
 from harness.spark_submit import ENVIRONMENT, SECRET, TIMEOUT_S, spark_section
 from harness.waiting import wait_until
 from test_metadata import read_metadata
+
+sys.path.append(str(REPOSITORY))
+
+from bench import contents, source  # noqa: E402
 
 # Larger are all but the table `small`.
 SMALL_RANGES = {"copy_range_bytes": 65_536}
 PASSWORD = "p@ss: word"
 ROWS = 3_000
+MANY_ROWS = 5_000_000
 
 
 def copy_with_spark(pipeline, *arguments, environment=None):
@@ -139,6 +146,47 @@ def test_spark_copies_while_rows_change(make_pipeline, version):
     pipeline.catch_up()
     pipeline.expect_equal("parted", engines=ENGINES)
     pipeline.expect_equal("kinds", engines=NOT_SPARK)
+    pipeline.close()
+
+
+def test_spark_copies_millions_of_rows_while_they_change(make_pipeline):
+    """With the defaults for large tables, compared by checksums."""
+    pipeline = make_pipeline("spark_copy_millions")
+    pipeline.configure(source={"copy_range_bytes": 64 << 20}, spark=spark_section())
+    pipeline.execute("CREATE TABLE t (id int PRIMARY KEY, n int, at timestamp, price numeric(10,2), name text)")
+    pipeline.execute(
+        f"INSERT INTO t SELECT i, 0, timestamp '2024-01-01' + i * interval '1 s', i % 1000, 'row ' || i FROM generate_series(1, {MANY_ROWS}) i"
+    )
+    done = threading.Event()
+    rounds = []
+
+    def load():
+        with psycopg.connect(pipeline.url, autocommit=True) as connection:
+            while not done.wait(0.05):
+                n = len(rounds)
+                connection.execute(
+                    f"""
+                    UPDATE t SET n = n + 1 WHERE id BETWEEN {n * 997 % MANY_ROWS} AND {n * 997 % MANY_ROWS + 50};
+                    UPDATE t SET id = id + {2 * MANY_ROWS} WHERE id = {n * 7919 % MANY_ROWS + 1};
+                    DELETE FROM t WHERE id = {MANY_ROWS - n * 31 % MANY_ROWS};
+                    INSERT INTO t VALUES ({MANY_ROWS + 1 + n}, 0, now(), 0.01, 'poured')
+                    """
+                )
+                rounds.append(n)
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    try:
+        copied = copy_with_spark(pipeline)
+    finally:
+        done.set()
+        thread.join()
+    assert copied.returncode == 0, copied.stderr[-6000:]
+    assert "Spark copies a table" in copied.stderr
+    expect_no_branch_is_left(pipeline, "t")
+    assert len(rounds) > 100
+    pipeline.catch_up()
+    contents.expect_lake_equal(source.Database(pipeline.postgres, pipeline.database), pipeline.lake, "t")
     pipeline.close()
 
 

@@ -369,8 +369,8 @@ int Main(int argc, char** argv) {
 }  // namespace firn::cli
 
 int main(int argc, char** argv) {
-  // Arrow gives the memory of each batch back and takes it again. In huge pages the kernel would clear several times more
-  // than is used: a sixth of a copy's CPU.
+  // Arrow gives the memory of each batch back and takes it again. In huge pages the kernel would clear several times
+  // more than is used: a sixth of a copy's CPU.
   (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
   return firn::cli::Main(argc, argv);
 }

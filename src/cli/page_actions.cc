@@ -39,8 +39,7 @@ serve::Actions PageActionsOf(const config::Config& config, const StatusBoard& st
                              maintenance::Upkeep& upkeep) {
   return {.token = config.http.token,
           .resync = [&config, &status](const std::string& table) { return ResyncThroughSource(config, status, table); },
-          .compact =
-              [&status, &upkeep](const std::string& table) -> Result<std::string> {
+          .compact = [&status, &upkeep](const std::string& table) -> Result<std::string> {
             TRY_VOID(StateOf(status.Get(), table));
             TRY_VOID(upkeep.Request(table));
             return fmt::format("{} is compacted; the log tells what became of its files", table);

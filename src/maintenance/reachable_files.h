@@ -38,7 +38,7 @@ class SnapshotFiles {
   Status Add(storage::FileStore& store, const iceberg::TableMetadata& metadata, const iceberg::Snapshot& snapshot);
 
   using Hashes = std::vector<size_t>;
-  std::unordered_map<std::string, Hashes> live_in_;                                          ///< By manifest.
+  std::unordered_map<std::string, Hashes> live_in_;                                        ///< By manifest.
   std::unordered_map<iceberg::SnapshotId, std::vector<const std::string*>> manifests_of_;  ///< Keys of live_in_.
   size_t files_ = 0;
 };

@@ -56,8 +56,8 @@ class Upkeep : public pipeline::TableRewriter {
   void Committed(std::span<const catalog::LoadedTable> tables) override;
   std::unique_ptr<pipeline::TableRewrite> Take() override;
 
-  /// Has a streamed table, by its source's name, compacted next, as `firn maintain compact` would. kConflict for one that
-  /// is not streamed now, or waits for it already.
+  /// Has a streamed table, by its source's name, compacted next, as `firn maintain compact` would. kConflict for one
+  /// that is not streamed now, or waits for it already.
   Status Request(const std::string& name);
 
  private:
@@ -73,7 +73,8 @@ class Upkeep : public pipeline::TableRewriter {
   };
 
   void Run(std::stop_token stop);
-  /// Expires the snapshots of tables that become crowded meanwhile, and compacts those that are requested. False on a stop.
+  /// Expires the snapshots of tables that become crowded meanwhile, and compacts those that are requested. False on a
+  /// stop.
   bool WaitForInterval(std::stop_token stop);
   /// Whether there were any.
   bool ExpireCrowded(std::stop_token stop);

@@ -50,7 +50,8 @@ struct Unsaved {
   int64_t heap_bytes = 0;
 };
 
-/// Small rows are gathered into batches of this many at least: what Arrow and Parquet take for each batch is much for few.
+/// Small rows are gathered into batches of this many at least: what Arrow and Parquet take for each batch is much for
+/// few.
 constexpr int64_t kBatchRows = 16 << 10;
 /// … and into larger ones where a table is partitioned: each is divided into many small ones.
 constexpr int64_t kPartitionedBatchRows = 64 << 10;
@@ -253,7 +254,8 @@ Status CopyRun::CopyPart(Worker& worker, size_t task) {
   if (const auto& blocks = tasks_[task].request.blocks) {
     worker.unsaved.ranges.push_back(*blocks);
     worker.unsaved.heap_bytes +=
-        (blocks->last.value_or(std::max(targets_[table].source.pages, blocks->first)) - blocks->first) * postgres::kHeapBlockBytes;
+        (blocks->last.value_or(std::max(targets_[table].source.pages, blocks->first)) - blocks->first) *
+        postgres::kHeapBlockBytes;
   }
   return IsCheckpointDue(table, worker) ? SaveFiles(table, worker) : Status();
 }

@@ -196,8 +196,7 @@ Result<std::map<TableOid, std::string>> ReadMemberships(Connection& connection, 
            UNION SELECT f.oid, 'r' || r.oid FROM family f JOIN pg_publication_rel r ON r.prrelid = f.relid
              JOIN wanted p ON p.oid = r.prpubid {2})
     SELECT oid, string_agg(entry, ',' ORDER BY entry) FROM entries GROUP BY oid)",
-                             QuoteLiteral(publication), list,
-                             connection.server_version() >= 150000 ? kSchemas : ""))
+                             QuoteLiteral(publication), list, connection.server_version() >= 150000 ? kSchemas : ""))
           .Context("reading which tables publication {} has", publication));
   for (int row = 0; row < found.rows(); ++row) {
     memberships.emplace(TableOid{ToNumber<uint32_t>(found.Get(row, 0))}, found.Get(row, 1));

@@ -179,7 +179,7 @@ Result<HttpResponse> HttpClient::Send(const HttpRequest& request) {
     }
     has_type = has_type || SameName(name, "Content-Type");
     // libcurl takes "Name:" as one to leave out, and "Name;" as an empty one.
-    add_line(value.empty() ? name + ";" : name + ": " + value);
+    add_line(value.empty() ? name + ";" : fmt::format("{}: {}", name, value));
   }
   add_line("Expect:");
   if (!has_type) add_line("Content-Type:");

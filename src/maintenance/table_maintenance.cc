@@ -125,10 +125,10 @@ iceberg::CommitRequest ExpireRequest(const catalog::LoadedTable& table, const Ex
   iceberg::CommitRequest request{.table = table.ident,
                                  .requirements = {iceberg::AssertTableUuid{table.metadata->table_uuid}}};
   for (const auto& [name, ref] : table.metadata->refs) {
-    request.requirements.push_back(iceberg::AssertRefSnapshotId{name, ref.snapshot_id});
+    request.requirements.emplace_back(iceberg::AssertRefSnapshotId{name, ref.snapshot_id});
   }
-  for (const std::string& name : expired.refs) request.updates.push_back(iceberg::RemoveSnapshotRef{name});
-  if (!expired.snapshots.empty()) request.updates.push_back(iceberg::RemoveSnapshots{expired.snapshots});
+  for (const std::string& name : expired.refs) request.updates.emplace_back(iceberg::RemoveSnapshotRef{name});
+  if (!expired.snapshots.empty()) request.updates.emplace_back(iceberg::RemoveSnapshots{expired.snapshots});
   return request;
 }
 

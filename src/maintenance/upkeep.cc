@@ -19,6 +19,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kIntervalMin{100};
+/// Each leaves small files, and each later one writes their manifests anew.
+constexpr int kCommitsMax = 500;
 /// The stream and its commits come first (man 2 setpriority; on Linux it is a thread's own).
 constexpr int kNiceness = 10;
 /// Of manifests that planning keeps.
@@ -106,10 +108,14 @@ void Upkeep::Streams(std::vector<Table> tables) {
 
 void Upkeep::Committed(std::span<const catalog::LoadedTable> tables) {
   const int64_t limit = options_.retention.max_snapshots;
-  if (!options_.expires || limit == 0) return;
   const auto margin = static_cast<size_t>(CountMargin(limit));
   std::lock_guard lock(mutex_);
   for (const catalog::LoadedTable& table : tables) {
+    if (options_.compacts && ++commits_[table.ident] == kCommitsMax) {
+      due_.try_emplace(table.ident, Cause::kTime);
+      changed_.notify_all();
+    }
+    if (!options_.expires || limit == 0) continue;
     const size_t count = table.metadata->snapshots.size();
     // What an expiry had to leave (of a tag, by the table's own policy) does not call for the next.
     size_t& counted = counted_[table.ident];
@@ -130,7 +136,8 @@ Status Upkeep::Request(const std::string& name) {
   std::lock_guard lock(mutex_);
   const auto table = std::ranges::find(tables_, name, &Table::name);
   if (table == tables_.end()) return MakeError(ErrorKind::kConflict, "{} is not streamed now", name);
-  if (!requested_.insert(table->ident).second) {
+  Cause& cause = due_.try_emplace(table->ident, Cause::kTime).first->second;
+  if (std::exchange(cause, Cause::kRequest) == Cause::kRequest) {
     return MakeError(ErrorKind::kConflict, "{} waits to be compacted already", name);
   }
   changed_.notify_all();
@@ -147,7 +154,7 @@ void Upkeep::Run(std::stop_token stop) {
   while (WaitForInterval(stop)) {
     for (const Table& table : Tables()) {
       if (stop.stop_requested()) return;
-      Status done = options_.compacts ? Compact(table, Cause::kInterval, stop) : Status();
+      Status done = options_.compacts ? Compact(table, Cause::kTime, stop) : Status();
       if (done && options_.expires) done = Expire(table, /*is_crowded=*/false, stop);
       if (!done && !stop.stop_requested()) WarnOf(table, done.error());
     }
@@ -158,10 +165,10 @@ bool Upkeep::WaitForInterval(std::stop_token stop) {
   const auto end = std::chrono::steady_clock::now() + std::max(options_.interval, kIntervalMin);
   do {
     std::unique_lock lock(mutex_);
-    changed_.wait_until(lock, stop, end, [&] { return !crowded_.empty() || !requested_.empty(); });
+    changed_.wait_until(lock, stop, end, [&] { return !crowded_.empty() || !due_.empty(); });
     lock.unlock();
     if (stop.stop_requested()) return false;
-  } while (ExpireCrowded(stop) || CompactRequested(stop));
+  } while (ExpireCrowded(stop) || CompactDue(stop));
   return true;
 }
 
@@ -177,26 +184,35 @@ bool Upkeep::ExpireCrowded(std::stop_token stop) {
   return !crowded.empty();
 }
 
-bool Upkeep::CompactRequested(std::stop_token stop) {
+bool Upkeep::CompactDue(std::stop_token stop) {
   std::unique_lock lock(mutex_);
-  const std::set<iceberg::TableIdent> requested = std::exchange(requested_, {});
+  const std::map<iceberg::TableIdent, Cause> due = std::exchange(due_, {});
   lock.unlock();
   for (const Table& table : Tables()) {
-    if (!requested.contains(table.ident)) continue;
-    const Status done = Compact(table, Cause::kRequest, stop);
+    const auto found = due.find(table.ident);
+    if (found == due.end()) continue;
+    const Status done = Compact(table, found->second, stop);
     if (done || stop.stop_requested()) continue;
-    LogWarn("a table was not compacted as requested", {{"table", table.name}, {"error", done.error().message()}});
+    if (found->second == Cause::kTime) {
+      WarnOf(table, done.error());
+    } else {
+      LogWarn("a table was not compacted as requested", {{"table", table.name}, {"error", done.error().message()}});
+    }
   }
-  return !requested.empty();
+  return !due.empty();
 }
 
 Status Upkeep::Compact(const Table& table, Cause cause, std::stop_token stop) {
+  {
+    std::lock_guard lock(mutex_);
+    commits_[table.ident] = 0;
+  }
   TRY(const catalog::LoadedTable loaded, context_.catalog.LoadTable(table.ident));
   const iceberg::TableMetadataPtr& metadata = loaded.metadata;
   const iceberg::Snapshot* snapshot = metadata->CurrentSnapshot();
   if (snapshot == nullptr) return {};
   const auto well = well_.find(metadata->table_uuid);
-  if (cause == Cause::kInterval && well != well_.end() && well->second == snapshot->snapshot_id) return {};
+  if (cause == Cause::kTime && well != well_.end() && well->second == snapshot->snapshot_id) return {};
   TRY(auto files, iceberg::PlanFiles(context_.store, *metadata, snapshot, manifests_));
   RewriteLimits limits = options_.limits;
   if (cause == Cause::kRequest) limits = {.target_file_size_bytes = limits.target_file_size_bytes};

@@ -6,7 +6,7 @@
 //     table FindExpired ──► ExpireSnapshots
 //
 //   and in between: Committed (too many snapshots) ──► FindExpired ──► ExpireSnapshots
-//                   Request (of an operator) ──► PlanRewrites (all that makes the table better), and on as above
+//                   Committed (many times since the last look), Request (of an operator) ──► PlanRewrites, and on as above
 //
 // Nothing waits for the writing of files. A process that is killed leaves orphans at most.
 #pragma once
@@ -52,7 +52,8 @@ class Upkeep : public pipeline::TableRewriter {
   ~Upkeep() override;
 
   void Streams(std::vector<Table> tables) override;
-  /// One that has many snapshots more than it should is looked at without waiting for the interval.
+  /// One that has many snapshots more than it should, or that had many commits, is looked at without waiting for the
+  /// interval.
   void Committed(std::span<const catalog::LoadedTable> tables) override;
   std::unique_ptr<pipeline::TableRewrite> Take() override;
 
@@ -63,7 +64,7 @@ class Upkeep : public pipeline::TableRewriter {
  private:
   class Offer;
   enum class Cause {
-    kInterval,  ///< What pays off is rewritten.
+    kTime,      ///< Or the number of commits: what pays off is rewritten.
     kRequest,   ///< All that makes the table better.
   };
   /// Of an offer.
@@ -73,13 +74,12 @@ class Upkeep : public pipeline::TableRewriter {
   };
 
   void Run(std::stop_token stop);
-  /// Expires the snapshots of tables that become crowded meanwhile, and compacts those that are requested. False on a
-  /// stop.
+  /// Expires the snapshots of tables that become crowded meanwhile, and compacts those that are due. False on a stop.
   bool WaitForInterval(std::stop_token stop);
   /// Whether there were any.
   bool ExpireCrowded(std::stop_token stop);
   /// Whether there were any.
-  bool CompactRequested(std::stop_token stop);
+  bool CompactDue(std::stop_token stop);
   std::vector<Table> Tables();
   Status Compact(const Table& table, Cause cause, std::stop_token stop);
   /// Rewrites and commits some files of the table; whatever becomes of them, those of other jobs are not concerned.
@@ -104,7 +104,8 @@ class Upkeep : public pipeline::TableRewriter {
   std::vector<Table> tables_;                      ///< Under mutex_, as are the following.
   std::set<iceberg::TableIdent> crowded_;          ///< Have too many snapshots, and wait for the thread.
   std::map<iceberg::TableIdent, size_t> counted_;  ///< Snapshots when a table was last crowded, or fewer since.
-  std::set<iceberg::TableIdent> requested_;        ///< Wait for the thread to be compacted.
+  std::map<iceberg::TableIdent, int> commits_;     ///< Of the stream, since a table's files were looked at last.
+  std::map<iceberg::TableIdent, Cause> due_;       ///< Wait for the thread to be compacted.
   std::optional<Outcome> outcome_;
   std::unique_ptr<pipeline::TableRewrite> offer_;  ///< Until it is taken.
   std::jthread thread_;                            ///< The first to go.

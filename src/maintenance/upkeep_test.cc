@@ -172,6 +172,20 @@ TEST_F(UpkeepTest, CompactsOnRequestWhatWouldNotPayOffByItself) {
   }
 }
 
+TEST_F(UpkeepTest, CompactsATableOfManyCommitsWithoutWaitingForTheInterval) {
+  Upkeep upkeep({.catalog = catalog_, .store = store_, .metrics = metrics_, .retry = {}},
+                {.expires = false, .interval = std::chrono::hours(1)});
+  upkeep.Streams({{kIdent, "public.orders"}});
+  const catalog::LoadedTable table = Load();
+  for (int commit = 1; commit < 500; ++commit) upkeep.Committed(std::span(&table, 1));
+  EXPECT_EQ(upkeep.Take(), nullptr);
+  upkeep.Committed(std::span(&table, 1));
+  const auto rewrite = WaitFor(upkeep);
+  rewrite->Ended(Commit(*rewrite));
+  EXPECT_THAT(Rows(), SizeIs(10));
+  EXPECT_EQ(files_, 1U);
+}
+
 TEST_F(UpkeepTest, RefusesASecondRequestWhileOneWaits) {
   Upkeep upkeep({.catalog = catalog_, .store = store_, .metrics = metrics_, .retry = {}},
                 {.compacts = false, .expires = false, .interval = std::chrono::hours(1)});

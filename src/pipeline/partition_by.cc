@@ -14,7 +14,6 @@
 namespace firn::pipeline {
 namespace {
 
-using iceberg::Transform;
 using iceberg::TransformKind;
 
 constexpr int32_t kFirstPartitionFieldId = 1000;  // Spec: "Partition Evolution".

@@ -26,6 +26,7 @@ iceberg::Schema SortableOrders() {
 
 std::vector<SortTerm> SortTermsOf(const std::vector<std::string>& texts) {
   std::vector<SortTerm> terms;
+  terms.reserve(texts.size());
   for (const std::string& text : texts) terms.push_back(ParseSortTerm(text).value());
   return terms;
 }

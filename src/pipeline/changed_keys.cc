@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -15,32 +14,23 @@
 #include "base/uuid.h"
 #include "encode/row_encoder.h"
 #include "index/key_codec.h"
+#include "pipeline/sink_until.h"
 #include "pipeline/take_rows.h"
-#include "pipeline/transaction_assembler.h"
 #include "postgres/replication_slot.h"
 
 namespace firn::pipeline {
 namespace {
 
-constexpr std::chrono::milliseconds kPollInterval{100};
 /// Keys are encoded when there are this many.
 constexpr size_t kKeysPerBatch = 1'024;
 constexpr size_t kBytesPerKey = 170;  ///< Of a hash map's node, and of strings that are not short.
 
 /// Takes the stream's transactions apart, by table. Values come as text.
-class KeySink final : public TransactionSink {
+class KeySink final : public SinkUntil {
  public:
   KeySink(std::span<ChangedTable> tables, Lsn until, size_t bytes_max, const SpillKeys& spill)
-      : tables_(tables), until_(until), bytes_max_(bytes_max), spill_(spill) {
+      : SinkUntil(until), tables_(tables), bytes_max_(bytes_max), spill_(spill) {
     for (ChangedTable& table : tables) lanes_.emplace(table.target.source.oid, Lane{.table = &table});
-  }
-
-  bool done() const { return done_; }
-
-  Status Begin(postgres::Xid, Lsn commit_lsn, int64_t) override {
-    commit_lsn_ = commit_lsn;
-    done_ = done_ || commit_lsn >= until_;
-    return {};
   }
 
   Status Apply(const postgres::Message& message) override {
@@ -63,11 +53,6 @@ class KeySink final : public TransactionSink {
         }));
       }
     }
-    return {};
-  }
-
-  Status End(Lsn end_lsn) override {
-    done_ = done_ || end_lsn >= until_;
     return {};
   }
 
@@ -105,7 +90,7 @@ class KeySink final : public TransactionSink {
     if (found == lanes_.end()) return {};
     Lane& lane = found->second;
     const ChangedTable& table = *lane.table;
-    if (commit_lsn_ < table.since || commit_lsn_ >= until_ || !table.unclear.empty()) return {};
+    if (commit_lsn() < table.since || commit_lsn() >= until() || !table.unclear.empty()) return {};
     return apply(lane).Context("table {}", table.target.source.name);
   }
 
@@ -165,12 +150,9 @@ class KeySink final : public TransactionSink {
 
   std::map<TableOid, Lane> lanes_;
   const std::span<ChangedTable> tables_;
-  const Lsn until_;
   const size_t bytes_max_;
   const SpillKeys& spill_;
   size_t bytes_ = 0;
-  Lsn commit_lsn_;
-  bool done_ = false;
 };
 
 }  // namespace
@@ -217,17 +199,10 @@ Result<std::unique_ptr<postgres::ReplicationStream>> OpenChangesSince(const Sour
 Status ReadChangedKeys(postgres::ReplicationStream& stream, std::span<ChangedTable> tables, Lsn until, size_t bytes_max,
                        const SpillKeys& spill, const std::stop_token& stop) {
   KeySink sink(tables, until, bytes_max, spill);
-  // The stream brings transactions whole, after their commit: the spool is not used.
-  TransactionAssembler assembler(sink, {});
-  while (!sink.done() && stream.received() < until) {
+  TRY_VOID(ReadUntil(stream, sink, [&]() -> Status {
     if (stop.stop_requested()) return MakeError(ErrorKind::kCancelled, "stopped on request");
-    TRY(auto data, stream.Next(kPollInterval));
-    if (!data) TRY_VOID(stream.SendStatus());  // The server answers with how far it is.
-    while (data && !sink.done()) {
-      TRY_VOID(assembler.Handle(data->payload).Context("at LSN {}", data->start));
-      TRY(data, stream.Next(std::chrono::milliseconds(0)));
-    }
-  }
+    return {};
+  }));
   return sink.Finish();
 }
 

@@ -9,23 +9,24 @@
 #include "base/try.h"
 #include "pipeline/relation_matcher.h"
 #include "pipeline/schema_change.h"
+#include "pipeline/sink_until.h"
 #include "pipeline/table_lane.h"
-#include "pipeline/transaction_assembler.h"
 
 namespace firn::verify {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kPollInterval{100};
 /// Changes are taken out of a lane when it holds as much.
 constexpr size_t kLaneBytesMax = 4 << 20;
 /// What all tables' changes may hold, as digests.
 constexpr size_t kChangesBytesMax = 256 << 20;
 
 /// Takes the stream's transactions apart, by table.
-class ChangeSink final : public pipeline::TransactionSink {
+class ChangeSink final : public pipeline::SinkUntil {
  public:
+  using SinkUntil::SinkUntil;
+
   Status Make(std::span<ChangedTable> tables) {
     for (ChangedTable& table : tables) {
       Lane lane{.table = &table};
@@ -34,18 +35,7 @@ class ChangeSink final : public pipeline::TransactionSink {
       TRY(lane.lane, pipeline::TableLane::Make(table.target.mapping, table.target.layout.identity,
                                                pipeline::ChangeMode::kMirror, Lsn{}));
       lanes_.emplace(table.target.source.oid, std::move(lane));
-      until_ = std::max(until_, table.until);
     }
-    return {};
-  }
-
-  Lsn until() const { return until_; }
-  /// All transactions before until() came.
-  bool done() const { return done_; }
-
-  Status Begin(postgres::Xid, Lsn commit_lsn, int64_t) override {
-    commit_lsn_ = commit_lsn;
-    done_ = done_ || commit_lsn >= until_;
     return {};
   }
 
@@ -60,16 +50,11 @@ class ChangeSink final : public pipeline::TransactionSink {
       return Change(deletion->oid, [&](Lane& lane) { return lane.lane->Delete(*lane.binding, *deletion); });
     } else if (const auto* truncate = std::get_if<postgres::TruncateMessage>(&message.body)) {
       for (const TableOid oid : truncate->oids) {
-        if (const auto found = lanes_.find(oid); found != lanes_.end() && commit_lsn_ < found->second.table->until) {
+        if (const auto found = lanes_.find(oid); found != lanes_.end() && commit_lsn() < found->second.table->until) {
           found->second.table->unclear = "it was truncated meanwhile";
         }
       }
     }
-    return {};
-  }
-
-  Status End(Lsn end_lsn) override {
-    done_ = done_ || end_lsn >= until_;
     return {};
   }
 
@@ -100,12 +85,12 @@ class ChangeSink final : public pipeline::TransactionSink {
     if (found == lanes_.end()) return {};
     Lane& lane = found->second;
     ChangedTable& table = *lane.table;
-    if (commit_lsn_ >= table.until || !table.unclear.empty()) return {};
+    if (commit_lsn() >= table.until || !table.unclear.empty()) return {};
     if (!lane.binding) {
       table.unclear = "it was altered meanwhile";
       return {};
     }
-    lane.lane->ContinueTransaction(commit_lsn_, 0);
+    lane.lane->ContinueTransaction(commit_lsn(), 0);
     TRY_VOID(apply(lane).Context("table {}", table.target.source.name));
     return lane.lane->bytes() < kLaneBytesMax ? Status() : Take(lane);
   }
@@ -124,9 +109,6 @@ class ChangeSink final : public pipeline::TransactionSink {
   }
 
   std::map<TableOid, Lane> lanes_;
-  Lsn until_;
-  Lsn commit_lsn_;
-  bool done_ = false;
   size_t bytes_ = 0;
 };
 
@@ -134,23 +116,18 @@ class ChangeSink final : public pipeline::TransactionSink {
 
 Status ReadChanges(postgres::ReplicationStream& stream, std::span<ChangedTable> tables, Clock::time_point deadline,
                    const std::stop_token& stop) {
-  ChangeSink sink;
+  Lsn until;
+  for (const ChangedTable& table : tables) until = std::max(until, table.until);
+  ChangeSink sink(until);
   TRY_VOID(sink.Make(tables));
-  // The stream brings transactions whole, after their commit: the spool is not used.
-  pipeline::TransactionAssembler assembler(sink, {});
-  while (!sink.done() && stream.received() < sink.until()) {
+  TRY_VOID(pipeline::ReadUntil(stream, sink, [&]() -> Status {
     if (stop.stop_requested()) return MakeError(ErrorKind::kCancelled, "stopped on request");
     if (Clock::now() >= deadline) {
       return MakeError(ErrorKind::kTransient, ErrorOrigin::kSource,
                        "PostgreSQL has not sent the changes up to {} in time", sink.until());
     }
-    TRY(auto data, stream.Next(kPollInterval));
-    if (!data) TRY_VOID(stream.SendStatus());  // The server answers with how far it is.
-    while (data && !sink.done()) {
-      TRY_VOID(assembler.Handle(data->payload).Context("at LSN {}", data->start));
-      TRY(data, stream.Next(std::chrono::milliseconds(0)));
-    }
-  }
+    return {};
+  }));
   return sink.Finish();
 }
 

@@ -57,6 +57,15 @@ def data_files(pipeline, name="t"):
     return set((pipeline.firn.warehouse / "public" / name / "data").rglob("*.parquet"))
 
 
+def expect_start_over(pipeline):
+    """firn copies t from the beginning, and says so."""
+    pipeline.firn.start()
+    pipeline.firn.wait_streaming()
+    assert GOES_ON not in pipeline.firn.log_text() and STARTS_OVER in pipeline.firn.log_text()
+    pipeline.firn.stop()
+    pipeline.expect_equal("t", engines=("pyiceberg", "duckdb"))
+
+
 def remembered(pipeline):
     """The file of each range; not what a kill left of one that was being written."""
     return sorted(path for path in (pipeline.directory / "state").glob("*/copies/*/*") if path.name.isdecimal())
@@ -187,11 +196,7 @@ def test_a_slot_that_is_made_anew_takes_nothing_up(pipeline):
 
     wait_until(is_dropped, "the slot is dropped")
     change(pipeline, 1)
-    pipeline.firn.start()
-    pipeline.firn.wait_streaming()
-    assert GOES_ON not in pipeline.firn.log_text() and STARTS_OVER in pipeline.firn.log_text()
-    pipeline.firn.stop()
-    pipeline.expect_equal("t", engines=("pyiceberg", "duckdb"))
+    expect_start_over(pipeline)
 
 
 def test_orphans_are_others(pipeline):
@@ -408,11 +413,7 @@ def test_starts_over_where_what_has_changed_is_lost(pipeline):
         wait_until(lambda: moves_on(pipeline, first), "the log is let go", 120)
     pipeline.firn.kill()
     min((pipeline.directory / "state").glob("*/copies/*/keys-*")).unlink()
-    pipeline.firn.start()
-    pipeline.firn.wait_streaming()
-    assert GOES_ON not in pipeline.firn.log_text() and STARTS_OVER in pipeline.firn.log_text()
-    pipeline.firn.stop()
-    pipeline.expect_equal("t", engines=("pyiceberg", "duckdb"))
+    expect_start_over(pipeline)
 
 
 def test_until_caught_up_comes_to_the_end_of_the_copy(pipeline):

@@ -42,8 +42,8 @@ def main():
         help="divides rows and changes by N, to try the benchmark itself: results then go to build/bench/scaled-down",
     )  # fmt: skip
     parser.add_argument(
-        "--peers", type=names(peers.PEERS), default=["duckdb"], metavar="NAME,…",
-        help=f"who else copies in the same rounds: {', '.join(peers.PEERS)}; '' for nobody (default: duckdb)",
+        "--peers", type=names(peers.PEERS), default=["duckdb", "duckdb-1"], metavar="NAME,…",
+        help=f"who else copies in the same rounds: {', '.join(peers.PEERS)}; '' for nobody (default: duckdb,duckdb-1)",
     )  # fmt: skip
     arguments = parser.parse_args()
     failed = []

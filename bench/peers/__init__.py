@@ -17,15 +17,18 @@ ENVIRONMENTS = REPOSITORY / "build/bench/peers"
 class Peer:
     """`copy` may be called again and again, and takes away what the copy before has made."""
 
-    name = ""  # Of its program and of its file of requirements.
+    name = ""
+    program = ""  # And its file of requirements; the name where it has one of its own.
     title = ""
+    connections = 1  # That it reads with at once: it is set beside as many workers of firn.
 
     def __init__(self, directory):
         self.directory = directory / self.name
+        self.program = self.program or self.name
         self._copies = 0
 
     def __enter__(self):
-        install(self.name)
+        install(self.program)
         return self
 
     def __exit__(self, *failure):
@@ -46,8 +49,8 @@ class Peer:
         shutil.rmtree(self.target(), ignore_errors=True)
         self._copies += 1
         self.prepare(table)
-        program = [ENVIRONMENTS / self.name / "bin/python", PROGRAMS / f"{self.name}_copy.py"]
-        return measure.run([*program, database.url, table, *self.arguments()])
+        python = ENVIRONMENTS / self.program / "bin/python"
+        return measure.run([python, PROGRAMS / f"{self.program}_copy.py", database.url, table, *self.arguments()])
 
     def files(self):
         """What DuckDB finds the latest copy's files by."""
@@ -60,7 +63,8 @@ class Peer:
 
 class DuckDb(Peer):
     name = "duckdb"
-    title = "DuckDB: postgres_scanner to Iceberg by REST"
+    title = "DuckDB: postgres_scanner to Iceberg by REST, two connections"
+    connections = 2
 
     def __enter__(self):
         super().__enter__()
@@ -80,7 +84,14 @@ class DuckDb(Peer):
             (self.target() / table / folder).mkdir(parents=True)
 
     def arguments(self):
-        return [self._catalog.url, self.target().name]
+        return [self._catalog.url, self.target().name, self.connections]
+
+
+class DuckDbAlone(DuckDb):
+    name = "duckdb-1"
+    program = "duckdb"
+    title = "DuckDB, one connection"
+    connections = 1
 
 
 class Adbc(Peer):
@@ -105,6 +116,7 @@ class Dlt(Peer):
 class PySpark(Peer):
     name = "pyspark"
     title = "Spark: JDBC to Iceberg, two connections"
+    connections = 2
     jars = ENVIRONMENTS / "pyspark/jars"
 
     def __enter__(self):
@@ -119,7 +131,7 @@ class PySpark(Peer):
         return [self.target(), ",".join(map(str, sorted(self.jars.glob("*.jar"))))]
 
 
-PEERS = {kind.name: kind for kind in (DuckDb, Adbc, ConnectorX, Dlt, PySpark)}
+PEERS = {kind.name: kind for kind in (DuckDb, DuckDbAlone, Adbc, ConnectorX, Dlt, PySpark)}
 
 
 @contextlib.contextmanager

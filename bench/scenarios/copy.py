@@ -3,7 +3,7 @@
 from .. import contents, floors, peers, results, turns
 from ..pipeline import Pipeline
 
-FIRN = {"firn 1": 1, "firn 2": 2}  # By the number of copy workers.
+FIRN = {"firn 1": 1, "firn 2": 2}  # By name: the number of copy workers.
 TITLES = {"firn 1": "**firn**, 1 worker", "firn 2": "**firn**, 2 workers"}
 
 
@@ -44,9 +44,11 @@ def _copy(bench, table, columns, rows, make, goal):
     )
     result.figures.append(results.Figure("rate of firn's 2 workers / 1 worker", turns.rate_of(taken, "firn 2", "firn 1"), "", "> 1"))
     for peer in competitors:
+        beside = f"firn {peer.connections}"
+        workers = TITLES[beside].removeprefix("**firn**, ")
         result.figures += [
-            results.Figure(f"rate of firn's 1 worker / {peer.name}", turns.rate_of(taken, "firn 1", peer.name), "", "> 1"),
-            results.Figure(f"CPU of firn's 1 worker / {peer.name}", turns.cpu_of(taken, "firn 1", peer.name), "", "≤ 1"),
+            results.Figure(f"rate of firn's {workers} / {peer.name}", turns.rate_of(taken, beside, peer.name), "", "> 1"),
+            results.Figure(f"CPU of firn's {workers} / {peer.name}", turns.cpu_of(taken, beside, peer.name), "", "≤ 1"),
         ]
     return result, taken
 

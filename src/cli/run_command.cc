@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/interruptible_sleep.h"
 #include "base/try.h"
 #include "cli/commands.h"
 #include "cli/page_actions.h"
@@ -67,15 +68,16 @@ Status Run(const config::Config& config, const RunCommand& command, std::stop_to
                          .heartbeat_interval = std::chrono::milliseconds(config.source.heartbeat_interval_ms)},
                         services->metrics, services->status, end);
   }));
-  const std::jthread progress([&status = services->status, shows = command.shows_progress](std::stop_token end) {
-    if (!shows) return;
-    ProgressDisplay display;
-    while (!end.stop_requested()) {
+  std::jthread progress;
+  if (command.shows_progress) {
+    progress = std::jthread([&status = services->status](std::stop_token end) {
+      ProgressDisplay display;
+      do {
+        display.Update(status.Get());
+      } while (SleepFor(kProgressInterval, end));
       display.Update(status.Get());
-      std::this_thread::sleep_for(kProgressInterval);
-    }
-    display.Update(status.Get());
-  });
+    });
+  }
   return pipeline::RunPipeline(options, services->ForPipeline(), stop);
 }
 

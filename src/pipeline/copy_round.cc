@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <mutex>
 #include <ranges>
 #include <utility>
 
@@ -49,8 +48,15 @@ CopyRound::CopyRound(CopyRoundOptions options, std::vector<CopiedTable> tables, 
 void CopyRound::Start() {
   thread_ = std::jthread(InLogPipeline([this](std::stop_token stop) {
     if (Status status = Run(std::move(stop)); !status) error_ = std::move(status).error();
+    std::lock_guard lock(end_mutex_);
     ended_ = true;
+    end_.notify_all();
   }));
+}
+
+bool CopyRound::WaitForEnd(std::chrono::milliseconds time) const {
+  std::unique_lock lock(end_mutex_);
+  return end_.wait_for(lock, time, [this] { return ended_.load(); });
 }
 
 bool CopyRound::Copies(TableOid table) const {

@@ -14,8 +14,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -68,6 +70,8 @@ class CopyRound {
   void RequestStop() { thread_.request_stop(); }
 
   bool ended() const { return ended_; }
+  /// Returns once it has ended, or after `time`; gives which.
+  bool WaitForEnd(std::chrono::milliseconds time) const;
   /// The snapshot's LSN, or an earlier one that files of copies which broke off are from; invalid until it is known.
   Lsn hold() const { return Lsn{hold_}; }
   const std::vector<CopiedTable>& tables() const { return tables_; }
@@ -144,6 +148,8 @@ class CopyRound {
   std::optional<Error> error_;
   std::atomic<uint64_t> hold_ = 0;
   std::atomic<bool> ended_ = false;
+  mutable std::mutex end_mutex_;
+  mutable std::condition_variable end_;  ///< Of ended_, which is set under end_mutex_.
   std::jthread thread_;
 };
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <set>
-#include <thread>
 #include <utility>
 
 #include "base/interruptible_sleep.h"
@@ -310,13 +309,11 @@ Result<RunEnd> PipelineRun::CopyInForeground(std::stop_token stop) {
     SleepFor(kNextLook, stop);
     return stop.stop_requested() ? RunEnd::kDone : RunEnd::kAgain;
   }
-  while (!carried_.copies.round()->ended()) {
+  while (!carried_.copies.round()->WaitForEnd(kPollInterval)) {
     if (carried_.copies.WantsStart()) return RunEnd::kAgain;  // The slot is there, and some tables can be streamed.
     carried_.copies.Describe(status_);
     services_.status.Set(status_);
-    if (SleepFor(kPollInterval, stop)) continue;
-    carried_.copies.RequestStop();
-    std::this_thread::sleep_for(kPollInterval);
+    if (stop.stop_requested()) carried_.copies.RequestStop();
   }
   carried_.copies.Describe(status_);
   services_.status.Set(status_);

@@ -20,6 +20,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kPollInterval{50};
+/// Where the end is waited for: as often is the server asked how far it is.
+constexpr milliseconds kPollUntilInterval{10};
 constexpr milliseconds kStatusInterval{500};
 /// How long a stop waits for the end of the transaction that is arriving.
 constexpr milliseconds kStopGrace{5'000};
@@ -128,7 +130,7 @@ Status Replicator::Stream(std::stop_token stop) {
     PublishStatus();
 
     // As many messages as are there, then back to the clock.
-    TRY(auto data, stream_->Next(kPollInterval));
+    TRY(auto data, stream_->Next(options_.until ? kPollUntilInterval : kPollInterval));
     if (!data && options_.until && !reached_end)
       TRY_VOID(stream_->SendStatus());  // The server answers with how far it is.
     for (int i = 0; data && i < kChangesPerCheck; ++i) {

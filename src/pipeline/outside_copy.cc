@@ -213,7 +213,8 @@ OutsideTable PlanOutside(const TargetTable& target, int64_t range_bytes) {
     const auto column = std::ranges::find(target.source.columns, mapping.attnum, &SourceColumn::attnum);
     table.columns.push_back(*OutsideColumnOf(*column, mapping));
   }
-  for (const auto& request : PlanCopy(target, std::max<int64_t>(1, range_bytes / postgres::kHeapBlockBytes))) {
+  for (const auto& request :
+       PlanCopy(target, {.blocks_max = std::max<int64_t>(1, range_bytes / postgres::kHeapBlockBytes)})) {
     table.ranges.push_back(request.blocks.value_or(postgres::BlockRange{}));
   }
   return table;

@@ -26,11 +26,12 @@
 namespace firn::pipeline {
 namespace {
 
-/// Heap blocks of one task. A range is read 20 % slower than a table as a whole, so one worker has large ones.
-int64_t BlocksPerTask(const CopyOptions& options) {
-  if (!options.split_tables) return INT64_MAX;
+/// A range is read 20 % slower than a table as a whole, so one worker has large ones.
+RangeSizes SizesFor(const CopyOptions& options) {
+  if (!options.split_tables) return {};
   const int64_t blocks = std::max<int64_t>(1, options.range_bytes / postgres::kHeapBlockBytes);
-  return options.workers > 1 ? blocks : 32 * blocks;
+  if (options.workers <= 1) return {.blocks_max = 32 * blocks};
+  return {.blocks_max = blocks, .parts_of_rest = 2 * options.workers};
 }
 
 /// Files are closed, and their ranges remembered, when as much heap is read: rows take less room in a data file.
@@ -77,8 +78,8 @@ class CopyRun {
         tables_(targets.size()) {
     for (size_t table = 0; table < targets.size(); ++table) {
       const auto& copied = resumptions[table].copied;
-      for (auto& request : PlanCopy(targets[table], BlocksPerTask(options),
-                                    copied ? copied->ranges : std::vector<postgres::BlockRange>())) {
+      for (auto& request :
+           PlanCopy(targets[table], SizesFor(options), copied ? copied->ranges : std::vector<postgres::BlockRange>())) {
         tasks_.push_back({table, std::move(request)});
         ++tables_[table].tasks_left;
       }
@@ -400,7 +401,7 @@ Result<iceberg::RowDelta> CopyRun::PutTogether(size_t table, Worker& worker, std
   const auto put_together = [&]() -> Result<iceberg::RowDelta> {
     TRY_VOID(OpenReader(worker));
     TRY(const auto changed, MakeFiles(table, worker.workers));
-    const postgres::CopyRequest whole = PlanCopy(target, INT64_MAX).front();
+    const postgres::CopyRequest whole = PlanCopy(target, {}).front();
     for (size_t share = 0; share < shares; ++share) {
       TRY(ChangedKeys keys, ReadKeys(resumption.keys, share, shares));
       TRY_VOID(convergence.LeaveOut(keys));
@@ -460,23 +461,32 @@ std::string TextExpression(const encode::ColumnMapping& column) {
                      postgres::QuoteIdentifier(column.source_name));
 }
 
-std::vector<postgres::CopyRequest> PlanCopy(const TargetTable& target, int64_t blocks_per_task,
+std::vector<postgres::CopyRequest> PlanCopy(const TargetTable& target, RangeSizes sizes,
                                             const std::vector<postgres::BlockRange>& read) {
   postgres::CopyRequest whole{.table = target.source.name};
   for (const encode::ColumnMapping& column : target.mapping.columns) {
     whole.columns.push_back(SelectExpression(column));
   }
-  if (read.empty() && target.source.pages <= blocks_per_task) return {whole};
+  if (read.empty() && target.source.pages <= sizes.blocks_max) return {whole};
   std::vector<postgres::CopyRequest> requests;
   const auto add = [&](const postgres::BlockRange& blocks) {
     requests.push_back(whole);
     requests.back().blocks = blocks;
   };
-  for (const postgres::BlockRange& left : RangesLeft(read)) {
-    const int64_t end = left.last.value_or(std::max(target.source.pages, left.first + 1));
-    for (int64_t first = left.first; first < end; first += blocks_per_task) {
-      const bool is_last = end - first <= blocks_per_task;
-      add({.first = first, .last = is_last ? left.last : first + blocks_per_task});
+  const std::vector<postgres::BlockRange> gaps = RangesLeft(read);
+  const auto end_of = [&](const postgres::BlockRange& gap) {
+    return gap.last.value_or(std::max(target.source.pages, gap.first + 1));
+  };
+  int64_t rest = 0;
+  for (const postgres::BlockRange& gap : gaps) rest += end_of(gap) - gap.first;
+  for (const postgres::BlockRange& gap : gaps) {
+    for (int64_t first = gap.first, end = end_of(gap); first < end;) {
+      const int64_t part = std::max(kRangeBlocksMin, rest / sizes.parts_of_rest);
+      const int64_t blocks = std::min({sizes.blocks_max, part, end - first});
+      const bool is_last = blocks == end - first;
+      add({.first = first, .last = is_last ? gap.last : first + blocks});
+      first += blocks;
+      rest -= blocks;
     }
   }
   if (requests.empty()) add({.first = 0, .last = 0});

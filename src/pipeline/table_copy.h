@@ -92,9 +92,17 @@ Status CopyTables(const CopyOptions& options, catalog::Catalog& catalog, WriterC
 /// another thing for some types (inet, char(n)).
 std::string TextExpression(const encode::ColumnMapping& column);
 
-/// The COPY requests that a table is read by, each about `blocks_per_task` heap blocks; the last one is open-ended, so
-/// that blocks which the estimate missed are read too. Blocks that were `read` are left out; one request at least.
-std::vector<postgres::CopyRequest> PlanCopy(const TargetTable& target, int64_t blocks_per_task,
+/// Of the ranges that a table is read by.
+struct RangeSizes {
+  int64_t blocks_max = INT64_MAX;
+  /// Ranges of more than kRangeBlocksMin are at most this part of what is left, so that several readers end together.
+  int64_t parts_of_rest = 1;
+};
+constexpr int64_t kRangeBlocksMin = 2'048;
+
+/// The COPY requests that a table is read by; the last one is open-ended, so that blocks which the estimate missed are
+/// read too. Blocks that were `read` are left out; one request at least.
+std::vector<postgres::CopyRequest> PlanCopy(const TargetTable& target, RangeSizes sizes,
                                             const std::vector<postgres::BlockRange>& read = {});
 
 }  // namespace firn::pipeline

@@ -3,7 +3,6 @@
 #include <arrow/record_batch.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "base/try.h"
 #include "encode/row_encoder.h"
@@ -37,7 +36,7 @@ Status ReadSourceRows(const Sides& sides, const RowSink& sink, const std::stop_t
     for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int64_t>(i);
     return GiveRows(*encoded.batch, all, target, kept);
   };
-  for (const auto& request : pipeline::PlanCopy(target, std::numeric_limits<int64_t>::max())) {
+  for (const auto& request : pipeline::PlanCopy(target, {})) {
     TRY_VOID(sides.reader.Start(request));
     while (true) {
       TRY(const std::span<const WireValue> row, sides.reader.Next());

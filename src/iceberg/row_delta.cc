@@ -20,7 +20,7 @@ namespace firn::iceberg {
 namespace {
 
 constexpr int64_t kManifestBytesDefault = 8 << 20;
-constexpr int64_t kMinCountToMergeDefault = 100;
+constexpr int64_t kMinCountToMergeDefault = 8;
 
 SnapshotId NewSnapshotId(const TableMetadata& base) {
   std::random_device device;
@@ -262,16 +262,29 @@ class Builder {
 
   bool IsSmall(const ManifestFile& manifest) const { return manifest.manifest_length < manifest_bytes_ / 2; }
 
-  /// Small manifests of a spec, once there are many. What comes out is soon large enough to stay: an entry is rewritten
-  /// a few times in its life.
+  /// Small manifests of a spec, once there are several of about the same size: planning opens few, and an entry is
+  /// rewritten a few times in its life.
   Status MergeData() {
     auto enabled = base_.properties.find("commit.manifest-merge.enabled");
     if (enabled != base_.properties.end() && enabled->second == "false") return {};
-    std::map<int32_t, int64_t> small;
-    for (const ManifestFile& manifest : data_.kept) small[manifest.partition_spec_id] += IsSmall(manifest) ? 1 : 0;
-    for (const auto& [spec_id, entries] : data_.entries) ++small[spec_id];
+    std::ranges::stable_sort(data_.kept, {}, LiveCount);
+    struct Alike {
+      int64_t manifests = 0;
+      int64_t entries = 0;
+    };
+    std::map<int32_t, Alike> by_spec;
+    for (const auto& [spec_id, entries] : data_.entries) by_spec[spec_id] = {1, static_cast<int64_t>(entries.size())};
+    std::set<std::string_view> alike;
+    for (const ManifestFile& manifest : data_.kept) {
+      Alike& group = by_spec[manifest.partition_spec_id];
+      if (!IsSmall(manifest) || LiveCount(manifest) > std::max<int64_t>(1, 2 * group.entries)) continue;
+      ++group.manifests;
+      group.entries += LiveCount(manifest);
+      alike.insert(manifest.manifest_path);
+    }
     return MergeKept(data_, [&](const ManifestFile& manifest) {
-      return IsSmall(manifest) && small[manifest.partition_spec_id] >= min_count_to_merge_;
+      return by_spec[manifest.partition_spec_id].manifests >= min_count_to_merge_ &&
+             alike.contains(manifest.manifest_path);
     });
   }
 

@@ -311,6 +311,17 @@ TEST_F(RowDeltaTest, MergesSmallDataManifestsOnceThereAreMany) {
   EXPECT_THAT(Files(), SizeIs(5));
 }
 
+TEST_F(RowDeltaTest, KeepsDataManifestsFewHoweverManyCommitsCome) {
+  Make(2, {});
+  size_t most = 0;
+  for (int i = 1; i <= 300; ++i) {
+    Commit({.added_data_files = {Data(fmt::format("{}", i))}});
+    most = std::max(most, Manifests().size());
+  }
+  EXPECT_LE(most, 20U);
+  EXPECT_THAT(Files(), SizeIs(300));
+}
+
 TEST_F(RowDeltaTest, LeavesDataManifestsAloneWhereMergingIsOff) {
   Make(2, {{"commit.manifest.min-count-to-merge", "2"}, {"commit.manifest-merge.enabled", "false"}});
   for (int i = 1; i <= 6; ++i) Commit({.added_data_files = {Data(fmt::format("{}", i))}});

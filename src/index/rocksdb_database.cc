@@ -61,6 +61,9 @@ rocksdb::Options MakeOptions(const DatabaseOptions& database_options) {
   options.compression = rocksdb::kLZ4Compression;
   options.write_buffer_size = std::max<size_t>(database_options.write_buffer_bytes / 2, 64 << 10);
   options.max_write_buffer_number = 2;
+  // Most keys that are looked for are not there.
+  options.memtable_prefix_bloom_size_ratio = 0.1;
+  options.memtable_whole_key_filtering = true;
   options.level_compaction_dynamic_level_bytes = true;
   // A row to update or delete is nearly always there: no filter where all keys that are left must be.
   options.optimize_filters_for_hits = true;

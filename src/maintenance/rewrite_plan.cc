@@ -39,6 +39,7 @@ int64_t LiveBytes(const LiveDataFile& file) {
 }
 
 bool IsCandidate(const LiveDataFile& file, const RewriteLimits& limits) {
+  if (file.entry.file.file_size_in_bytes > limits.file_bytes_max) return false;
   const double small = limits.small_file_ratio * static_cast<double>(limits.target_file_size_bytes);
   return static_cast<double>(LiveBytes(file)) < small || CostOf(file).deleted_part >= limits.deleted_ratio ||
          !file.equality_deletes.empty();
@@ -68,6 +69,7 @@ double Worth(const RewriteGroup& group, const RewriteLimits& limits) {
 }
 
 bool IsWorthItAlone(const LiveDataFile& file, const RewriteLimits& limits) {
+  if (limits.joins_only) return false;
   const RewriteGroup alone{.files = {file}, .bytes = LiveBytes(file)};
   return SavedBy(alone, limits).bytes() > 0 && Worth(alone, limits) >= limits.saved_ratio;
 }
@@ -80,7 +82,7 @@ bool IsWorthIt(const RewriteGroup& group, const RewriteLimits& limits) {
 }
 
 /// Leaves the files that are worth it alone, and of the others the most of which the largest is at most twice the rest
-/// (as long as files are small, that is no matter).
+/// (or they are small all the same).
 void LeaveThoseThatGrow(std::vector<LiveDataFile>& files, const RewriteLimits& limits) {
   std::vector<int64_t> sizes;
   for (const LiveDataFile& file : files) sizes.push_back(LiveBytes(file));
@@ -88,7 +90,7 @@ void LeaveThoseThatGrow(std::vector<LiveDataFile>& files, const RewriteLimits& l
   double rest = 0;
   int64_t largest = 0;
   for (const int64_t size : sizes) {
-    if (static_cast<double>(size) <= std::max(kOpenCostBytes, 2 * rest)) largest = size;
+    if (static_cast<double>(size) <= std::max(static_cast<double>(limits.joined_bytes_min), 2 * rest)) largest = size;
     rest += static_cast<double>(size);
   }
   std::erase_if(files,

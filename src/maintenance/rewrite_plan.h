@@ -14,6 +14,10 @@ struct RewriteLimits {
   /// Where rows are sorted, a group may become several files, each of which has a range: of so many files that are as
   /// large as they should be. 1: a group becomes about one file.
   int64_t group_files_max = 1;
+  /// Larger files are left as they are.
+  int64_t file_bytes_max = INT64_MAX;
+  /// None is rewritten for its deletes alone.
+  bool joins_only = false;
   /// A file below this part of the target is small.
   double small_file_ratio = 0.75;
   /// A file of which at least this part is deleted is rewritten even alone.
@@ -24,6 +28,9 @@ struct RewriteLimits {
   /// together: what is written grows with the logarithm of how often it is planned. `saved_ratio` is then asked of
   /// files that are rewritten for their deletes alone.
   bool grows_by_size = false;
+  /// Files up to this size join whatever the others have: opening one costs a reader about as much as reading 4 MiB
+  /// (Spark: read.split.open-file-cost).
+  int64_t joined_bytes_min = 4 << 20;
   /// Data and delete files that readers must no longer have to open, where a group is made of small files alone.
   int64_t files_saved_min = 1;
 };

@@ -63,6 +63,12 @@ TEST(RewritePlan, LeavesAloneWhatIsWell) {
   EXPECT_THAT(Plan({{"a", 90 * kMiB}, {"b", 100 * kMiB}, {"few deletes", 100 * kMiB, 9}}), IsEmpty());
 }
 
+TEST(RewritePlan, LeavesLargerFilesToOtherPlans) {
+  const std::vector<FileOf> files = {{"a", kMiB}, {"b", 2 * kMiB}, {"c", kMiB}, {"d", 2 * kMiB, 50}};
+  EXPECT_THAT(Plan(files), ElementsAre(ElementsAre("a", "b", "c", "d")));
+  EXPECT_THAT(Plan(files, {.file_bytes_max = kMiB}), ElementsAre(ElementsAre("a", "c")));
+}
+
 TEST(RewritePlan, RewritesFilesWithManyDeletesEvenAlone) {
   EXPECT_THAT(Plan({{"a", 100 * kMiB, 10}}), ElementsAre(ElementsAre("a")));
   EXPECT_THAT(Plan({{"a", 100 * kMiB, 0, 0, true}}), ElementsAre(ElementsAre("a")));
@@ -92,6 +98,17 @@ TEST(RewritePlan, JoinsFilesOfLikeSizesWhereItIsMadeAgainAndAgain) {
   EXPECT_THAT(Plan(files, limits), ElementsAre(ElementsAre("a", "b", "c", "d", "e")));
   files[6].bytes = 10 * kMiB;
   EXPECT_THAT(Plan(files, limits), ElementsAre(ElementsAre("a", "b", "c", "d", "e", "f")));
+}
+
+TEST(RewritePlan, RewritesNoFileForItsDeletesWhereItJoinsOnly) {
+  const std::vector<FileOf> files = {{"a", 40, 50}, {"b", 10, 50}, {"c", 10}, {"d", 10}, {"e", 10}};
+  RewriteLimits limits = ContinuousLimits(0);
+  EXPECT_THAT(Plan(files, limits), ElementsAre(ElementsAre("a", "b", "c", "d", "e")));
+  limits.joined_bytes_min = 0;
+  limits.joins_only = true;
+  EXPECT_THAT(Plan({{"a", 400, 50}, {"b", 10, 50}, {"c", 10}, {"d", 10}, {"e", 10}}, limits),
+              ElementsAre(ElementsAre("b", "c", "d", "e")));
+  EXPECT_THAT(Plan({{"a", 400, 50}, {"b", 10, 50}}, limits), IsEmpty());
 }
 
 TEST(RewritePlan, RewritesForDeletesWhatPaysOffWhereItIsMadeAgainAndAgain) {

@@ -19,8 +19,11 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kIntervalMin{100};
-/// Each leaves small files, and each later one writes their manifests anew.
-constexpr int kCommitsMax = 500;
+/// Each leaves small files, which all readers open: after so many they are joined.
+constexpr int kCommitsMax = 8;
+constexpr int64_t kJoinedFileBytesMax = 1 << 20;
+/// … but not before so many times as long has passed as the last compaction took.
+constexpr int kRestFactor = 4;
 /// The stream and its commits come first (man 2 setpriority; on Linux it is a thread's own).
 constexpr int kNiceness = 10;
 /// Of manifests that planning keeps.
@@ -111,8 +114,7 @@ void Upkeep::Committed(std::span<const catalog::LoadedTable> tables) {
   const auto margin = static_cast<size_t>(CountMargin(limit));
   std::lock_guard lock(mutex_);
   for (const catalog::LoadedTable& table : tables) {
-    if (options_.compacts && ++commits_[table.ident] == kCommitsMax) {
-      due_.try_emplace(table.ident, Cause::kTime);
+    if (options_.compacts && IsDue(table.ident) && due_.try_emplace(table.ident, Cause::kCommits).second) {
       changed_.notify_all();
     }
     if (!options_.expires || limit == 0) continue;
@@ -136,7 +138,7 @@ Status Upkeep::Request(const std::string& name) {
   std::lock_guard lock(mutex_);
   const auto table = std::ranges::find(tables_, name, &Table::name);
   if (table == tables_.end()) return MakeError(ErrorKind::kConflict, "{} is not streamed now", name);
-  Cause& cause = due_.try_emplace(table->ident, Cause::kTime).first->second;
+  Cause& cause = due_.try_emplace(table->ident, Cause::kCommits).first->second;
   if (std::exchange(cause, Cause::kRequest) == Cause::kRequest) {
     return MakeError(ErrorKind::kConflict, "{} waits to be compacted already", name);
   }
@@ -162,7 +164,7 @@ void Upkeep::Run(std::stop_token stop) {
 }
 
 bool Upkeep::WaitForInterval(std::stop_token stop) {
-  const auto end = std::chrono::steady_clock::now() + std::max(options_.interval, kIntervalMin);
+  const auto end = Clock::now() + std::max(options_.interval, kIntervalMin);
   do {
     std::unique_lock lock(mutex_);
     changed_.wait_until(lock, stop, end, [&] { return !crowded_.empty() || !due_.empty(); });
@@ -193,7 +195,7 @@ bool Upkeep::CompactDue(std::stop_token stop) {
     if (found == due.end()) continue;
     const Status done = Compact(table, found->second, stop);
     if (done || stop.stop_requested()) continue;
-    if (found->second == Cause::kTime) {
+    if (found->second == Cause::kCommits) {
       WarnOf(table, done.error());
     } else {
       LogWarn("a table was not compacted as requested", {{"table", table.name}, {"error", done.error().message()}});
@@ -202,23 +204,42 @@ bool Upkeep::CompactDue(std::stop_token stop) {
   return !due.empty();
 }
 
+bool Upkeep::IsDue(const iceberg::TableIdent& table) {
+  SinceCompaction& since = since_compaction_[table];
+  return ++since.commits >= kCommitsMax && Clock::now() >= since.rests_until;
+}
+
 Status Upkeep::Compact(const Table& table, Cause cause, std::stop_token stop) {
-  {
-    std::lock_guard lock(mutex_);
-    commits_[table.ident] = 0;
-  }
+  const auto began = Clock::now();
+  std::unique_lock lock(mutex_);
+  SinceCompaction& since = since_compaction_[table.ident];
+  since = {.commits = 0, .rests_until = Clock::time_point::max()};
+  lock.unlock();
+  const Status done = PlanAndRewrite(table, cause, std::move(stop));
+  lock.lock();
+  const auto now = Clock::now();
+  since.rests_until = now + kRestFactor * (now - began);
+  return done;
+}
+
+Status Upkeep::PlanAndRewrite(const Table& table, Cause cause, std::stop_token stop) {
   TRY(const catalog::LoadedTable loaded, context_.catalog.LoadTable(table.ident));
   const iceberg::TableMetadataPtr& metadata = loaded.metadata;
   const iceberg::Snapshot* snapshot = metadata->CurrentSnapshot();
   if (snapshot == nullptr) return {};
   const auto well = well_.find(metadata->table_uuid);
-  if (cause == Cause::kTime && well != well_.end() && well->second == snapshot->snapshot_id) return {};
+  if (cause != Cause::kRequest && well != well_.end() && well->second == snapshot->snapshot_id) return {};
   TRY(auto files, iceberg::PlanFiles(context_.store, *metadata, snapshot, manifests_));
   RewriteLimits limits = options_.limits;
+  if (cause == Cause::kCommits) {
+    limits.file_bytes_max = kJoinedFileBytesMax;
+    limits.joins_only = true;
+    limits.joined_bytes_min = 0;
+  }
   if (cause == Cause::kRequest) limits = {.target_file_size_bytes = limits.target_file_size_bytes};
   if (RewriteOrder(*metadata) != nullptr) limits.group_files_max = kSortedFilesMax;
   auto jobs = JobsOf(PlanRewrites(std::move(files), limits), limits.target_file_size_bytes);
-  if (jobs.empty()) well_[metadata->table_uuid] = snapshot->snapshot_id;
+  if (jobs.empty() && cause != Cause::kCommits) well_[metadata->table_uuid] = snapshot->snapshot_id;
   if (jobs.empty() && cause == Cause::kRequest) LogInfo("there is nothing to compact", {{"table", table.name}});
   for (auto& job : jobs) {
     const Status done = Rewrite(table, metadata, std::move(job), stop);

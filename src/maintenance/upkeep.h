@@ -6,7 +6,8 @@
 //     table FindExpired ──► ExpireSnapshots
 //
 //   and in between: Committed (too many snapshots) ──► FindExpired ──► ExpireSnapshots
-//                   Committed (many times since the last look), Request (of an operator) ──► PlanRewrites, and on as above
+//                   Committed (many times since the last look), Request (of an operator) ──► PlanRewrites, and on as
+//                   above
 //
 // Nothing waits for the writing of files. A process that is killed leaves orphans at most.
 #pragma once
@@ -64,8 +65,15 @@ class Upkeep : public pipeline::TableRewriter {
  private:
   class Offer;
   enum class Cause {
-    kTime,      ///< Or the number of commits: what pays off is rewritten.
-    kRequest,   ///< All that makes the table better.
+    kCommits,  ///< Small files are joined.
+    kTime,     ///< What pays off is rewritten.
+    kRequest,  ///< All that makes the table better.
+  };
+  using Clock = std::chrono::steady_clock;
+  /// Since a table's files were looked at last.
+  struct SinceCompaction {
+    int commits = 0;  ///< Of the stream.
+    Clock::time_point rests_until;
   };
   /// Of an offer.
   struct Outcome {
@@ -81,7 +89,10 @@ class Upkeep : public pipeline::TableRewriter {
   /// Whether there were any.
   bool CompactDue(std::stop_token stop);
   std::vector<Table> Tables();
+  /// Counts a commit of the stream.
+  bool IsDue(const iceberg::TableIdent& table);
   Status Compact(const Table& table, Cause cause, std::stop_token stop);
+  Status PlanAndRewrite(const Table& table, Cause cause, std::stop_token stop);
   /// Rewrites and commits some files of the table; whatever becomes of them, those of other jobs are not concerned.
   Status Rewrite(const Table& table, const iceberg::TableMetadataPtr& planned, std::vector<iceberg::LiveDataFile> files,
                  std::stop_token stop);
@@ -104,8 +115,8 @@ class Upkeep : public pipeline::TableRewriter {
   std::vector<Table> tables_;                      ///< Under mutex_, as are the following.
   std::set<iceberg::TableIdent> crowded_;          ///< Have too many snapshots, and wait for the thread.
   std::map<iceberg::TableIdent, size_t> counted_;  ///< Snapshots when a table was last crowded, or fewer since.
-  std::map<iceberg::TableIdent, int> commits_;     ///< Of the stream, since a table's files were looked at last.
-  std::map<iceberg::TableIdent, Cause> due_;       ///< Wait for the thread to be compacted.
+  std::map<iceberg::TableIdent, SinceCompaction> since_compaction_;
+  std::map<iceberg::TableIdent, Cause> due_;  ///< Wait for the thread to be compacted.
   std::optional<Outcome> outcome_;
   std::unique_ptr<pipeline::TableRewrite> offer_;  ///< Until it is taken.
   std::jthread thread_;                            ///< The first to go.

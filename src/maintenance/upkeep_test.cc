@@ -177,7 +177,7 @@ TEST_F(UpkeepTest, CompactsATableOfManyCommitsWithoutWaitingForTheInterval) {
                 {.expires = false, .interval = std::chrono::hours(1)});
   upkeep.Streams({{kIdent, "public.orders"}});
   const catalog::LoadedTable table = Load();
-  for (int commit = 1; commit < 500; ++commit) upkeep.Committed(std::span(&table, 1));
+  for (int commit = 1; commit < 8; ++commit) upkeep.Committed(std::span(&table, 1));
   EXPECT_EQ(upkeep.Take(), nullptr);
   upkeep.Committed(std::span(&table, 1));
   const auto rewrite = WaitFor(upkeep);

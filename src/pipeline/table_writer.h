@@ -20,6 +20,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,6 +37,7 @@
 #include "pipeline/table_batch.h"
 #include "pipeline/table_rewrite.h"
 #include "pipeline/unchanged_values.h"
+#include "pipeline/write_order.h"
 #include "storage/file_store.h"
 
 namespace firn::pipeline {
@@ -124,6 +126,11 @@ class TableWriter {
   /// The index, which only unchanged values need: each key's latest row.
   Status EnsureLatestRows(const std::string& commit_id);
   Status IndexLatestRows();
+  using DeletedOf = std::function<Result<iceberg::RowPositions>(const std::string& location)>;
+  /// Gives the index the places of each key's latest row in `files`, and the number of their rows. `moved_from`: only
+  /// of keys whose latest row was in these files, by number; `files` come to be among them.
+  Result<int64_t> PutLatestRows(std::vector<WrittenFile> files, const DeletedOf& deleted_of,
+                                std::set<uint32_t>* moved_from = nullptr);
   /// Where the batch's unchanged values are. Gives what its changes since the last TRUNCATE come down to.
   Result<FoldedBatch> FindLatestRows(const TableBatch& batch, const BatchKeys& keys, UnchangedValues& values);
 
@@ -145,6 +152,11 @@ class TableWriter {
   /// Gives the index, which is clean, the places that rows have got from one snapshot to the other. Then it is clean at
   /// `clean_at`. False, and nothing is changed, where it can't be told for certain.
   Result<bool> FollowMovedRows(const iceberg::Snapshot& from, const iceberg::Snapshot& to, int64_t clean_at);
+  struct LiveRowsOfFiles;
+  /// Each row of the new files is in the index. Gives their number, as does the other.
+  Result<int64_t> FollowEachRow(const LiveRowsOfFiles& gone, const LiveRowsOfFiles& come);
+  /// Those that are the latest of their key: in append mode.
+  Result<int64_t> FollowLatestRows(const LiveRowsOfFiles& gone, const LiveRowsOfFiles& come);
 
   // table_writer.cc: files, index and commits
   Status Begin(const std::string& commit_id);

@@ -203,6 +203,15 @@ Status TableWriter::IndexLatestRows() {
   for (iceberg::DataFile& file : files_.AddedFiles()) {
     files.push_back({.file = std::move(file), .sequence_number = std::numeric_limits<int64_t>::max()});
   }
+  TRY(const int64_t rows, PutLatestRows(std::move(files), [this](const auto& file) { return files_.Deleted(file); }));
+  LogInfo("built the index of each key's latest row, for values that updates leave as they are",
+          {{"table", name_}, {"rows", rows}});
+  return {};
+}
+
+Result<int64_t> TableWriter::PutLatestRows(std::vector<WrittenFile> files, const DeletedOf& deleted_of,
+                                           std::set<uint32_t>* moved_from) {
+  const iceberg::TableMetadata& metadata = *table_.metadata;
   const iceberg::Field& lsn = *layout_.schema.FindField(NameOf(OwnColumn::kLsn));
   const iceberg::FieldId operation = layout_.schema.FindField(NameOf(OwnColumn::kOperation))->id;
   iceberg::Schema projection = KeyProjection();
@@ -220,18 +229,26 @@ Status TableWriter::IndexLatestRows() {
     for (const WrittenFile& written : group.files) {
       const std::string& location = written.file.file_path;
       TRY(const uint32_t file, index_->AddFile(location));
-      TRY(const iceberg::RowPositions deleted, files_.Deleted(location));
+      if (moved_from != nullptr) moved_from->insert(file);
+      TRY(const iceberg::RowPositions deleted, deleted_of(location));
       TRY(auto reader, iceberg::OpenDataFile(context_.store, metadata, written.file, projection));
       index::RowPosition position{.file = file};
       while (true) {
         TRY(const auto batch, reader->Next().Context("reading {}", location));
         if (!batch) break;
         TRY(const auto keys, index::EncodeKeys(*batch, key_columns));
+        Positions known;
+        if (moved_from != nullptr) {
+          std::vector<std::string_view> all;
+          for (size_t i = 0; i < keys.size(); ++i) all.push_back(keys[i]);
+          TRY(known, index_->Lookup(all));
+        }
         const auto& lsns = static_cast<const arrow::Int64Array&>(*batch->columns().back());
         IndexChanges changes;
         for (size_t i = 0; i < keys.size(); ++i, ++position.row) {
           // A deleted row's key is found, too: whatever comes next for it brings all values.
           if (deleted.contains(uint64_t{position.row})) continue;
+          if (moved_from != nullptr && (!known[i] || !moved_from->contains(known[i]->file))) continue;
           if (in_order) {
             changes.push_back({.key = keys[i], .put = position});
           } else {
@@ -248,9 +265,7 @@ Status TableWriter::IndexLatestRows() {
     }
     if (!candidates.empty()) TRY_VOID(index_->Apply(LatestOf(candidates)));
   }
-  LogInfo("built the index of each key's latest row, for values that updates leave as they are",
-          {{"table", name_}, {"rows", rows}});
-  return {};
+  return rows;
 }
 
 Result<FoldedBatch> TableWriter::FindLatestRows(const TableBatch& batch, const BatchKeys& keys,

@@ -15,6 +15,7 @@
 #include "pipeline/batch_committer.h"
 #include "pipeline/own_columns.h"
 #include "pipeline/table_writer.h"
+#include "testing/file_rewrite.h"
 #include "testing/memory_catalog.h"
 #include "testing/memory_file_store.h"
 #include "testing/temporary_folder.h"
@@ -236,6 +237,23 @@ class TableWriterModes : public ::testing::TestWithParam<Setting> {
     return outcome ? Status{} : Status(std::unexpected(outcome.error()));
   }
 
+  /// Puts the rows of all files into others, as `elsewhere` another process does it.
+  void Rewrite(bool elsewhere) {
+    auto rewrite = testing::FileRewrite::Make(catalog_, store_, metrics_, kModesIdent).value();
+    if (!rewrite) return;
+    if (elsewhere) {
+      ASSERT_TRUE(rewrite->CommitElsewhere(catalog_).has_value());
+      Open();
+      return;
+    }
+    bool is_in = false;
+    rewrite->on_ended = [&](const Result<catalog::LoadedTable>& committed) { is_in = committed.has_value(); };
+    FlushJob job{.rewrite = {{.writer = writer_.get(), .files = std::move(rewrite)}}};
+    const auto outcome = committer_->Do(job, {});
+    ASSERT_TRUE(outcome.has_value()) << outcome.error().message();
+    ASSERT_TRUE(is_in);
+  }
+
   std::vector<Shown> Table() {
     std::vector<Shown> rows;
     iceberg::ManifestCache cache;
@@ -294,12 +312,13 @@ class TableWriterModes : public ::testing::TestWithParam<Setting> {
   uint64_t commits_ = 0;
 };
 
-TEST_P(TableWriterModes, AgreesWithAModelThroughRandomCrashes) {
+TEST_P(TableWriterModes, AgreesWithAModelThroughRandomCrashesAndRewrites) {
   std::mt19937 random(11);
   auto pick = [&](int64_t below) { return static_cast<int64_t>(random() % static_cast<uint64_t>(below)); };
   Source committed(GetParam().mode);
   for (int round = 0; round < 60; ++round) {
     Source now = committed;
+    if (pick(4) == 0) Rewrite(/*elsewhere=*/pick(3) == 0);
     const int64_t parts = 1 + pick(3);
     const bool crashes = pick(4) == 0;
     now.Begin();

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cassert>
 #include <chrono>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -33,16 +34,22 @@ bool IsReplace(const iceberg::Snapshot& snapshot) {
   return operation != snapshot.summary.end() && operation->second == kReplace;
 }
 
+}  // namespace
+
 /// Data files that one snapshot has and another lacks, with their deleted rows.
-struct LiveRowsOfFiles {
+struct TableWriter::LiveRowsOfFiles {
   std::vector<iceberg::LiveDataFile> files;
   std::vector<iceberg::RowPositions> deleted;
   int64_t rows = 0;
+
+  static Result<LiveRowsOfFiles> Beyond(storage::FileStore& store, const iceberg::TableMetadata& metadata,
+                                        std::vector<iceberg::LiveDataFile> files,
+                                        const std::vector<iceberg::LiveDataFile>& others);
 };
 
-Result<LiveRowsOfFiles> FilesBeyond(storage::FileStore& store, const iceberg::TableMetadata& metadata,
-                                    std::vector<iceberg::LiveDataFile> files,
-                                    const std::vector<iceberg::LiveDataFile>& others) {
+Result<TableWriter::LiveRowsOfFiles> TableWriter::LiveRowsOfFiles::Beyond(
+    storage::FileStore& store, const iceberg::TableMetadata& metadata, std::vector<iceberg::LiveDataFile> files,
+    const std::vector<iceberg::LiveDataFile>& others) {
   std::unordered_set<std::string_view> known;
   for (const iceberg::LiveDataFile& file : others) known.insert(file.entry.file.file_path);
   std::erase_if(files, [&](const iceberg::LiveDataFile& file) { return known.contains(file.entry.file.file_path); });
@@ -54,8 +61,6 @@ Result<LiveRowsOfFiles> FilesBeyond(storage::FileStore& store, const iceberg::Ta
   }
   return beyond;
 }
-
-}  // namespace
 
 catalog::TableChange TableWriter::PrepareRewrite(TableRewrite& rewrite, const std::string& commit_id) {
   assert(!pending_);
@@ -121,14 +126,12 @@ const iceberg::Snapshot* TableWriter::IndexedSnapshot(const index::IndexState& s
 
 Result<bool> TableWriter::FollowMovedRows(const iceberg::Snapshot& from, const iceberg::Snapshot& to,
                                           int64_t clean_at) {
-  // Which of a key's rows is its latest shows only where all of them are looked at.
-  if (layout_.mode == ChangeMode::kAppend) return false;
   const auto start = Clock::now();
   const iceberg::TableMetadata& metadata = *table_.metadata;
   TRY(const auto before, iceberg::PlanFiles(context_.store, metadata, &from, manifests_));
   TRY(const auto after, iceberg::PlanFiles(context_.store, metadata, &to, manifests_));
-  TRY(const LiveRowsOfFiles gone, FilesBeyond(context_.store, metadata, before, after));
-  TRY(const LiveRowsOfFiles come, FilesBeyond(context_.store, metadata, after, before));
+  TRY(const auto gone, LiveRowsOfFiles::Beyond(context_.store, metadata, before, after));
+  TRY(const auto come, LiveRowsOfFiles::Beyond(context_.store, metadata, after, before));
   if (gone.rows != come.rows) {
     LogWarn("a rewrite of files has not kept the rows: building the index anew",
             {{"table", name_}, {"snapshot_id", to.snapshot_id}, {"rows_gone", gone.rows}, {"rows_come", come.rows}});
@@ -137,6 +140,24 @@ Result<bool> TableWriter::FollowMovedRows(const iceberg::Snapshot& from, const i
 
   // No snapshot has this commit id.
   TRY_VOID(index_->Begin(fmt::format("rows moved to snapshot {}", to.snapshot_id)));
+  int64_t rows = 0;
+  if (layout_.mode == ChangeMode::kAppend) {
+    TRY(rows, FollowLatestRows(gone, come));
+  } else {
+    TRY(rows, FollowEachRow(gone, come));
+  }
+  TRY_VOID(index_->Complete(clean_at));
+  LogInfo("found moved rows in their new files",
+          {{"table", name_},
+           {"snapshot_id", to.snapshot_id},
+           {"files_before", gone.files.size()},
+           {"files_after", come.files.size()},
+           {"rows", rows},
+           {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start).count()}});
+  return true;
+}
+
+Result<int64_t> TableWriter::FollowEachRow(const LiveRowsOfFiles& gone, const LiveRowsOfFiles& come) {
   if (layout_.identity == RowIdentity::kWholeRow) {
     IndexRun erased{.take = [this](std::vector<index::TableIndex::Entry> entries) {
       IndexChanges changes;
@@ -153,15 +174,26 @@ Result<bool> TableWriter::FollowMovedRows(const iceberg::Snapshot& from, const i
     TRY_VOID(AddToRun(come.files[i].entry.file, come.deleted[i], put));
   }
   TRY_VOID(TakeRun(put));
-  TRY_VOID(index_->Complete(clean_at));
-  LogInfo("found moved rows in their new files",
-          {{"table", name_},
-           {"snapshot_id", to.snapshot_id},
-           {"files_before", gone.files.size()},
-           {"files_after", come.files.size()},
-           {"rows", put.rows},
-           {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start).count()}});
-  return true;
+  return put.rows;
+}
+
+Result<int64_t> TableWriter::FollowLatestRows(const LiveRowsOfFiles& gone, const LiveRowsOfFiles& come) {
+  std::set<uint32_t> moved_from;
+  for (const iceberg::LiveDataFile& file : gone.files) {
+    TRY(const uint32_t number, index_->AddFile(file.entry.file.file_path));
+    moved_from.insert(number);
+  }
+  std::vector<WrittenFile> files;
+  std::unordered_map<std::string_view, const iceberg::RowPositions*> deleted;
+  for (size_t i = 0; i < come.files.size(); ++i) {
+    const iceberg::ManifestEntry& entry = come.files[i].entry;
+    files.push_back({.file = entry.file, .sequence_number = entry.sequence_number});
+    deleted.emplace(entry.file.file_path, &come.deleted[i]);
+  }
+  const auto deleted_of = [&](const std::string& location) -> Result<iceberg::RowPositions> {
+    return *deleted.at(location);
+  };
+  return PutLatestRows(std::move(files), deleted_of, &moved_from);
 }
 
 }  // namespace firn::pipeline

@@ -118,6 +118,13 @@ def test_applications_build_on_the_library(prefix, tmp_path, java, pipeline):
     run(*command[:3], environment={}, expected=2)
 
 
+def expect_unit_is_well(path, text):
+    """As systemd judges it, which tells what it leaves out of a unit and goes on; its program need not be installed for that."""
+    path.write_text(text.replace("ExecStart=/usr/bin/firn", "ExecStart=/bin/true"))
+    judged = subprocess.run(["systemd-analyze", "verify", "--man=no", path], capture_output=True, text=True)
+    assert (judged.returncode, judged.stderr) == (0, "")
+
+
 def test_the_debian_package(prefix, tmp_path):
     # The other one, libfirn-dev, has what the prefix has; packing it takes its time.
     run("cpack", "-G", "DEB", "-B", tmp_path, "-D", "CPACK_COMPONENTS_ALL=program", cwd=BUILD)
@@ -139,6 +146,7 @@ def test_the_debian_package(prefix, tmp_path):
         text = (root / "usr/lib/systemd/system" / unit).read_text()
         assert f"\nExecStart=/usr/bin/firn run --config {config}\n" in text
         assert "\nUser=firn\n" in text
+        expect_unit_is_well(tmp_path / unit, text)
     assert not [path for path in root.rglob("*") if path.suffix in (".a", ".h", ".cmake")]
     expect_independent(root / "usr/bin/firn")
     assert run(root / "usr/bin/firn", "--version", environment={}).strip() == version

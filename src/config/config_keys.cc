@@ -70,9 +70,9 @@ std::vector<ConfigKey> MakeKeys() {
       {.path = "source.copy_range_bytes",
        .type = kInteger,
        .field = kAt<&Config::source, &SourceConfig::copy_range_bytes>,
-       .doc =
-           "A table that is larger in PostgreSQL is copied in parts of at most this size, by several workers at once; a copy "
-           "that broke off goes on with the parts that it lacks ([tables.md](tables.md)).",
+       .doc = "A table that is larger in PostgreSQL is copied in parts of at most this size, by several workers at "
+              "once; a copy "
+              "that broke off goes on with the parts that it lacks ([tables.md](tables.md)).",
        .min = 8'192,
        .max = kTiB},
       {.path = "source.copy_wal_limit_bytes",

@@ -30,7 +30,8 @@ struct RowDelta {
 /// Writes manifests and the manifest list for `delta` on top of base's current snapshot of "main" and gives the commit:
 /// AssertTableUuid + AssertRefSnapshotId(main), AddSnapshot + SetSnapshotRef(main). The operation is append, delete,
 /// overwrite or replace, as Java names them. Small data manifests are merged once there are eight of like size
-/// (commit.manifest.min-count-to-merge), delete manifests earlier: sizes grow geometrically, and there are few. kConflict when a referenced or removed data file is not live in base: another writer rewrote it. One call per
+/// (commit.manifest.min-count-to-merge), delete manifests earlier: sizes grow geometrically, and there are few.
+/// kConflict when a referenced or removed data file is not live in base: another writer rewrote it. One call per
 /// attempt; an attempt that lost leaves orphan manifests which RemoveBuilt deletes.
 Result<CommitRequest> BuildRowDelta(storage::FileStore& store, const TableIdent& ident, const TableMetadata& base,
                                     const RowDelta& delta, ManifestCache& cache, int64_t now_ms);

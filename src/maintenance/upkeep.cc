@@ -22,8 +22,9 @@ constexpr milliseconds kIntervalMin{100};
 /// Each leaves small files, which all readers open: after so many they are joined.
 constexpr int kCommitsMax = 8;
 constexpr int64_t kJoinedFileBytesMax = 1 << 20;
-/// … but not before so many times as long has passed as the last compaction took.
+/// … but not before so many times as long has passed as the last compaction took, and this at least.
 constexpr int kRestFactor = 4;
+constexpr std::chrono::seconds kRestMin{1};
 /// The stream and its commits come first (man 2 setpriority; on Linux it is a thread's own).
 constexpr int kNiceness = 10;
 /// Of manifests that planning keeps.
@@ -218,7 +219,7 @@ Status Upkeep::Compact(const Table& table, Cause cause, std::stop_token stop) {
   const Status done = PlanAndRewrite(table, cause, std::move(stop));
   lock.lock();
   const auto now = Clock::now();
-  since.rests_until = now + kRestFactor * (now - began);
+  since.rests_until = now + std::max<Clock::duration>(kRestMin, kRestFactor * (now - began));
   return done;
 }
 

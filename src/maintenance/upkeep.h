@@ -89,7 +89,7 @@ class Upkeep : public pipeline::TableRewriter {
   /// Whether there were any.
   bool CompactDue(std::stop_token stop);
   std::vector<Table> Tables();
-  /// Counts a commit of the stream.
+  /// Counts a commit of the stream. Whether the small files of its table are to be joined.
   bool IsDue(const iceberg::TableIdent& table);
   Status Compact(const Table& table, Cause cause, std::stop_token stop);
   Status PlanAndRewrite(const Table& table, Cause cause, std::stop_token stop);

@@ -159,7 +159,7 @@ Result<bool> TableWriter::FollowMovedRows(const iceberg::Snapshot& from, const i
 
 Result<int64_t> TableWriter::FollowEachRow(const LiveRowsOfFiles& gone, const LiveRowsOfFiles& come) {
   if (layout_.identity == RowIdentity::kWholeRow) {
-    IndexRun erased{.take = [this](std::vector<index::TableIndex::Entry> entries) {
+    IndexRun erased{.take = [this](const std::vector<index::TableIndex::Entry>& entries) {
       IndexChanges changes;
       for (const auto& entry : entries) changes.push_back({.key = entry.key, .erase = entry.position});
       return index_->Apply(changes);

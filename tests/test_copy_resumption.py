@@ -389,8 +389,8 @@ def test_killed_while_it_lets_the_log_go(pipeline, point):
             wait_until(lambda: moves_on(pipeline, first), "the log is let go", 120)
             pipeline.firn.kill()
     assert not pipeline.rows("t")
-    # It is about to break off once a range was read; a file may have been closed by then.
-    assert remembered(pipeline) or point == "copy.keys.before=kill@1"
+    # A first round breaks off once a range was read; whether a file is closed by then is a matter of time.
+    assert remembered(pipeline) or (point or "").endswith("@1")
     change(pipeline, 30)
     with Changes(pipeline, changes.step):
         kill_at(pipeline, "copy.commit.before@1" if remembered(pipeline) else "copy.checkpoint.after@3")

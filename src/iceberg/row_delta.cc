@@ -274,7 +274,7 @@ class Builder {
     };
     std::map<int32_t, Alike> by_spec;
     for (const auto& [spec_id, entries] : data_.entries) by_spec[spec_id] = {1, static_cast<int64_t>(entries.size())};
-    std::set<std::string_view> alike;
+    std::set<std::string> alike;
     for (const ManifestFile& manifest : data_.kept) {
       Alike& group = by_spec[manifest.partition_spec_id];
       if (!IsSmall(manifest) || LiveCount(manifest) > std::max<int64_t>(1, 2 * group.entries)) continue;

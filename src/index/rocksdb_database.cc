@@ -61,7 +61,7 @@ rocksdb::Options MakeOptions(const DatabaseOptions& database_options) {
   options.compression = rocksdb::kLZ4Compression;
   options.write_buffer_size = std::max<size_t>(database_options.write_buffer_bytes / 2, 64 << 10);
   options.max_write_buffer_number = 2;
-  // Most keys that are looked for are not there.
+  // Most keys that are looked for are not in the memtable.
   options.memtable_prefix_bloom_size_ratio = 0.1;
   options.memtable_whole_key_filtering = true;
   options.level_compaction_dynamic_level_bytes = true;

@@ -39,6 +39,13 @@ std::vector<uint32_t> DatabaseOrder(size_t count, bool duplicates, KeyAt key, Po
   return SortedOrder(count, rank, less);
 }
 
+/// Changes of one key stay in their order.
+std::vector<uint32_t> OrderOf(std::span<const TableIndex::Change> changes, KeyKind kind) {
+  return DatabaseOrder(
+      changes.size(), kind == KeyKind::kDuplicates, [&](size_t i) { return changes[i].key; },
+      [](size_t i, size_t j) { return i < j; });
+}
+
 bool PositionLess(RowPosition a, RowPosition b) { return a.file != b.file ? a.file < b.file : a.row < b.row; }
 
 }  // namespace
@@ -243,8 +250,7 @@ Status RocksDbTableIndex::Apply(std::span<const Change> changes) {
 Status RocksDbTableIndex::WriteChanges(std::span<const Change> changes) {
   rocksdb::DB& db = database_.db();
   // In their order each finds its place in the memtable near the one before.
-  const auto order = DatabaseOrder(
-      changes.size(), false, [&](size_t i) { return changes[i].key; }, [](size_t i, size_t j) { return i < j; });
+  const auto order = OrderOf(changes, kind_);
   rocksdb::WriteOptions options;
   options.memtable_insert_hint_per_batch = true;
   rocksdb::WriteBatch batch;
@@ -285,8 +291,7 @@ Status RocksDbTableIndex::WriteChanges(std::span<const Change> changes) {
 }
 
 Status RocksDbTableIndex::IngestChanges(std::span<const Change> changes) {
-  const auto order = DatabaseOrder(
-      changes.size(), false, [&](size_t i) { return changes[i].key; }, [](size_t i, size_t j) { return i < j; });
+  const auto order = OrderOf(changes, kind_);
   return Ingest([&](rocksdb::SstFileWriter& writer) -> Status {
     std::string key;
     std::string position;

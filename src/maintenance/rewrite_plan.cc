@@ -12,9 +12,6 @@ namespace {
 
 using iceberg::LiveDataFile;
 
-/// Opening a file costs a reader about as much as reading this much of one (Spark: read.split.open-file-cost).
-constexpr double kOpenCostBytes = 4 << 20;
-
 /// What is known of a file without reading its deletes.
 struct FileCost {
   double deleted_part = 0;
@@ -50,7 +47,7 @@ struct Saved {
   int64_t files = 0;
   double deleted_bytes = 0;
 
-  double bytes() const { return static_cast<double>(files) * kOpenCostBytes + deleted_bytes; }
+  double bytes() const { return static_cast<double>(files * kOpenCostBytes) + deleted_bytes; }
 };
 
 Saved SavedBy(const RewriteGroup& group, const RewriteLimits& limits) {

@@ -9,6 +9,9 @@
 
 namespace firn::maintenance {
 
+/// Opening a file costs a reader about as much as reading this much of one (Spark: read.split.open-file-cost).
+constexpr int64_t kOpenCostBytes = 4 << 20;
+
 struct RewriteLimits {
   int64_t target_file_size_bytes = 512 << 20;
   /// Where rows are sorted, a group may become several files, each of which has a range: of so many files that are as
@@ -28,9 +31,8 @@ struct RewriteLimits {
   /// together: what is written grows with the logarithm of how often it is planned. `saved_ratio` is then asked of
   /// files that are rewritten for their deletes alone.
   bool grows_by_size = false;
-  /// Files up to this size join whatever the others have: opening one costs a reader about as much as reading 4 MiB
-  /// (Spark: read.split.open-file-cost).
-  int64_t joined_bytes_min = 4 << 20;
+  /// Files up to this size join whatever the others have.
+  int64_t joined_bytes_min = kOpenCostBytes;
   /// Data and delete files that readers must no longer have to open, where a group is made of small files alone.
   int64_t files_saved_min = 1;
 };

@@ -19,12 +19,13 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kIntervalMin{100};
-/// Each leaves small files, which all readers open: after so many they are joined.
+/// Each leaves small files, which all readers open: after so many they are joined,
 constexpr int kCommitsMax = 8;
-constexpr int64_t kJoinedFileBytesMax = 1 << 20;
-/// … but not before so many times as long has passed as the last compaction took, and this at least.
+/// but not before so many times as long has passed as the last compaction took, and this at least.
 constexpr int kRestFactor = 4;
 constexpr std::chrono::seconds kRestMin{1};
+/// Larger ones wait for the interval's look.
+constexpr int64_t kJoinedFileBytesMax = 1 << 20;
 /// The stream and its commits come first (man 2 setpriority; on Linux it is a thread's own).
 constexpr int kNiceness = 10;
 /// Of manifests that planning keeps.
@@ -115,7 +116,7 @@ void Upkeep::Committed(std::span<const catalog::LoadedTable> tables) {
   const auto margin = static_cast<size_t>(CountMargin(limit));
   std::lock_guard lock(mutex_);
   for (const catalog::LoadedTable& table : tables) {
-    if (options_.compacts && IsDue(table.ident) && due_.try_emplace(table.ident, Cause::kCommits).second) {
+    if (options_.compacts && CountCommit(table.ident) && due_.try_emplace(table.ident, Cause::kCommits).second) {
       changed_.notify_all();
     }
     if (!options_.expires || limit == 0) continue;
@@ -205,7 +206,7 @@ bool Upkeep::CompactDue(std::stop_token stop) {
   return !due.empty();
 }
 
-bool Upkeep::IsDue(const iceberg::TableIdent& table) {
+bool Upkeep::CountCommit(const iceberg::TableIdent& table) {
   SinceCompaction& since = since_compaction_[table];
   return ++since.commits >= kCommitsMax && Clock::now() >= since.rests_until;
 }

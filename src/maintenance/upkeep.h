@@ -89,8 +89,8 @@ class Upkeep : public pipeline::TableRewriter {
   /// Whether there were any.
   bool CompactDue(std::stop_token stop);
   std::vector<Table> Tables();
-  /// Counts a commit of the stream. Whether the small files of its table are to be joined.
-  bool IsDue(const iceberg::TableIdent& table);
+  /// Whether the small files of the table are to be joined by now.
+  bool CountCommit(const iceberg::TableIdent& table);
   Status Compact(const Table& table, Cause cause, std::stop_token stop);
   Status PlanAndRewrite(const Table& table, Cause cause, std::stop_token stop);
   /// Rewrites and commits some files of the table; whatever becomes of them, those of other jobs are not concerned.

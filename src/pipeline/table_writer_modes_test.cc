@@ -246,12 +246,9 @@ class TableWriterModes : public ::testing::TestWithParam<Setting> {
       Open();
       return;
     }
-    bool is_in = false;
-    rewrite->on_ended = [&](const Result<catalog::LoadedTable>& committed) { is_in = committed.has_value(); };
-    FlushJob job{.rewrite = {{.writer = writer_.get(), .files = std::move(rewrite)}}};
-    const auto outcome = committer_->Do(job, {});
-    ASSERT_TRUE(outcome.has_value()) << outcome.error().message();
-    ASSERT_TRUE(is_in);
+    const auto is_in = testing::FileRewrite::Commit(std::move(rewrite), *committer_, *writer_);
+    ASSERT_TRUE(is_in.has_value()) << is_in.error().message();
+    ASSERT_TRUE(*is_in);
   }
 
   std::vector<Shown> Table() {

@@ -175,13 +175,8 @@ class TableWriterTest : public ::testing::Test {
                                       [&](const iceberg::DataFile& file) { return file.file_path != left_alone; })
         .value();
   }
-  /// As the thread that commits the table does it. Whether it came in.
   Result<bool> CommitRewrite(std::unique_ptr<testing::FileRewrite> rewrite) {
-    bool is_in = false;
-    rewrite->on_ended = [&](const Result<catalog::LoadedTable>& committed) { is_in = committed.has_value(); };
-    FlushJob job{.rewrite = {{.writer = writer_.get(), .files = std::move(rewrite)}}};
-    TRY_VOID(committer_->Do(job, {}));
-    return is_in;
+    return testing::FileRewrite::Commit(std::move(rewrite), *committer_, *writer_);
   }
 
   std::vector<iceberg::LiveDataFile> LiveFilesNow() {

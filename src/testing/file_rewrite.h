@@ -11,6 +11,7 @@
 #include "base/uuid.h"
 #include "catalog/catalog.h"
 #include "maintenance/file_rewriter.h"
+#include "pipeline/batch_committer.h"
 #include "pipeline/table_rewrite.h"
 
 namespace firn::testing {
@@ -40,6 +41,16 @@ class FileRewrite : public pipeline::TableRewrite {
   }
   void Ended(Result<catalog::LoadedTable> committed) override {
     if (on_ended) on_ended(std::move(committed));
+  }
+
+  /// As the thread that commits the table does it. Whether it came in.
+  static Result<bool> Commit(std::unique_ptr<FileRewrite> rewrite, pipeline::BatchCommitter& committer,
+                             pipeline::TableWriter& writer) {
+    bool is_in = false;
+    rewrite->on_ended = [&](const Result<catalog::LoadedTable>& committed) { is_in = committed.has_value(); };
+    pipeline::FlushJob job{.rewrite = {{.writer = &writer, .files = std::move(rewrite)}}};
+    TRY_VOID(committer.Do(job, {}));
+    return is_in;
   }
 
   /// As another process does it.

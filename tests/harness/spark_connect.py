@@ -1,9 +1,7 @@
 """A Spark Connect server: Spark in a process of its own, which clients tell what to do."""
 
-import sys
-
 from .services import Service
-from .spark_submit import SUBMIT, spark_section
+from .spark_submit import ENVIRONMENT, SUBMIT, spark_section
 
 
 class SparkConnect(Service):
@@ -25,7 +23,7 @@ class SparkConnect(Service):
         ]
 
     def environment(self):
-        return {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
+        return ENVIRONMENT
 
     def answers(self):
         return "Spark Connect server started" in self.log.read_text(errors="replace")

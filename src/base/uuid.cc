@@ -3,17 +3,12 @@
 #include <fmt/core.h>
 
 #include <cstdint>
-#include <random>
 
+#include "base/system_random.h"
 #include "base/unix_time.h"
 
 namespace firn {
 namespace {
-
-uint64_t RandomBits() {
-  thread_local std::random_device device;
-  return (uint64_t{device()} << 32) | device();
-}
 
 std::string ToText(uint64_t high, uint64_t low, uint64_t version) {
   high = (high & 0xFFFFFFFFFFFF0FFFull) | (version << 12);
@@ -24,11 +19,11 @@ std::string ToText(uint64_t high, uint64_t low, uint64_t version) {
 
 }  // namespace
 
-std::string NewUuid() { return ToText(RandomBits(), RandomBits(), 4); }
+std::string NewUuid() { return ToText(SystemRandom()(), SystemRandom()(), 4); }
 
 std::string NewTimeOrderedUuid() {
   const auto millis = static_cast<uint64_t>(UnixMillisNow());
-  return ToText((millis << 16) | (RandomBits() & 0xFFFF), RandomBits(), 7);
+  return ToText((millis << 16) | (SystemRandom()() & 0xFFFF), SystemRandom()(), 7);
 }
 
 }  // namespace firn

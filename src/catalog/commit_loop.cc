@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <optional>
-#include <random>
 #include <utility>
 
 #include "base/failpoint.h"
 #include "base/interruptible_sleep.h"
+#include "base/system_random.h"
 #include "base/try.h"
 #include "observe/log.h"
 #include "observe/parallel.h"
@@ -51,8 +51,7 @@ class GroupCommit {
         retry_(retry),
         stop_(stop),
         metrics_(metrics),
-        tables_at_once_(tables_at_once),
-        random_(std::random_device{}()) {
+        tables_at_once_(tables_at_once) {
     for (const TableChange& change : changes) {
       tables_.push_back(
           {.change = &change, .base = change.base, .committed = HoldsCommit(*change.base.metadata, commit_id)});
@@ -183,7 +182,7 @@ class GroupCommit {
   const std::stop_token& stop_;
   Metrics* const metrics_;
   const int tables_at_once_;
-  std::mt19937 random_;
+  SystemRandom random_;
   std::vector<PendingTable> tables_;
   int attempts_ = 0;
 };
@@ -216,7 +215,7 @@ Result<LoadedTable> CommitMetadata(
     Catalog& catalog, LoadedTable base,
     const std::function<Result<std::optional<iceberg::CommitRequest>>(const LoadedTable& fresh)>& build,
     const RetryPolicy& retry, std::stop_token stop, Metrics* metrics) {
-  std::mt19937 random(std::random_device{}());
+  SystemRandom random;
   for (int retries = 0;; ++retries) {
     TRY(const auto request, build(base));
     if (!request) return base;

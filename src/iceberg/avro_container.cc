@@ -4,8 +4,8 @@
 #include <bit>
 #include <cstring>
 #include <limits>
-#include <random>
 
+#include "base/system_random.h"
 #include "iceberg/json_member.h"
 
 namespace firn::iceberg {
@@ -139,9 +139,8 @@ Bits ReadLittleEndian(std::string_view bytes) {
 }
 
 std::string RandomSyncMarker() {
-  std::random_device device;
   std::string marker;
-  while (marker.size() < kSyncBytes) AppendLittleEndian<uint32_t>(marker, static_cast<uint32_t>(device()));
+  while (marker.size() < kSyncBytes) AppendLittleEndian<uint64_t>(marker, SystemRandom()());
   return marker;
 }
 

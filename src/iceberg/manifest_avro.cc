@@ -137,6 +137,43 @@ Json PartitionAvroSchema(const Type& partition_type) {
   return Record("r102", std::move(fields));
 }
 
+constexpr std::string_view kPartitionMark = "the partition's type";
+
+/// The schema of a manifest's records around that of its partition values.
+Json EntryAvroSchema(int32_t format_version, Json partition) {
+  Json file = Json::array({
+      RequiredField("content", kContent, "int"),
+      RequiredField("file_path", kFilePath, "string"),
+      RequiredField("file_format", kFileFormat, "string"),
+      RequiredField("partition", kPartition, std::move(partition)),
+      RequiredField("record_count", kRecordCount, "long"),
+      RequiredField("file_size_in_bytes", kFileSizeInBytes, "long"),
+      MapById("column_sizes", kColumnSizes, 117, 118, "long"),
+      MapById("value_counts", kValueCounts, 119, 120, "long"),
+      MapById("null_value_counts", kNullValueCounts, 121, 122, "long"),
+      MapById("nan_value_counts", kNanValueCounts, 138, 139, "long"),
+      MapById("lower_bounds", kLowerBounds, 126, 127, "bytes"),
+      MapById("upper_bounds", kUpperBounds, 129, 130, "bytes"),
+      OptionalField("key_metadata", kKeyMetadata, "bytes"),
+      ListOf("split_offsets", kSplitOffsets, 133, "long"),
+      ListOf("equality_ids", kEqualityIds, 136, "int"),
+      OptionalField("sort_order_id", kSortOrderId, "int"),
+  });
+  if (format_version >= 3) file.push_back(OptionalField("first_row_id", kFirstRowId, "long"));
+  file.push_back(OptionalField("referenced_data_file", kReferencedDataFile, "string"));
+  if (format_version >= 3) {
+    file.push_back(OptionalField("content_offset", kContentOffset, "long"));
+    file.push_back(OptionalField("content_size_in_bytes", kContentSizeInBytes, "long"));
+  }
+  return Record("manifest_entry", Json::array({
+                                      RequiredField("status", kStatus, "int"),
+                                      OptionalField("snapshot_id", kSnapshotId, "long"),
+                                      OptionalField("sequence_number", kSequenceNumber, "long"),
+                                      OptionalField("file_sequence_number", kFileSequenceNumber, "long"),
+                                      RequiredField("data_file", kDataFile, Record("r2", std::move(file))),
+                                  }));
+}
+
 // --- Writing ---
 
 void EncodeOptional(AvroEncoder& encoder, const std::optional<int64_t>& value) {
@@ -451,46 +488,22 @@ void DecodeEntry(AvroDecoder& decoder, const AvroType& type, const Type& partiti
 
 }  // namespace
 
-Json ManifestEntryAvroSchema(int32_t format_version, const Type& partition_type) {
-  Json file = Json::array({
-      RequiredField("content", kContent, "int"),
-      RequiredField("file_path", kFilePath, "string"),
-      RequiredField("file_format", kFileFormat, "string"),
-      RequiredField("partition", kPartition, PartitionAvroSchema(partition_type)),
-      RequiredField("record_count", kRecordCount, "long"),
-      RequiredField("file_size_in_bytes", kFileSizeInBytes, "long"),
-      MapById("column_sizes", kColumnSizes, 117, 118, "long"),
-      MapById("value_counts", kValueCounts, 119, 120, "long"),
-      MapById("null_value_counts", kNullValueCounts, 121, 122, "long"),
-      MapById("nan_value_counts", kNanValueCounts, 138, 139, "long"),
-      MapById("lower_bounds", kLowerBounds, 126, 127, "bytes"),
-      MapById("upper_bounds", kUpperBounds, 129, 130, "bytes"),
-      OptionalField("key_metadata", kKeyMetadata, "bytes"),
-      ListOf("split_offsets", kSplitOffsets, 133, "long"),
-      ListOf("equality_ids", kEqualityIds, 136, "int"),
-      OptionalField("sort_order_id", kSortOrderId, "int"),
-  });
-  if (format_version >= 3) file.push_back(OptionalField("first_row_id", kFirstRowId, "long"));
-  file.push_back(OptionalField("referenced_data_file", kReferencedDataFile, "string"));
-  if (format_version >= 3) {
-    file.push_back(OptionalField("content_offset", kContentOffset, "long"));
-    file.push_back(OptionalField("content_size_in_bytes", kContentSizeInBytes, "long"));
-  }
-  return Record("manifest_entry", Json::array({
-                                      RequiredField("status", kStatus, "int"),
-                                      OptionalField("snapshot_id", kSnapshotId, "long"),
-                                      OptionalField("sequence_number", kSequenceNumber, "long"),
-                                      OptionalField("file_sequence_number", kFileSequenceNumber, "long"),
-                                      RequiredField("data_file", kDataFile, Record("r2", std::move(file))),
-                                  }));
+std::string ManifestEntryAvroSchema(int32_t format_version, const Type& partition_type) {
+  // Made once but for the partition: it would take longer than to encode the few entries of a small commit.
+  static const std::string kV2 = DumpJson(EntryAvroSchema(2, kPartitionMark));
+  static const std::string kV3 = DumpJson(EntryAvroSchema(3, kPartitionMark));
+  const std::string_view text = format_version >= 3 ? kV3 : kV2;
+  const std::string mark = fmt::format("\"{}\"", kPartitionMark);
+  const size_t place = text.find(mark);
+  return fmt::format("{}{}{}", text.substr(0, place), DumpJson(PartitionAvroSchema(partition_type)),
+                     text.substr(place + mark.size()));
 }
 
 ManifestWriter::ManifestWriter(const TableMetadata& metadata, const PartitionSpec& spec, bool holds_deletes,
                                SnapshotId snapshot_id, int64_t sequence_number)
     : format_version_(metadata.format_version),
       partition_type_(PartitionType(metadata, spec)),
-      avro_(DumpJson(ManifestEntryAvroSchema(format_version_, partition_type_)),
-            FileMetadata(metadata, spec, holds_deletes)),
+      avro_(ManifestEntryAvroSchema(format_version_, partition_type_), FileMetadata(metadata, spec, holds_deletes)),
       partition_bounds_(spec.fields.size()) {
   manifest_.partition_spec_id = spec.spec_id;
   manifest_.holds_deletes = holds_deletes;

@@ -7,7 +7,6 @@
 // they are known only once the commit is in.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,8 +19,8 @@
 
 namespace firn::iceberg {
 
-/// The Avro schema of a manifest's records.
-nlohmann::ordered_json ManifestEntryAvroSchema(int32_t format_version, const Type& partition_type);
+/// The Avro schema of a manifest's records, as JSON.
+std::string ManifestEntryAvroSchema(int32_t format_version, const Type& partition_type);
 
 struct WrittenManifest {
   ManifestFile manifest;  ///< Complete but for its path (and v3's first_row_id).

@@ -38,6 +38,38 @@ struct ListField {
   };
 };
 
+Json RecordAvroSchema(int32_t format_version) {
+  Json summary = {{"type", "record"},
+                  {"name", fmt::format("r{}", static_cast<int32_t>(ListField::kFieldSummary))},
+                  {"fields", Json::array({
+                                 RequiredField("contains_null", ListField::kContainsNull, "boolean"),
+                                 OptionalField("contains_nan", ListField::kContainsNan, "boolean"),
+                                 OptionalField("lower_bound", ListField::kLowerBound, "bytes"),
+                                 OptionalField("upper_bound", ListField::kUpperBound, "bytes"),
+                             })}};
+  Json partitions = {
+      {"type", "array"}, {"items", std::move(summary)}, {"element-id", static_cast<int32_t>(ListField::kFieldSummary)}};
+  Json fields = Json::array({
+      RequiredField("manifest_path", ListField::kManifestPath, "string"),
+      RequiredField("manifest_length", ListField::kManifestLength, "long"),
+      RequiredField("partition_spec_id", ListField::kPartitionSpecId, "int"),
+      RequiredField("content", ListField::kContent, "int"),
+      RequiredField("sequence_number", ListField::kSequenceNumber, "long"),
+      RequiredField("min_sequence_number", ListField::kMinSequenceNumber, "long"),
+      RequiredField("added_snapshot_id", ListField::kAddedSnapshotId, "long"),
+      RequiredField("added_files_count", ListField::kAddedFilesCount, "int"),
+      RequiredField("existing_files_count", ListField::kExistingFilesCount, "int"),
+      RequiredField("deleted_files_count", ListField::kDeletedFilesCount, "int"),
+      RequiredField("added_rows_count", ListField::kAddedRowsCount, "long"),
+      RequiredField("existing_rows_count", ListField::kExistingRowsCount, "long"),
+      RequiredField("deleted_rows_count", ListField::kDeletedRowsCount, "long"),
+      OptionalField("partitions", ListField::kPartitions, std::move(partitions)),
+      OptionalField("key_metadata", ListField::kKeyMetadata, "bytes"),
+  });
+  if (format_version >= 3) fields.push_back(OptionalField("first_row_id", ListField::kFirstRowId, "long"));
+  return {{"type", "record"}, {"name", "manifest_file"}, {"fields", std::move(fields)}};
+}
+
 void EncodeOptionalBytes(AvroEncoder& encoder, const std::optional<std::string>& value) {
   if (!value) return encoder.Null();
   encoder.NotNull();
@@ -206,36 +238,10 @@ void Decode(AvroDecoder& decoder, const AvroType& type, RawManifest& raw, bool& 
 
 }  // namespace
 
-Json ManifestFileAvroSchema(int32_t format_version) {
-  Json summary = {{"type", "record"},
-                  {"name", fmt::format("r{}", static_cast<int32_t>(ListField::kFieldSummary))},
-                  {"fields", Json::array({
-                                 RequiredField("contains_null", ListField::kContainsNull, "boolean"),
-                                 OptionalField("contains_nan", ListField::kContainsNan, "boolean"),
-                                 OptionalField("lower_bound", ListField::kLowerBound, "bytes"),
-                                 OptionalField("upper_bound", ListField::kUpperBound, "bytes"),
-                             })}};
-  Json partitions = {
-      {"type", "array"}, {"items", std::move(summary)}, {"element-id", static_cast<int32_t>(ListField::kFieldSummary)}};
-  Json fields = Json::array({
-      RequiredField("manifest_path", ListField::kManifestPath, "string"),
-      RequiredField("manifest_length", ListField::kManifestLength, "long"),
-      RequiredField("partition_spec_id", ListField::kPartitionSpecId, "int"),
-      RequiredField("content", ListField::kContent, "int"),
-      RequiredField("sequence_number", ListField::kSequenceNumber, "long"),
-      RequiredField("min_sequence_number", ListField::kMinSequenceNumber, "long"),
-      RequiredField("added_snapshot_id", ListField::kAddedSnapshotId, "long"),
-      RequiredField("added_files_count", ListField::kAddedFilesCount, "int"),
-      RequiredField("existing_files_count", ListField::kExistingFilesCount, "int"),
-      RequiredField("deleted_files_count", ListField::kDeletedFilesCount, "int"),
-      RequiredField("added_rows_count", ListField::kAddedRowsCount, "long"),
-      RequiredField("existing_rows_count", ListField::kExistingRowsCount, "long"),
-      RequiredField("deleted_rows_count", ListField::kDeletedRowsCount, "long"),
-      OptionalField("partitions", ListField::kPartitions, std::move(partitions)),
-      OptionalField("key_metadata", ListField::kKeyMetadata, "bytes"),
-  });
-  if (format_version >= 3) fields.push_back(OptionalField("first_row_id", ListField::kFirstRowId, "long"));
-  return {{"type", "record"}, {"name", "manifest_file"}, {"fields", std::move(fields)}};
+const std::string& ManifestFileAvroSchema(int32_t format_version) {
+  static const std::string kV2 = DumpJson(RecordAvroSchema(2));
+  static const std::string kV3 = DumpJson(RecordAvroSchema(3));
+  return format_version >= 3 ? kV3 : kV2;
 }
 
 Result<std::string> WriteManifestList(int32_t format_version, const Snapshot& snapshot,
@@ -248,7 +254,7 @@ Result<std::string> WriteManifestList(int32_t format_version, const Snapshot& sn
       {"format-version", fmt::format("{}", format_version)},
   };
   if (snapshot.first_row_id) metadata["first-row-id"] = fmt::format("{}", *snapshot.first_row_id);
-  AvroWriter writer(DumpJson(ManifestFileAvroSchema(format_version)), metadata);
+  AvroWriter writer(ManifestFileAvroSchema(format_version), metadata);
   AvroEncoder encoder;
   for (const ManifestFile& manifest : manifests) {
     encoder.Clear();

@@ -1,7 +1,6 @@
 // Manifest lists as Avro files (spec: "Manifest Lists"), written as Java does; read whatever the writer's field order.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,8 +11,8 @@
 
 namespace firn::iceberg {
 
-/// The Avro schema of a manifest list's records.
-nlohmann::ordered_json ManifestFileAvroSchema(int32_t format_version);
+/// The Avro schema of a manifest list's records, as JSON.
+const std::string& ManifestFileAvroSchema(int32_t format_version);
 
 /// The whole file of the snapshot's list. Of `snapshot`: ids, sequence number and first row id.
 Result<std::string> WriteManifestList(int32_t format_version, const Snapshot& snapshot,

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <map>
 #include <memory>
-#include <random>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "base/failpoint.h"
+#include "base/system_random.h"
 #include "base/try.h"
 #include "base/uuid.h"
 #include "iceberg/manifest_avro.h"
@@ -23,10 +23,8 @@ constexpr int64_t kManifestBytesDefault = 8 << 20;
 constexpr int64_t kMinCountToMergeDefault = 8;
 
 SnapshotId NewSnapshotId(const TableMetadata& base) {
-  std::random_device device;
   while (true) {
-    const uint64_t random = (uint64_t{device()} << 32 | device()) >> 1;
-    const auto id = static_cast<SnapshotId>(random);
+    const auto id = static_cast<SnapshotId>(SystemRandom()() >> 1);
     if (id > 0 && base.FindSnapshot(id) == nullptr) return id;
   }
 }

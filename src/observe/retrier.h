@@ -8,13 +8,13 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <random>
 #include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "base/retry_policy.h"
+#include "base/system_random.h"
 #include "firn/result.h"
 #include "observe/metrics.h"
 
@@ -24,7 +24,7 @@ namespace firn {
 class Retrier {
  public:
   Retrier(const RetryPolicy& policy, Metrics& metrics, std::stop_token stop)
-      : policy_(policy), metrics_(metrics), stop_(std::move(stop)), random_(std::random_device{}()) {}
+      : policy_(policy), metrics_(metrics), stop_(std::move(stop)) {}
 
   /// Calls `call` until it gives something else than kTransient, at most the policy's retries more: then kWriteFailed.
   /// kCancelled when a stop comes in a pause. `what` is the kind of call, the metric's label ("store_read"); `subject`
@@ -53,7 +53,7 @@ class Retrier {
   Metrics& metrics_;
   const std::stop_token stop_;
   std::mutex mutex_;
-  std::mt19937 random_;  ///< Under mutex_.
+  SystemRandom random_;
   struct LogState {
     std::chrono::steady_clock::time_point last;
     int64_t left_out = 0;

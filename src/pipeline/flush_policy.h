@@ -1,6 +1,7 @@
 // When the open batches are written and committed. Pure: the clock comes in.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 
@@ -12,10 +13,14 @@ struct FlushLimits {
   size_t memory_bytes = 512 << 20;
   /// Open batches of this size are worth writing while the stream goes on, so that a commit finds most work done.
   size_t write_bytes = 16 << 20;
+  /// … and where there are many, of this size on the average: each costs a look into its index and its columns'
+  /// writers.
+  size_t table_write_bytes = 128 << 10;
 };
 
 struct BufferedState {
   size_t open_bytes = 0;                                ///< In open batches.
+  size_t open_tables = 0;                               ///< With an open batch.
   size_t flushing_bytes = 0;                            ///< Handed to the committer and not yet written.
   bool has_changes = false;                             ///< Open ones, or written ones that are not committed.
   std::chrono::steady_clock::time_point oldest_change;  ///< When has_changes.
@@ -37,7 +42,8 @@ inline FlushDecision DecideFlush(const FlushLimits& limits, const BufferedState&
       state.open_bytes + state.flushing_bytes >= limits.memory_bytes || state.open_bytes >= limits.memory_bytes / 2;
   if (memory_is_short && state.open_bytes > 0) return FlushDecision::kWriteNow;
   if (state.between_transactions && now - state.oldest_change >= limits.commit_interval) return FlushDecision::kCommit;
-  if (state.open_bytes >= limits.write_bytes) return FlushDecision::kWrite;
+  if (state.open_bytes >= std::max(limits.write_bytes, state.open_tables * limits.table_write_bytes))
+    return FlushDecision::kWrite;
   return FlushDecision::kWait;
 }
 

@@ -33,6 +33,15 @@ TEST(FlushPolicy, WritesLargeBatchesBeforeTheirCommit) {
   EXPECT_EQ(DecideFlush(kLimits, state, kStart + milliseconds(5000)), FlushDecision::kWrite);
 }
 
+TEST(FlushPolicy, WritesManyTablesWhenTheirBatchesAreWorthIt) {
+  FlushLimits limits = kLimits;
+  limits.table_write_bytes = 30;
+  BufferedState state{.open_bytes = 299, .open_tables = 10, .has_changes = true, .oldest_change = kStart};
+  EXPECT_EQ(DecideFlush(limits, state, kStart), FlushDecision::kWait);
+  state.open_bytes = 300;
+  EXPECT_EQ(DecideFlush(limits, state, kStart), FlushDecision::kWrite);
+}
+
 TEST(FlushPolicy, WritesAtOnceWhenMemoryIsShort) {
   EXPECT_EQ(DecideFlush(kLimits, {.open_bytes = 500, .has_changes = true, .oldest_change = kStart}, kStart),
             FlushDecision::kWriteNow);

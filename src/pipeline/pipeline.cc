@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <random>
 #include <utility>
 #include <vector>
 
 #include "base/interruptible_sleep.h"
+#include "base/system_random.h"
 #include "base/try.h"
 #include "base/unix_time.h"
 #include "observe/log.h"
@@ -54,7 +54,7 @@ Status RunPipeline(const PipelineOptions& options, ReplicatorServices services, 
   if (options.until_caught_up) {
     TRY(until, ReadTargetLsn(options.source));
   }
-  std::mt19937 random(std::random_device{}());
+  SystemRandom random;
   Carried carried(options.retry, services.writer.metrics);
   int retry = 0;
   while (true) {

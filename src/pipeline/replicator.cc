@@ -345,7 +345,8 @@ void Replicator::MarkDirty(Table& table) {
 
 Status Replicator::FlushWhereDue(bool now) {
   const size_t spooled_bytes = assembler_.spooled_bytes_in_memory();
-  BufferedState state{.flushing_bytes = flushing_bytes_ + spooled_bytes,
+  BufferedState state{.open_tables = dirty_.size(),
+                      .flushing_bytes = flushing_bytes_ + spooled_bytes,
                       .has_changes = !dirty_.empty() || written_,
                       .oldest_change = oldest_change_,
                       .between_transactions = assembler_.between_transactions()};

@@ -145,17 +145,22 @@ def test_killed(shared_source, name):
 
 @pytest.mark.parametrize("name", BEFORE)
 def test_a_step_fails_once(shared_source, name):
-    """firn goes on by itself, but where nothing had run yet: then it says what is wrong and ends."""
+    """firn goes on by itself, but where nothing had run yet: then it says what is wrong and ends. Where the disk loses what was
+    written, it ends, too: only from the start can it know again what is there."""
     dice = random.Random(name)
     # Before it begins, firn tries whether it can write to the warehouse.
     start_with(shared_source, name, "error@2" if name == "store.write.before" else "error")
     firn = shared_source.pipeline.firn
-    what = "Input/output error" if name in ("store.write.before", "spool.write.before") else f"failpoint {name} "
+    is_write = name in ("store.write.before", "store.sync.before", "spool.write.before")
+    what = "Input/output error" if is_write else f"failpoint {name} "
     keep_changing(shared_source, lambda: what in firn.log_text() or firn.ended_within(0.02))
     assert what in firn.log_text()
     # A definition that changed before the start is followed before anything runs.
     may_end = is_at_the_start(name) or shared_source.redefines
-    if may_end and firn.ended_within(2):
+    if name == "store.sync.before":
+        assert firn.ended_within(30)
+        assert firn.exit_code == 1 and "Start firn again" in firn.log_text()
+    elif may_end and firn.ended_within(2):
         assert firn.exit_code == 1 and "streaming changes" not in firn.log_text()
     else:
         firn.wait_streaming(timeout_s=120)

@@ -42,6 +42,8 @@ enum class Failpoint : uint8_t {
   kSpoolReplayAfter,
   kStoreWriteBefore,
   kStoreWriteAfter,
+  kStoreSyncBefore,
+  kStoreSyncAfter,
   kFlushBefore,
   kFlushAfter,
   kRowGroupWriteBefore,
@@ -78,6 +80,7 @@ enum class Failpoint : uint8_t {
   kAcknowledgeAfter,
 };
 
+// clang-format off: one on each line.
 inline constexpr std::array kFailpointNames = std::to_array<std::string_view>({
     "publication.create.before",
     "publication.create.after",
@@ -99,6 +102,8 @@ inline constexpr std::array kFailpointNames = std::to_array<std::string_view>({
     "spool.replay.after",
     "store.write.before",
     "store.write.after",
+    "store.sync.before",
+    "store.sync.after",
     "flush.before",
     "flush.after",
     "row_group.write.before",
@@ -134,6 +139,7 @@ inline constexpr std::array kFailpointNames = std::to_array<std::string_view>({
     "acknowledge.before",
     "acknowledge.after",
 });
+// clang-format on
 
 namespace failpoints {
 /// Set once by ArmFailpoints, before other threads start.

@@ -46,7 +46,8 @@ class Catalog {
   /// Whether CommitTables makes several tables visible together. Where not, it commits one by one, in order, and an
   /// error leaves the earlier ones committed.
   virtual bool CommitsTablesTogether() const = 0;
-  /// The tables after the commit, in the requests' order.
+  /// The tables after the commit, in the requests' order. What was written to the tables' store before is made durable
+  /// first (FileStore::MakeDurable).
   virtual Result<std::vector<LoadedTable>> CommitTables(std::span<const iceberg::CommitRequest> requests) = 0;
 };
 

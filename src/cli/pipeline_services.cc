@@ -107,6 +107,7 @@ Result<Lake> OpenLake(const config::Config& config, LakeUse use, const std::shar
     TRY(auto rest, catalog::RestCatalog::Open(RestCatalogOptionsOf(config)));
     TRY(lake.bare_store,
         OpenStore(config, retrier, [&vending = *rest](std::string_view location) { return vending.Vend(location); }));
+    rest->SetStore(*lake.bare_store);
     lake.bare_catalog = std::move(rest);
   } else {
     TRY(lake.bare_store, OpenStore(config, retrier));

@@ -149,7 +149,7 @@ void Report(benchmark::State& state, const Rows& rows, const DataFile& file) {
 void BM_Write(benchmark::State& state, const Rows& (*source)(), Compression compression) {
   const Rows& rows = source();
   const Folder folder;
-  const auto store = storage::MakeLocalFileStore({.fsync = false});
+  const auto store = storage::MakeLocalFileStore(storage::LocalSync::kNever);
   DataFile file;
   for (auto _ : state) file = WriteFile(*store, folder, rows, compression);
   Report(state, rows, file);
@@ -158,7 +158,7 @@ void BM_Write(benchmark::State& state, const Rows& (*source)(), Compression comp
 void BM_Read(benchmark::State& state, const Rows& (*source)()) {
   const Rows& rows = source();
   const Folder folder;
-  const auto store = storage::MakeLocalFileStore({.fsync = false});
+  const auto store = storage::MakeLocalFileStore(storage::LocalSync::kNever);
   const DataFile file = WriteFile(*store, folder, rows, Compression::kZstd);
   for (auto _ : state) {
     auto reader = DataFileReader::Open(*store, file, rows.schema).value();
@@ -171,7 +171,7 @@ void BM_Read(benchmark::State& state, const Rows& (*source)()) {
 void BM_ReadRows(benchmark::State& state, const Rows& (*source)()) {
   const Rows& rows = source();
   const Folder folder;
-  const auto store = storage::MakeLocalFileStore({.fsync = false});
+  const auto store = storage::MakeLocalFileStore(storage::LocalSync::kNever);
   const DataFile file = WriteFile(*store, folder, rows, Compression::kZstd);
   std::vector<int64_t> positions;
   for (int64_t i = 0; i < state.range(0); ++i) positions.push_back(i * file.record_count / state.range(0));

@@ -130,7 +130,7 @@ class ParquetTest : public ::testing::Test {
   }
 
   const firn::testing::TemporaryFolder folder_;
-  std::unique_ptr<storage::FileStore> store_ = storage::MakeLocalFileStore({.fsync = false});
+  std::unique_ptr<storage::FileStore> store_ = storage::MakeLocalFileStore(storage::LocalSync::kNever);
 };
 
 /// Are the values the same, whatever the fields' names and nullability?

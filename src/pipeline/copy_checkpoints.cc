@@ -161,7 +161,7 @@ Status CopyCheckpoints::Add(TableOid table, const json& plan, const iceberg::Tab
                      {"plan", plan}};
   const std::string path = fmt::format("{}/{}", FolderOf(table), part.ranges.front().first);
   TRY_VOID(BeforeStep(Failpoint::kCopyCheckpointBefore));
-  TRY_VOID(storage::MakeLocalFileStore({})
+  TRY_VOID(storage::MakeLocalFileStore()
                ->Write(path, head.dump() + '\n' + manifest.content)
                .Context("remembering what is copied"));
   AfterStep(Failpoint::kCopyCheckpointAfter);
@@ -197,14 +197,14 @@ std::string CopyCheckpoints::KeysFile(TableOid table, Lsn from) const {
 }
 
 Status CopyCheckpoints::AddKeyPart(TableOid table, Lsn from, int number, const ChangedKeys& keys) const {
-  return storage::MakeLocalFileStore({})
+  return storage::MakeLocalFileStore()
       ->Write(PartOf(KeysFile(table, from), number), EncodeKeyLog({.from = from, .parts = number}, keys))
       .Context("remembering what has changed since a part was copied");
 }
 
 Status CopyCheckpoints::AddKeys(TableOid table, Lsn from, Lsn until, int parts, const ChangedKeys& keys) const {
   TRY_VOID(BeforeStep(Failpoint::kCopyKeysBefore));
-  TRY_VOID(storage::MakeLocalFileStore({})
+  TRY_VOID(storage::MakeLocalFileStore()
                ->Write(KeysFile(table, from), EncodeKeyLog({.from = from, .until = until, .parts = parts}, keys))
                .Context("remembering what has changed since a part was copied"));
   AfterStep(Failpoint::kCopyKeysAfter);
@@ -218,7 +218,7 @@ void CopyCheckpoints::FindKeys(TableOid table, KeptKeys& kept) const {
     if (!fs::exists(path, error)) return;
     KeptKeys more;
     const auto add = [&](const std::string& file) -> Result<KeyLogHead> {
-      TRY(const std::string log, storage::MakeLocalFileStore({})->Read(file, -1));
+      TRY(const std::string log, storage::MakeLocalFileStore()->Read(file, -1));
       TRY(const KeyLog decoded, DecodeKeyLog(log));
       more.files.push_back(file);
       more.keys += decoded.head.keys;
@@ -249,7 +249,7 @@ void CopyCheckpoints::FindKeys(TableOid table, KeptKeys& kept) const {
 Result<ChangedKeys> ReadKeys(const KeptKeys& kept, size_t number, size_t shares) {
   ChangedKeys keys;
   for (const std::string& file : kept.files) {
-    TRY(const std::string log, storage::MakeLocalFileStore({})->Read(file, -1));
+    TRY(const std::string log, storage::MakeLocalFileStore()->Read(file, -1));
     TRY(const KeyLog decoded, DecodeKeyLog(log).Context("{}", file));
     for (const auto& [key, sql] : decoded.keys) {
       if (std::hash<std::string_view>()(key) % shares == number) keys.Add(key, std::string(sql));
@@ -259,7 +259,7 @@ Result<ChangedKeys> ReadKeys(const KeptKeys& kept, size_t number, size_t shares)
 }
 
 Status CopyCheckpoints::MarkCommitting(TableOid table) const {
-  return storage::MakeLocalFileStore({})
+  return storage::MakeLocalFileStore()
       ->Write(fmt::format("{}/{}", FolderOf(table), kCommitting), "")
       .Context("remembering that a copy is committed");
 }

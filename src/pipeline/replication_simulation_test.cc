@@ -148,7 +148,7 @@ class Simulation {
         present_(source_, world_.random),
         real_catalog_(/*commits_tables_together=*/world_.Chance(0.7)),
         store_(world_, files_),
-        catalog_(world_, real_catalog_, [this](const auto& tables) { CheckCommit(tables); }),
+        catalog_(world_, real_catalog_, store_, [this](const auto& tables) { CheckCommit(tables); }),
         index_([this] { return world_.Step(); }),
         acknowledged_(source_.start()) {
     settings_.format_version = world_.Chance(0.5) ? 3 : 2;
@@ -164,6 +164,7 @@ class Simulation {
       world_.TurnOn(is_to_crash ? std::optional(world_.Between(1, 500)) : std::nullopt, world_.Chance(0.5) ? 0 : 0.01);
       const bool stops = world_.Chance(0.2);
       (void)Session(stops ? std::optional(world_.Between(1, 100)) : std::nullopt);
+      if (world_.off() && world_.Chance(0.3)) files_.CutPower();
       while (world_.Chance(0.2)) RewriteElsewhere();
       if (world_.off() && world_.Chance(0.3)) index_.Lose();
       if (world_.Chance(0.3)) present_.GoOn(source_.records());
@@ -375,6 +376,7 @@ class Simulation {
     const auto rewrite = Value(FileRewrite::Make(real_catalog_, files_, metrics_, ident,
                                                  [&](const iceberg::DataFile&) { return world_.Chance(0.7); }));
     if (!rewrite) return;
+    Do(files_.MakeDurable());
     Do(rewrite->CommitElsewhere(real_catalog_));
     CheckCommit({Value(real_catalog_.LoadTable(ident))});
   }

@@ -327,6 +327,7 @@ Status CopyRun::SaveFiles(size_t table, Worker& worker) {
   const CopyResumption& resumption = resumptions_[table];
   if (resumption.checkpoints != nullptr && !part.ranges.empty()) {
     if (resumption.copied) part.since = resumption.copied->since;
+    TRY_VOID(context_.store.MakeDurable());  // What is remembered names them.
     const Status saved =
         resumption.checkpoints->Add(targets_[table].source.oid, resumption.plan, *targets_[table].planned, part);
     if (!saved) {

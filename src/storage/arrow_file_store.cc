@@ -178,6 +178,7 @@ class ArrowFileStore : public FileStore {
   Status Write(std::string_view location, std::string_view content) override {
     return UntilMade([&] { return WriteOnce(location, content); });
   }
+  Status MakeDurable() override { return {}; }
   Status Delete(std::string_view location) override {
     return UntilMade([&] { return DeleteOnce(location); });
   }

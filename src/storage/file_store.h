@@ -34,7 +34,7 @@ class FileStore {
 
   /// `size` is the file's own, as a manifest tells it: where it is known, an object store need not be asked for it.
   virtual Result<std::string> Read(std::string_view location, int64_t size = kUnknownSize) = 0;
-  /// Writes a whole file; it is there whole or not at all, and on disk (local: fsync) when this returns.
+  /// Writes a whole file; it is there whole or not at all.
   virtual Status Write(std::string_view location, std::string_view content) = 0;
   /// A file that can be read from several threads (ReadAt). `size` as for Read.
   virtual Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenInput(std::string_view location,
@@ -42,6 +42,9 @@ class FileStore {
   /// Makes missing folders. The file counts as written once Close() on it has succeeded; a stream that is destroyed
   /// before leaves no file that counts. The stream's statuses carry firn's errors (storage::ToError).
   virtual Result<std::shared_ptr<arrow::io::OutputStream>> OpenOutput(std::string_view location) = 0;
+  /// Files that were written before outlive a crash of the machine once this has returned. Call it before a catalog, or
+  /// whatever else outlives such a crash, names them. Object stores have nothing to do. kWriteFailed: they may be lost.
+  virtual Status MakeDurable() = 0;
   virtual Status Delete(std::string_view location) = 0;  ///< OK when there is no such file.
   virtual Result<FileInfo> Stat(std::string_view location) = 0;
   virtual Result<std::vector<FileInfo>> List(std::string_view location_prefix) = 0;  ///< Recursive.

@@ -15,39 +15,10 @@
 #include "base/failpoint.h"
 #include "base/try.h"
 #include "storage/arrow_error.h"
+#include "storage/unsynced_files.h"
 
 namespace firn::storage {
 namespace {
-
-/// Owns a file descriptor.
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-
-  int get() const { return fd_; }
-  bool is_open() const { return fd_ >= 0; }
-  /// The errno, or 0.
-  int Close() { return ::close(std::exchange(fd_, -1)) == 0 || errno == EINTR ? 0 : errno; }
-
- private:
-  int fd_;
-};
-
-int OpenAgain(const char* path, int flags, mode_t mode = 0) {
-  int fd;
-  do {
-    fd = ::open(path, flags | O_CLOEXEC, mode);
-  } while (fd < 0 && errno == EINTR);
-  return fd;
-}
 
 /// The errno, or 0.
 int WriteAll(int fd, const char* data, size_t size) {
@@ -65,51 +36,63 @@ int WriteAll(int fd, const char* data, size_t size) {
   return 0;
 }
 
-/// The errno, or 0. After an error the file's pages may be lost: it has to be written anew.
-int Sync(int fd) {
-  while (::fsync(fd) != 0) {
-    if (errno == EINTR) continue;
-    if (errno == EINVAL || errno == ENOTSUP) return 0;  // a file system that has nothing to sync here
-    return errno;
-  }
-  return 0;
-}
-
 std::string ParentOf(const std::string& path) {
   const size_t slash = path.find_last_of('/');
   return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
 }
 
-Status SyncFolder(const std::string& folder) {
-  Descriptor fd(OpenAgain(folder.c_str(), O_RDONLY | O_DIRECTORY));
-  if (!fd.is_open()) return FromErrno(errno, fmt::format("opening folder {}", folder));
-  if (const int error = Sync(fd.get()); error != 0) return FromErrno(error, fmt::format("syncing folder {}", folder));
-  return {};
-}
+/// When written files come to be on the disk.
+class Durability {
+ public:
+  explicit Durability(LocalSync when) : when_(when) {}
 
-/// Makes a folder and the missing ones above it, each durably.
-Status MakeFolder(const std::string& folder, bool sync) {
-  if (::mkdir(folder.c_str(), 0777) == 0) {
-    if (sync) TRY_VOID(SyncFolder(ParentOf(folder)));
+  /// A file that is written whole and still open comes to its place; the errno, or 0.
+  int SyncContent(int fd, int64_t size) const {
+    // Large ones are written back while there is other work.
+    const bool now = when_ == LocalSync::kAtOnce || (when_ == LocalSync::kWhenAsked && size >= kSyncedAtOnceMin);
+    return now ? Sync(fd) : 0;
+  }
+  /// It is there.
+  Status TakeFile(const std::string& path, int64_t size) {
+    if (when_ == LocalSync::kAtOnce) return SyncFolder(ParentOf(path));
+    if (when_ == LocalSync::kWhenAsked && size >= kSyncedAtOnceMin) unsynced_.AddFolder(ParentOf(path));
+    if (when_ == LocalSync::kWhenAsked && size < kSyncedAtOnceMin) unsynced_.AddFile(path);
     return {};
   }
+  /// A folder was made.
+  Status TakeFolder(const std::string& path) {
+    if (when_ == LocalSync::kAtOnce) return SyncFolder(ParentOf(path));
+    if (when_ == LocalSync::kWhenAsked) unsynced_.AddFolder(ParentOf(path));
+    return {};
+  }
+  Status SyncAll() { return unsynced_.SyncAll(); }
+
+ private:
+  static constexpr int64_t kSyncedAtOnceMin = 1 << 20;
+
+  const LocalSync when_;
+  UnsyncedFiles unsynced_;  ///< kWhenAsked
+};
+
+/// Makes a folder and the missing ones above it.
+Status MakeFolder(const std::string& folder, Durability& durability) {
+  if (::mkdir(folder.c_str(), 0777) == 0) return durability.TakeFolder(folder);
   if (errno == EEXIST) return {};  // a file in its place shows when something is opened below it
   if (errno != ENOENT || folder == "/") return FromErrno(errno, fmt::format("making folder {}", folder));
-  TRY_VOID(MakeFolder(ParentOf(folder), sync));
+  TRY_VOID(MakeFolder(ParentOf(folder), durability));
   if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST) {
     return FromErrno(errno, fmt::format("making folder {}", folder));
   }
-  if (sync) TRY_VOID(SyncFolder(ParentOf(folder)));
-  return {};
+  return durability.TakeFolder(folder);
 }
 
 /// Opens a file for writing, from empty, and makes the folders that are missing.
-Result<Descriptor> OpenForWriting(const std::string& path, bool sync) {
+Result<Descriptor> OpenForWriting(const std::string& path, Durability& durability) {
   constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC;
-  Descriptor fd(OpenAgain(path.c_str(), kFlags, 0666));
+  Descriptor fd = Open(path, kFlags, 0666);
   if (!fd.is_open() && errno == ENOENT) {
-    TRY_VOID(MakeFolder(ParentOf(path), sync));
-    fd = Descriptor(OpenAgain(path.c_str(), kFlags, 0666));
+    TRY_VOID(MakeFolder(ParentOf(path), durability));
+    fd = Open(path, kFlags, 0666);
   }
   if (!fd.is_open()) return FromErrno(errno, fmt::format("opening {} for writing", path));
   return fd;
@@ -119,12 +102,12 @@ arrow::Status ToArrow(int error_number, const char* doing, const std::string& pa
   return arrow::internal::IOErrorFromErrno(error_number, doing, " ", path);
 }
 
-/// A file being written; on the disk once Close has succeeded. Writes go straight to the system: Parquet writes whole
-/// column chunks and Avro whole blocks. What was not closed is taken away.
+/// A file being written; there once Close has succeeded. Writes go straight to the system: Parquet writes whole column
+/// chunks and Avro whole blocks. What was not closed is taken away.
 class LocalOutputStream : public arrow::io::OutputStream {
  public:
-  LocalOutputStream(std::string path, Descriptor fd, bool sync)
-      : path_(std::move(path)), fd_(std::move(fd)), sync_(sync) {}
+  LocalOutputStream(std::string path, Descriptor fd, std::shared_ptr<Durability> durability)
+      : path_(std::move(path)), fd_(std::move(fd)), durability_(std::move(durability)) {}
   ~LocalOutputStream() override { (void)Abort(); }
 
   arrow::Status Write(const void* data, int64_t size) override {
@@ -140,16 +123,13 @@ class LocalOutputStream : public arrow::io::OutputStream {
 
   arrow::Status Close() override {
     if (!fd_.is_open()) return arrow::Status::OK();
-    const int sync_error = sync_ && !failed_ ? Sync(fd_.get()) : 0;
+    const int sync_error = failed_ ? 0 : durability_->SyncContent(fd_.get(), position_);
     const int close_error = fd_.Close();
     if (sync_error != 0) return ToArrow(sync_error, "syncing", path_);
     if (close_error != 0) return ToArrow(close_error, "closing", path_);
-    if (!sync_) return arrow::Status::OK();
-    const std::string folder = ParentOf(path_);
-    Descriptor folder_fd(OpenAgain(folder.c_str(), O_RDONLY | O_DIRECTORY));
-    if (!folder_fd.is_open()) return ToArrow(errno, "opening folder", folder);
-    const int error = Sync(folder_fd.get());
-    return error == 0 ? arrow::Status::OK() : ToArrow(error, "syncing folder", folder);
+    if (failed_) return arrow::Status::OK();
+    const Status taken = durability_->TakeFile(path_, position_);
+    return taken ? arrow::Status::OK() : ToArrowStatus(taken.error());
   }
 
   arrow::Status Abort() override {
@@ -167,7 +147,7 @@ class LocalOutputStream : public arrow::io::OutputStream {
  private:
   const std::string path_;
   Descriptor fd_;
-  const bool sync_;
+  const std::shared_ptr<Durability> durability_;
   bool failed_ = false;
   int64_t position_ = 0;
 };
@@ -233,11 +213,11 @@ Status ListFolder(const std::string& folder, const std::string& folder_location,
 
 class LocalFileStore : public FileStore {
  public:
-  explicit LocalFileStore(const LocalOptions& options) : options_(options) {}
+  explicit LocalFileStore(LocalSync sync) : durability_(std::make_shared<Durability>(sync)) {}
 
   Result<std::string> Read(std::string_view location, int64_t) override {
     TRY(const std::string path, LocalPath(location));
-    Descriptor fd(OpenAgain(path.c_str(), O_RDONLY));
+    const Descriptor fd = Open(path, O_RDONLY);
     if (!fd.is_open()) return FromErrno(errno, fmt::format("opening {}", path));
     struct stat info;
     if (::fstat(fd.get(), &info) != 0) return FromErrno(errno, fmt::format("looking at {}", path));
@@ -254,20 +234,21 @@ class LocalFileStore : public FileStore {
     return content;
   }
 
-  // Written beside its place under a name that no one else has, synced, then renamed: a crash leaves the old content,
-  // the new content, or nothing, and perhaps a ".tmp" file that orphan cleaning finds.
+  // Written beside its place under a name that no one else has, then renamed: a kill leaves the old content, the new
+  // content, or nothing, and perhaps a ".tmp" file that orphan cleaning finds. So does a power cut with kAtOnce.
   Status Write(std::string_view location, std::string_view content) override {
     TRY(const std::string path, LocalPath(location));
     const std::string folder = ParentOf(path);
     const std::string temporary = fmt::format("{}/.{}.{}.{}.tmp", folder == "/" ? "" : folder,
                                               path.substr(path.find_last_of('/') + 1), ::getpid(), next_temporary_++);
-    TRY(Descriptor fd, OpenForWriting(temporary, options_.fsync));
+    TRY(Descriptor fd, OpenForWriting(temporary, *durability_));
+    const auto size = static_cast<int64_t>(content.size());
     Status written = [&]() -> Status {
       if (const int error = WriteAll(fd.get(), content.data(), content.size()); error != 0) {
         return FromErrno(error, fmt::format("writing {}", path));
       }
-      if (options_.fsync) {
-        if (const int error = Sync(fd.get()); error != 0) return FromErrno(error, fmt::format("syncing {}", path));
+      if (const int error = durability_->SyncContent(fd.get(), size); error != 0) {
+        return FromErrno(error, fmt::format("syncing {}", path));
       }
       if (const int error = fd.Close(); error != 0) return FromErrno(error, fmt::format("closing {}", path));
       if (::rename(temporary.c_str(), path.c_str()) != 0) {
@@ -279,7 +260,7 @@ class LocalFileStore : public FileStore {
       ::unlink(temporary.c_str());
       return written;
     }
-    return options_.fsync ? SyncFolder(folder) : Status{};
+    return durability_->TakeFile(path, size);
   }
 
   Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenInput(std::string_view location, int64_t) override {
@@ -291,9 +272,11 @@ class LocalFileStore : public FileStore {
 
   Result<std::shared_ptr<arrow::io::OutputStream>> OpenOutput(std::string_view location) override {
     TRY(const std::string path, LocalPath(location));
-    TRY(Descriptor fd, OpenForWriting(path, options_.fsync));
-    return std::make_shared<LocalOutputStream>(path, std::move(fd), options_.fsync);
+    TRY(Descriptor fd, OpenForWriting(path, *durability_));
+    return std::make_shared<LocalOutputStream>(path, std::move(fd), durability_);
   }
+
+  Status MakeDurable() override { return durability_->SyncAll(); }
 
   Status Delete(std::string_view location) override {
     TRY(const std::string path, LocalPath(location));
@@ -318,14 +301,12 @@ class LocalFileStore : public FileStore {
   }
 
  private:
-  const LocalOptions options_;
+  const std::shared_ptr<Durability> durability_;  ///< Streams may outlive the store.
   std::atomic<uint64_t> next_temporary_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<FileStore> MakeLocalFileStore(const LocalOptions& options) {
-  return std::make_unique<LocalFileStore>(options);
-}
+std::unique_ptr<FileStore> MakeLocalFileStore(LocalSync sync) { return std::make_unique<LocalFileStore>(sync); }
 
 }  // namespace firn::storage

@@ -34,7 +34,7 @@ class LocalFileStoreTest : public ::testing::Test {
   }
 
   const firn::testing::TemporaryFolder folder_;
-  std::unique_ptr<FileStore> store_ = MakeLocalFileStore({});
+  std::unique_ptr<FileStore> store_ = MakeLocalFileStore();
 };
 
 TEST_F(LocalFileStoreTest, ReadsWhatItWrote) {
@@ -127,8 +127,30 @@ TEST_F(LocalFileStoreTest, SaysThatTheDiskIsFull) {
   EXPECT_THAT(status.ToString(), HasSubstr("No space left"));
 }
 
+TEST_F(LocalFileStoreTest, WritesAreThereBeforeTheyAreDurable) {
+  auto store = MakeLocalFileStore(LocalSync::kWhenAsked);
+  ASSERT_TRUE(store->Write(Location("t/metadata/small"), "1").has_value());
+  ASSERT_TRUE(store->Write(Location("t/metadata/large"), std::string(2 << 20, 'x')).has_value());
+  auto stream = store->OpenOutput(Location("t/data/a")).value();
+  ASSERT_TRUE(stream->Write("2", 1).ok());
+  ASSERT_TRUE(stream->Close().ok());
+  EXPECT_EQ(store->Read(Location("t/metadata/small")).value(), "1");
+  EXPECT_EQ(store->Read(Location("t/data/a")).value(), "2");
+  EXPECT_TRUE(store->MakeDurable());
+}
+
+TEST_F(LocalFileStoreTest, SaysWhenItCanNotMakeThemDurable) {
+  auto store = MakeLocalFileStore(LocalSync::kWhenAsked);
+  ASSERT_TRUE(store->Write(Location("t/a"), "1").has_value());
+  std::filesystem::remove_all(folder_ / "t");
+  std::ofstream(folder_ / "t") << "a file where a folder was";
+  const Status durable = store->MakeDurable();
+  ASSERT_FALSE(durable);
+  EXPECT_EQ(durable.error().kind(), ErrorKind::kWriteFailed);
+}
+
 TEST_F(LocalFileStoreTest, WritesWithoutSyncingWhereThatIsWanted) {
-  auto store = MakeLocalFileStore({.fsync = false});
+  auto store = MakeLocalFileStore(LocalSync::kNever);
   ASSERT_TRUE(store->Write(Location("a/x"), "1").has_value());
   auto stream = store->OpenOutput(Location("b/y")).value();
   ASSERT_TRUE(stream->Write("2", 1).ok());

@@ -59,6 +59,7 @@ class LocationStore : public FileStore {
         where,
         {.vended = vended_, .configured = SectionFor(where.kind), .client = s3_client_, .retrier = options_.retrier}));
   }
+  Status MakeDurable() override { return local_->MakeDurable(); }  // Of the others, what is written is durable.
   Status Delete(std::string_view location) override {
     return Do(location, [&](FileStore& store) { return store.Delete(location); });
   }
@@ -135,13 +136,14 @@ class LocationStore : public FileStore {
 }  // namespace
 
 Result<std::unique_ptr<FileStore>> OpenLocationStore(std::string_view root, LocationStoreOptions options) {
-  LocalOptions local;
+  LocalSync sync = LocalSync::kWhenAsked;
   if (const auto section = options.sections.find("local"); section != options.sections.end()) {
     OptionReader read("local", section->second);
-    TRY(local.fsync, read.Switch("fsync", true));
+    TRY(const bool fsync, read.Switch("fsync", true));
+    if (!fsync) sync = LocalSync::kNever;
     TRY_VOID(read.CheckAllKnown());
   }
-  auto store = std::make_unique<LocationStore>(std::move(options), MakeLocalFileStore(local));
+  auto store = std::make_unique<LocationStore>(std::move(options), MakeLocalFileStore(sync));
   if (!root.empty()) TRY_VOID(store->Open(root));
   return store;
 }

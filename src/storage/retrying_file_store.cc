@@ -21,6 +21,7 @@ class RetryingFileStore : public FileStore {
   Result<std::shared_ptr<arrow::io::OutputStream>> OpenOutput(std::string_view location) override {
     return retrier_->Run("store_open", location, [&] { return store_.OpenOutput(location); });
   }
+  Status MakeDurable() override { return store_.MakeDurable(); }
   Status Delete(std::string_view location) override {
     return retrier_->Run("store_delete", location, [&] { return store_.Delete(location); });
   }

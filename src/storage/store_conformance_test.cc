@@ -222,7 +222,7 @@ class LocalFixture : public StoreFixture {
 
  private:
   const firn::testing::TemporaryFolder folder_;
-  const std::unique_ptr<FileStore> store_ = MakeLocalFileStore({.fsync = false});
+  const std::unique_ptr<FileStore> store_ = MakeLocalFileStore(LocalSync::kNever);
 };
 
 class MemoryFixture : public StoreFixture {

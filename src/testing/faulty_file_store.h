@@ -45,6 +45,7 @@ class FaultyFileStore : public storage::FileStore {
     if (auto error = Next()) return *std::move(error);
     return store_.OpenOutput(location);
   }
+  Status MakeDurable() override { return store_.MakeDurable(); }
   Status Delete(std::string_view location) override {
     if (auto error = Next()) return *std::move(error);
     return store_.Delete(location);

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,6 +37,13 @@ class MemoryFileStore : public storage::FileStore {
     }
     if (writes_until_failure_ > 0) --writes_until_failure_;
     files_.insert_or_assign(std::string(location), File{std::string(content), UnixMillisNow()});
+    undurable_.emplace(location);
+    return {};
+  }
+
+  Status MakeDurable() override {
+    std::lock_guard lock(mutex_);
+    undurable_.clear();
     return {};
   }
 
@@ -71,6 +79,17 @@ class MemoryFileStore : public storage::FileStore {
       infos.push_back(InfoOf(*file));
     }
     return infos;
+  }
+
+  /// The files that a power cut would take.
+  std::set<std::string, std::less<>> undurable() const {
+    std::lock_guard lock(mutex_);
+    return undurable_;
+  }
+  void CutPower() {
+    std::lock_guard lock(mutex_);
+    for (const std::string& location : undurable_) files_.erase(location);
+    undurable_.clear();
   }
 
   /// Calls of Read and OpenInput so far.
@@ -136,6 +155,7 @@ class MemoryFileStore : public storage::FileStore {
 
   mutable std::mutex mutex_;
   std::map<std::string, File, std::less<>> files_;
+  std::set<std::string, std::less<>> undurable_;
   int reads_ = 0;
   int writes_until_failure_ = -1;
 };

@@ -88,6 +88,10 @@ class SimulatedStore : public storage::FileStore {
     TRY_VOID(world_.Step());
     return store_.OpenOutput(location);
   }
+  Status MakeDurable() override {
+    TRY_VOID(world_.Step());
+    return store_.MakeDurable();
+  }
   Status Delete(std::string_view location) override {
     TRY_VOID(world_.Step());
     return store_.Delete(location);
@@ -100,12 +104,13 @@ class SimulatedStore : public storage::FileStore {
   storage::FileStore& store_;
 };
 
-/// Loses requests and answers, has another writer come first, and shows each commit to the one who compares.
+/// Loses requests and answers, has another writer come first, and shows each commit to the one who compares. What it
+/// names, it makes durable before.
 class SimulatedCatalog : public ForwardingCatalog {
  public:
   using Look = std::function<void(const std::vector<catalog::LoadedTable>&)>;
-  SimulatedCatalog(World& world, MemoryCatalog& real, Look look)
-      : ForwardingCatalog(real), world_(world), look_(std::move(look)) {}
+  SimulatedCatalog(World& world, MemoryCatalog& real, storage::FileStore& store, Look look)
+      : ForwardingCatalog(real), world_(world), store_(store), look_(std::move(look)) {}
 
   Result<catalog::LoadedTable> LoadTable(const iceberg::TableIdent& ident) override {
     TRY_VOID(world_.Step());
@@ -119,6 +124,7 @@ class SimulatedCatalog : public ForwardingCatalog {
   }
 
   Result<std::vector<catalog::LoadedTable>> CommitTables(std::span<const iceberg::CommitRequest> requests) override {
+    TRY_VOID(store_.MakeDurable());
     TRY_VOID(world_.Step());
     if (world_.Fault()) return Error(ErrorKind::kCommitUnknown, "the request was lost");
     if (world_.Fault()) ChangeAnother(requests[0].table);
@@ -139,6 +145,7 @@ class SimulatedCatalog : public ForwardingCatalog {
   }
 
   World& world_;
+  storage::FileStore& store_;
   const Look look_;
 };
 

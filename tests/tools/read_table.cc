@@ -60,7 +60,7 @@ int main(int count, char** arguments) {
     return 2;
   }
   const bool row_lineage = count > 2 && std::string_view(arguments[1]) == "--row-lineage";
-  const auto store = firn::storage::MakeLocalFileStore({});
+  const auto store = firn::storage::MakeLocalFileStore();
   const firn::Status printed = firn::iceberg::PrintTable(*store, arguments[count - 1], row_lineage);
   if (printed.has_value()) return 0;
   std::cerr << printed.error().message() << '\n';

@@ -77,6 +77,7 @@ class GlueCatalog : public Catalog {
     }
     WrittenFiles files(store_);
     TRY(LoadedTable created, BuildTable(ident, placed, UnixMillisNow(), files));
+    TRY_VOID(store_.MakeDurable());
     const std::string& location = created.metadata_location;
     TRY_VOID(CreateEntry(ident, MakeTableInput(ident.name, *created.metadata, location, nullptr), location, files));
     files.Keep();
@@ -238,6 +239,7 @@ class GlueCatalog : public Catalog {
     TRY(const LoadedTable base, LoadEntry(request.table, entry));
     WrittenFiles files(store_);
     TRY(LoadedTable built, BuildCommit(base, request, UnixMillisNow(), files));
+    TRY_VOID(store_.MakeDurable());
     // Glue keeps at most 100,000 versions of an entry, and each commit would be one: SkipArchive.
     json update = {{"DatabaseName", request.table.namespace_levels[0]},
                    {"TableInput", MakeTableInput(request.table.name, *built.metadata, built.metadata_location, entry)},

@@ -9,6 +9,7 @@
 
 #include "catalog/catalog_conformance.h"
 #include "testing/fake_glue.h"
+#include "testing/memory_file_store.h"
 #include "testing/orders_table.h"
 #include "testing/results.h"
 #include "testing/temporary_folder.h"
@@ -61,6 +62,20 @@ class GlueFixture : public ClientsFixture<Lake> {
 INSTANTIATE_TEST_SUITE_P(Glue, CatalogConformanceTest,
                          ::testing::Values(CatalogMaker{"Fake", [] { return std::make_unique<GlueFixture>(); }}),
                          CatalogName);
+
+TEST(GlueCatalogTest, NamesOnlyWhatIsDurable) {
+  Lake lake;
+  testing::MemoryFileStore store;
+  const auto catalog = Value(OpenGlueCatalog({.client = lake.glue().Client(), .warehouse = lake.warehouse()}, store));
+  const LoadedTable made = MakeOrders(*catalog);
+  store.CutPower();
+  Value(store.Stat(made.metadata_location));
+  Do(store.Write("file:///data", "rows"));
+  const auto committed = Value(catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b")}));
+  store.CutPower();
+  Value(store.Stat("file:///data"));
+  Value(store.Stat(committed[0].metadata_location));
+}
 
 TEST(GlueCatalogTest, WritesEntriesAsJavaDoes) {
   Lake lake;

@@ -380,6 +380,7 @@ Result<LoadedTable> RestCatalog::CommitTable(const CommitRequest& request) {
 }
 
 Result<std::vector<LoadedTable>> RestCatalog::CommitTables(std::span<const CommitRequest> requests) {
+  if (store_ != nullptr) TRY_VOID(store_->MakeDurable());
   std::vector<LoadedTable> committed;
   if (requests.size() < 2 || !CommitsTablesTogether()) {
     for (const CommitRequest& request : requests) {

@@ -16,6 +16,7 @@
 
 #include "catalog/catalog.h"
 #include "catalog/rest/rest_session.h"
+#include "storage/file_store.h"
 #include "storage/vended_settings.h"
 
 namespace firn::catalog {
@@ -31,6 +32,9 @@ class RestCatalog : public Catalog {
  public:
   /// Asks the server for its configuration. kInvalidConfig where it knows no such warehouse.
   static Result<std::unique_ptr<RestCatalog>> Open(RestCatalogOptions options);
+  /// Where the tables' files are written, which may be opened with what this catalog vends: then it comes later. What
+  /// commits name is made durable in it. It outlives the last commit.
+  void SetStore(storage::FileStore& store) { store_ = &store; }
 
   Status EnsureNamespace(const std::vector<std::string>& levels) override;
   Result<std::vector<std::vector<std::string>>> ListNamespaces() override;
@@ -79,6 +83,7 @@ class RestCatalog : public Catalog {
 
   RestCatalogOptions options_;
   rest::RestSession session_;
+  storage::FileStore* store_ = nullptr;
   // Set by Configure, then constant.
   std::string prefix_;
   std::string separator_ = "%1F";  ///< Between the levels of a namespace in a path, percent-encoded.

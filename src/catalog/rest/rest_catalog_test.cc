@@ -8,16 +8,21 @@
 
 #include "catalog/catalog_conformance.h"
 #include "catalog/commit_loop.h"
+#include "testing/memory_file_store.h"
 #include "testing/rest_catalog_server.h"
+#include "testing/results.h"
 
 namespace firn::catalog {
 namespace {
 
+using firn::testing::Do;
+using firn::testing::MemoryFileStore;
 using firn::testing::RestCatalogServer;
 using firn::testing::RestServerOptions;
 using firn::testing::ScriptedHttpServer;
 using firn::testing::ScriptedReply;
 using firn::testing::ScriptedRequest;
+using firn::testing::Value;
 using iceberg::CommitRequest;
 using std::chrono::milliseconds;
 using Fault = ScriptedReply::Fault;
@@ -288,6 +293,18 @@ TEST(RestCatalog, AnAnswerThatCannotBeReadIsUnknownToo) {
     EXPECT_EQ(CommitError(*catalog, SetProperty(table)).kind(), ErrorKind::kCommitUnknown) << body;
     EXPECT_EQ(catalog->LoadTable(table.ident).error().kind(), ErrorKind::kCorrupt) << body;
   }
+}
+
+TEST(RestCatalog, WhatCommitsNameIsDurable) {
+  RestCatalogServer server;
+  auto catalog = Open(OptionsFor(server.url()));
+  MemoryFileStore store;
+  catalog->SetStore(store);
+  const LoadedTable table = MakeTable(*catalog);
+  Do(store.Write("file:///data", "rows"));
+  Value(catalog->CommitTables(std::vector{SetProperty(table)}));
+  store.CutPower();
+  Value(store.Stat("file:///data"));
 }
 
 TEST(RestCatalog, AfterACommitOfSeveralTheirLoadIsPartOfIt) {

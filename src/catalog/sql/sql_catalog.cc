@@ -136,6 +136,7 @@ class SqlCatalog : public Catalog {
     }
     WrittenFiles files(store_);
     TRY(LoadedTable created, BuildTable(ident, placed, UnixMillisNow(), files));
+    TRY_VOID(store_.MakeDurable());
     Status committed;
     {
       std::lock_guard lock(mutex_);
@@ -182,6 +183,7 @@ class SqlCatalog : public Catalog {
       return {};
     };
     TRY_VOID(ForEachParallel(requests.size(), kTablesAtOnce, build));
+    TRY_VOID(store_.MakeDurable());
 
     const Status moved = MovePointers(bases, committed);
     if (moved.has_value() || moved.error().kind() == ErrorKind::kCommitUnknown) files.Keep();

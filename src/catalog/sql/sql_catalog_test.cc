@@ -9,6 +9,7 @@
 
 #include "catalog/catalog_conformance.h"
 #include "catalog/sql/sqlite_session.h"
+#include "testing/memory_file_store.h"
 #include "testing/orders_table.h"
 #include "testing/results.h"
 #include "testing/temporary_folder.h"
@@ -63,6 +64,21 @@ INSTANTIATE_TEST_SUITE_P(Sql, CatalogConformanceTest,
                          ::testing::Values(CatalogMaker{"Sqlite",
                                                         [] { return std::make_unique<ClientsFixture<Lake>>(); }}),
                          CatalogName);
+
+TEST(SqlCatalogTest, NamesOnlyWhatIsDurable) {
+  const Lake lake;
+  testing::MemoryFileStore store;
+  const auto catalog = Value(OpenSqlCatalog({.uri = "sqlite://" + lake.file(), .warehouse = lake.warehouse()}, store));
+  Do(catalog->EnsureNamespace({"shop"}));
+  const LoadedTable made = Value(catalog->CreateTable({{"shop"}, "orders"}, SomeTable()));
+  store.CutPower();
+  EXPECT_EQ(Value(catalog->LoadTable(made.ident)).metadata_location, made.metadata_location);
+  Do(store.Write("file:///data", "rows"));
+  const auto committed = Value(catalog->CommitTables(std::vector{SetProperty(made.ident, "a", "b")}));
+  store.CutPower();
+  Value(store.Stat("file:///data"));
+  Value(store.Stat(committed[0].metadata_location));
+}
 
 TEST(SqlCatalogTest, PlacesTablesAsJavaDoes) {
   Lake lake;

@@ -1,0 +1,132 @@
+#include "storage/unsynced_files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/failpoint.h"
+#include "base/try.h"
+#include "storage/arrow_error.h"
+
+namespace firn::storage {
+namespace {
+
+/// More files than this are synced with all else that their file systems have to write.
+constexpr size_t kSyncedEachMax = 64;
+
+std::string FolderOf(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
+Descriptor::Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+Descriptor::~Descriptor() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+int Descriptor::Close() { return ::close(std::exchange(fd_, -1)) == 0 || errno == EINTR ? 0 : errno; }
+
+Descriptor Open(const std::string& path, int flags, mode_t mode) {
+  int fd;
+  do {
+    fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+  } while (fd < 0 && errno == EINTR);
+  return Descriptor(fd);
+}
+
+int Sync(int fd) {
+  while (::fsync(fd) != 0) {
+    if (errno == EINTR) continue;
+    if (errno == EINVAL || errno == ENOTSUP) return 0;  // a file system that has nothing to sync here
+    return errno;
+  }
+  return 0;
+}
+
+Status SyncFolder(const std::string& folder) {
+  const Descriptor fd = Open(folder, O_RDONLY | O_DIRECTORY);
+  if (!fd.is_open()) return FromErrno(errno, fmt::format("opening folder {}", folder));
+  if (const int error = Sync(fd.get()); error != 0) return FromErrno(error, fmt::format("syncing folder {}", folder));
+  return {};
+}
+
+void UnsyncedFiles::AddFile(std::string path) {
+  std::string folder = FolderOf(path);
+  std::lock_guard lock(mutex_);
+  files_.push_back(std::move(path));
+  folders_.insert(std::move(folder));
+}
+
+void UnsyncedFiles::AddFolder(std::string path) {
+  std::lock_guard lock(mutex_);
+  folders_.insert(std::move(path));
+}
+
+Status UnsyncedFiles::SyncAll() {
+  std::lock_guard syncing(syncing_);
+  if (failure_) return *failure_;
+  std::vector<std::string> files;
+  std::unordered_set<std::string> folders;
+  {
+    std::lock_guard lock(mutex_);
+    files.swap(files_);
+    folders.swap(folders_);
+  }
+  const Status synced = [&]() -> Status {
+    const int error = BeforeWrite(Failpoint::kStoreSyncBefore);
+    if (error != 0) return FromErrno(error, "syncing files");
+    return files.size() > kSyncedEachMax ? SyncFileSystems(folders) : SyncEach(files, folders);
+  }();
+  AfterStep(Failpoint::kStoreSyncAfter);
+  if (synced) return {};
+  failure_ = Error(synced.error())
+                 .WithKind(ErrorKind::kWriteFailed)
+                 .WithContext("what was written may not be on the disk; nothing of it was committed. Start firn again");
+  return *failure_;
+}
+
+Status UnsyncedFiles::SyncEach(const std::vector<std::string>& files, const std::unordered_set<std::string>& folders) {
+  const auto sync = [](const std::string& path, int flags) -> Status {
+    const Descriptor fd = Open(path, O_RDONLY | flags);
+    if (!fd.is_open() && errno == ENOENT) return {};
+    if (!fd.is_open()) return FromErrno(errno, fmt::format("opening {}", path));
+    if (const int error = Sync(fd.get()); error != 0) return FromErrno(error, fmt::format("syncing {}", path));
+    return {};
+  };
+  for (const std::string& file : files) TRY_VOID(sync(file, 0));
+  for (const std::string& folder : folders) TRY_VOID(sync(folder, O_DIRECTORY));
+  return {};
+}
+
+Status UnsyncedFiles::SyncFileSystems(const std::unordered_set<std::string>& folders) {
+  std::map<dev_t, std::string> found;
+  for (const std::string& folder : folders) {
+    struct stat info;
+    if (::stat(folder.c_str(), &info) == 0) {
+      found.emplace(info.st_dev, folder);
+    } else if (errno != ENOENT) {
+      return FromErrno(errno, fmt::format("looking at {}", folder));
+    }
+  }
+  for (const auto& [device, folder] : found) {
+    Descriptor& fd = file_systems_[device];
+    if (!fd.is_open()) fd = Open(folder, O_RDONLY | O_DIRECTORY);
+    if (!fd.is_open()) return FromErrno(errno, fmt::format("opening folder {}", folder));
+    if (::syncfs(fd.get()) != 0) return FromErrno(errno, fmt::format("syncing the file system of {}", folder));
+  }
+  return {};
+}
+
+}  // namespace firn::storage

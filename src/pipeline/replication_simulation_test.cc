@@ -376,8 +376,8 @@ class Simulation {
     const auto rewrite = Value(FileRewrite::Make(real_catalog_, files_, metrics_, ident,
                                                  [&](const iceberg::DataFile&) { return world_.Chance(0.7); }));
     if (!rewrite) return;
-    Do(files_.MakeDurable());
     Do(rewrite->CommitElsewhere(real_catalog_));
+    Do(files_.MakeDurable());
     CheckCommit({Value(real_catalog_.LoadTable(ident))});
   }
 

@@ -327,6 +327,34 @@ def test_renamed_tables(pipeline, running):
 
 
 @pytest.mark.parametrize("running", [False, True], ids=["down", "running"])
+def test_a_table_that_gets_its_name_back(pipeline, running):
+    """Its columns do not tell that it had another one for some time."""
+    pipeline.execute("CREATE SCHEMA aside; CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a VALUES (1, 'a')")
+    pipeline.catch_up()
+    uuid = pipeline.lake.table("public", "a").metadata.table_uuid
+    if running:
+        pipeline.firn.start()
+        pipeline.firn.wait_streaming()
+    pipeline.execute(
+        """
+        INSERT INTO a VALUES (2, 'before');
+        ALTER TABLE a RENAME TO x;
+        INSERT INTO x VALUES (3, 'between');
+        ALTER TABLE x SET SCHEMA aside;
+        UPDATE aside.x SET v = 'between, too' WHERE id = 1;
+        ALTER TABLE aside.x SET SCHEMA public; ALTER TABLE x RENAME TO a;
+        INSERT INTO a VALUES (4, 'after');
+        """
+    )
+    if running:
+        wait_equal(pipeline, "a")
+        pipeline.firn.stop()
+    pipeline.catch_up()
+    pipeline.expect_equal("a")
+    assert pipeline.lake.table("public", "a").metadata.table_uuid == uuid
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["down", "running"])
 def test_dropped_and_made_again(shop, running):
     shop.execute("CREATE TABLE other (id int PRIMARY KEY); INSERT INTO other VALUES (1)")
     shop.catch_up()

@@ -285,8 +285,9 @@ std::optional<RelationBinding> Replicator::MatchToTable(const Table& table,
   const bool may_be_older = transaction_commit_lsn_ < table.known_since;
   const RelationMatch match = MatchRelation(relation.columns, table.known, may_be_older);
   if (match.fit != RelationFit::kNow && match.fit != RelationFit::kOlder) return std::nullopt;
-  const bool same_name = relation.schema == table.source.name.schema && relation.name == table.source.name.name;
-  if (!same_name && !may_be_older) return std::nullopt;
+  // A name leaves no trace in the columns: a table may have had another one since then, and got its own back.
+  const bool has_other_name = relation.schema != table.source.name.schema || relation.name != table.source.name.name;
+  if (has_other_name && transaction_commit_lsn_ >= table.source.version.read_at) return std::nullopt;
   if (may_be_older && !DescribesOldRows(relation, match, table.source)) return std::nullopt;
   return BindColumns(table.lane->mapping(), table.source.columns, match.attnums);
 }

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <mutex>
 
 #include "base/system_random.h"
 #include "iceberg/json_member.h"
@@ -123,6 +124,31 @@ class SchemaParser {
   }
 
   std::map<std::string, AvroTypePtr, std::less<>> names_;
+};
+
+/// The types of schemas that were met lately: nearly all files of a process have one of a few, and reading a small file
+/// is mostly parsing its schema. Thread-safe.
+class SchemaCache {
+ public:
+  Result<AvroTypePtr> Parse(std::string_view text) {
+    {
+      std::lock_guard lock(mutex_);
+      if (const auto known = types_.find(text); known != types_.end()) return known->second;
+    }
+    TRY(const Json json, ParseJson(text));
+    SchemaParser parser;
+    TRY(AvroTypePtr type, parser.Parse(json, 0));
+    std::lock_guard lock(mutex_);
+    if (types_.size() >= kTypesMax) types_.clear();
+    types_.emplace(text, type);
+    return type;
+  }
+
+ private:
+  static constexpr size_t kTypesMax = 64;
+
+  std::mutex mutex_;
+  std::map<std::string, AvroTypePtr, std::less<>> types_;  ///< Under mutex_; by the schema's text.
 };
 
 template <typename Bits, typename Value>
@@ -417,9 +443,8 @@ Result<AvroReader> AvroReader::Open(std::string_view file) {
   reader.codec_ = known->second;
   const auto schema = reader.Metadata("avro.schema");
   if (!schema) return MakeError(ErrorKind::kCorrupt, "the header: no avro.schema");
-  TRY(const Json json, ParseJson(*schema).Context("avro.schema"));
-  SchemaParser parser;
-  TRY(reader.schema_, parser.Parse(json, 0).Context("avro.schema"));
+  static SchemaCache schemas;
+  TRY(reader.schema_, schemas.Parse(*schema).Context("avro.schema"));
   return reader;
 }
 

@@ -22,6 +22,8 @@ namespace firn::iceberg {
 namespace {
 
 constexpr size_t kBatchRows = 64 << 10;
+/// A page of so few rows gets no smaller, and making a compressor's state takes longer than all else of the file.
+constexpr uint64_t kCompressedMin = 256;
 
 Field DeletePathField() {
   return {.id = kDeletePathFieldId,
@@ -96,6 +98,7 @@ Result<DataFile> WritePositionDeletes(storage::FileStore& store, const std::stri
   const ParquetFileDetails details{.metrics = {.truncate_length = std::nullopt, .counts = false},
                                    .key_values = {{"delete-type", "position"}},
                                    .delta_columns = {"pos"}};
+  if (positions.cardinality() < kCompressedMin) compression = Compression::kNone;
   TRY(auto writer, OpenParquetFile(store, location, schema, {.compression = compression}, details));
   const size_t batch_rows = std::min<size_t>(positions.cardinality(), kBatchRows);
   TRY(const auto paths, RepeatedString(data_file.file_path, batch_rows));

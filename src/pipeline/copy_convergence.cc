@@ -72,8 +72,8 @@ std::vector<postgres::CopyRequest> PlanChangedRows(const postgres::CopyRequest& 
 }
 
 CopyConvergence::CopyConvergence(storage::FileStore& store, const TargetTable& target,
-                                 std::vector<iceberg::DataFile> before)
-    : store_(store), target_(target), before_(std::move(before)), files_(store, /*small_deletes=*/0) {
+                                 std::vector<iceberg::DataFile> before, int files_at_once)
+    : store_(store), target_(target), before_(std::move(before)), files_(store, /*small_deletes=*/0, files_at_once) {
   files_.LoadNothing();  // None of the files has deletes yet.
   for (const iceberg::DataFile& file : before_) {
     files_.Add(file.file_path);

@@ -31,7 +31,9 @@ std::vector<postgres::CopyRequest> PlanChangedRows(const postgres::CopyRequest& 
 /// Single-threaded. The files are those of `target`, and no snapshot has them yet.
 class CopyConvergence {
  public:
-  CopyConvergence(storage::FileStore& store, const TargetTable& target, std::vector<iceberg::DataFile> before);
+  /// `files_at_once`: as DataFileOptions.
+  CopyConvergence(storage::FileStore& store, const TargetTable& target, std::vector<iceberg::DataFile> before,
+                  int files_at_once);
 
   /// Leaves the keys' rows out of the files from before, all of which are read for it. A key comes in one call only.
   /// kNotFound when one of the files is gone.

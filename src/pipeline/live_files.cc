@@ -1,11 +1,13 @@
 #include "pipeline/live_files.h"
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "base/failpoint.h"
 #include "base/try.h"
 #include "iceberg/row_deletes.h"
+#include "observe/parallel.h"
 
 namespace firn::pipeline {
 namespace {
@@ -19,6 +21,9 @@ int64_t NewestSequenceNumber(const std::vector<iceberg::SharedEntry>& deletes) {
 /// A position delete file that is not small is merged once it has at most so many times the rows that are merged
 /// already: sizes grow geometrically, a data file has few of them, and a row's delete is written a few times in all.
 constexpr uint64_t kMergeRatio = 4;
+
+/// Deletes of fewer data files are written one after the other: threads for them would cost more than they save.
+constexpr size_t kManyFiles = 6;
 
 /// Whether a delete file is the same one: vectors of other writers share a file, and are told apart by their offsets in
 /// it.
@@ -167,26 +172,38 @@ void LiveFiles::Truncate() {
 Result<iceberg::RowDelta> LiveFiles::MakeDelta(int32_t format_version,
                                                const std::function<std::string(std::string_view ending)>& name,
                                                iceberg::Compression compression) {
+  std::mutex naming;
+  const auto next_name = [&](std::string_view ending) {
+    const std::lock_guard lock(naming);
+    return name(ending);
+  };
+  const auto write = [&](size_t i) -> Status {
+    Entry& entry = entries_.at(touched_[i]);
+    TRY(entry.emptied, IsEmptied(entry));
+    if (entry.emptied || !entry.has_marks) return {};
+    TRY_VOID(BeforeStep(Failpoint::kDeleteFileWriteBefore));
+    TRY(iceberg::RowPositions positions, MergeDeletes(entry, format_version));
+    TRY(iceberg::DataFile written,
+        iceberg::WriteRowDeletes(store_, format_version, next_name, entry.file, positions, compression));
+    AfterStep(Failpoint::kDeleteFileWriteAfter);
+    entry.next_delete = {.file = std::move(written), .positions = std::move(positions)};
+    return {};
+  };
+  TRY_VOID(ForEachParallel(touched_.size(), touched_.size() < kManyFiles ? 1 : files_at_once_, write));
+
   iceberg::RowDelta delta;
   for (const std::string& location : touched_) {
-    Entry& entry = entries_.at(location);
-    TRY(entry.emptied, IsEmptied(entry));
+    const Entry& entry = entries_.at(location);
     if (entry.emptied) {
       if (!entry.added) delta.removed_data_files.push_back(location);
       continue;
     }
     if (entry.added) delta.added_data_files.push_back(entry.file);
-    if (!entry.has_marks) continue;
-    TRY_VOID(BeforeStep(Failpoint::kDeleteFileWriteBefore));
-    TRY(iceberg::RowPositions positions, MergeDeletes(entry, format_version));
-    TRY(iceberg::DataFile written,
-        iceberg::WriteRowDeletes(store_, format_version, name, entry.file, positions, compression));
-    AfterStep(Failpoint::kDeleteFileWriteAfter);
+    if (!entry.next_delete) continue;
     for (const DeleteFile& deletes : entry.delete_files) {
       if (!entry.replaced.contains(deletes.file.file_path)) delta.kept_delete_files.push_back(deletes.file.file_path);
     }
-    delta.added_delete_files.push_back(written);
-    entry.next_delete = {.file = std::move(written), .positions = std::move(positions)};
+    delta.added_delete_files.push_back(entry.next_delete->file);
   }
   return delta;
 }

@@ -28,8 +28,10 @@ namespace firn::pipeline {
 /// Single-threaded.
 class LiveFiles {
  public:
-  /// Position delete files of `small_deletes` rows are merged at every commit.
-  LiveFiles(storage::FileStore& store, uint64_t small_deletes) : store_(store), small_deletes_(small_deletes) {}
+  /// Position delete files of `small_deletes` rows are merged at every commit, of `files_at_once` data files at the
+  /// same time.
+  LiveFiles(storage::FileStore& store, uint64_t small_deletes, int files_at_once)
+      : store_(store), small_deletes_(small_deletes), files_at_once_(files_at_once) {}
 
   /// The files of the table's current snapshot.
   Status Load(iceberg::TableMetadataPtr metadata, iceberg::ManifestCache& manifests);
@@ -98,6 +100,7 @@ class LiveFiles {
 
   storage::FileStore& store_;
   const uint64_t small_deletes_;
+  const int files_at_once_;
   iceberg::TableMetadataPtr metadata_;                    ///< What was loaded.
   std::optional<iceberg::DeletedRows> equality_deletes_;  ///< While an index is built.
   bool loaded_ = false;

@@ -8,6 +8,7 @@
 
 #include "base/try.h"
 #include "iceberg/row_delta.h"
+#include "observe/parallel.h"
 #include "pipeline/take_rows.h"
 
 namespace firn::pipeline {
@@ -108,10 +109,20 @@ Status PartitionedWriter::Do(File& file, Call call) {
 }
 
 Status PartitionedWriter::Close(Files::iterator position) {
-  File& file = position->second;
+  TRY(iceberg::DataFile closed, CloseWriter(position->second));
+  TakeClosed(position, std::move(closed));
+  return {};
+}
+
+Result<iceberg::DataFile> PartitionedWriter::CloseWriter(File& file) {
   const auto start = Clock::now();
   TRY(iceberg::DataFile closed, file.writer->Close().Context("closing {}", file.location));
   file.written += Clock::now() - start;
+  return closed;
+}
+
+void PartitionedWriter::TakeClosed(Files::iterator position, iceberg::DataFile closed) {
+  File& file = position->second;
   metrics_.RecordWrite(table_, closed.record_count, closed.file_size_in_bytes, file.written);
   closed.partition_spec_id = partitioner_.spec_id();
   closed.partition = std::move(file.partition);
@@ -119,7 +130,6 @@ Status PartitionedWriter::Close(Files::iterator position) {
   if (file.counted) --files_open_;
   partition_of_.erase(file.location);
   files_.erase(position);
-  return {};
 }
 
 Status PartitionedWriter::CloseFile(const std::string& location) {
@@ -128,10 +138,15 @@ Status PartitionedWriter::CloseFile(const std::string& location) {
 }
 
 Status PartitionedWriter::CloseAll() {
-  std::vector<std::pair<uint64_t, std::string>> in_order;
-  for (const auto& [key, file] : files_) in_order.emplace_back(file.number, key);
-  std::ranges::sort(in_order);
-  for (const auto& [number, key] : in_order) TRY_VOID(Close(files_.find(key)));
+  std::vector<Files::iterator> in_order;
+  for (auto file = files_.begin(); file != files_.end(); ++file) in_order.push_back(file);
+  std::ranges::sort(in_order, {}, [](const auto& file) { return file->second.number; });
+  std::vector<iceberg::DataFile> closed(in_order.size());
+  TRY_VOID(ForEachParallel(in_order.size(), options_.files_at_once, [&](size_t i) -> Status {
+    TRY(closed[i], CloseWriter(in_order[i]->second));
+    return {};
+  }));
+  for (size_t i = 0; i < in_order.size(); ++i) TakeClosed(in_order[i], std::move(closed[i]));
   return {};
 }
 

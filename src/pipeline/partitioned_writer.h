@@ -31,6 +31,7 @@ namespace firn::pipeline {
 struct DataFileOptions {
   int64_t target_file_size_bytes = 512 << 20;
   int max_open_files = 10;  ///< Of a table.
+  int files_at_once = 8;    ///< That a commit closes, or whose deletes it writes, at the same time: mostly waiting.
   iceberg::ParquetOptions parquet;
   /// For rows that are sorted and don't fit into memory (maintenance); empty: the system's for temporary files.
   std::string spill_folder;
@@ -94,6 +95,10 @@ class PartitionedWriter {
     return file.writer->estimated_bytes() >= options_.target_file_size_bytes;
   }
   Status Close(Files::iterator position);
+  /// Closes the file's writer: different files' from any thread.
+  static Result<iceberg::DataFile> CloseWriter(File& file);
+  /// A file whose writer is closed, as `closed`, is no longer one that is being written.
+  void TakeClosed(Files::iterator position, iceberg::DataFile closed);
   Status GiveBackMemory();
   Status CloseLeastUseful();
 

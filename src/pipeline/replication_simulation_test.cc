@@ -214,6 +214,7 @@ class Simulation {
   /// Not compressed, which would take a tenth of the time and shows nothing here.
   DataFileOptions FileOptions() {
     return {.target_file_size_bytes = world_.Between(1'000, 20'000),
+            .files_at_once = 1,
             .parquet = {.compression = iceberg::Compression::kNone}};
   }
 
@@ -329,7 +330,7 @@ class Simulation {
     const auto next_file = [&](std::string_view ending) {
       return iceberg::DataLocation(*target.planned, fmt::format("{}-{}{}", id, named++, ending));
     };
-    CopyConvergence convergence(store_, target, before);
+    CopyConvergence convergence(store_, target, before, /*files_at_once=*/1);
     TRY_VOID(convergence.LeaveOut(*changed));
     TRY(auto delta, convergence.Finish(now, next_file, iceberg::Compression::kNone));
     return std::optional(std::move(delta));

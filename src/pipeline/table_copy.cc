@@ -398,7 +398,7 @@ Result<iceberg::RowDelta> CopyRun::PutTogether(size_t table, Worker& worker, std
   // Others may be at the same with another table.
   const auto at_once = static_cast<size_t>(std::min(worker.workers, tables_resumed_));
   const size_t shares = 1 + resumption.keys.bytes / std::max<size_t>(1, options_.key_bytes_max / at_once);
-  CopyConvergence convergence(context_.store, target, resumption.copied->files);
+  CopyConvergence convergence(context_.store, target, resumption.copied->files, options_.writer.files.files_at_once);
   const auto put_together = [&]() -> Result<iceberg::RowDelta> {
     TRY_VOID(OpenReader(worker));
     TRY(const auto changed, MakeFiles(table, worker.workers));

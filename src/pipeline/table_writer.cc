@@ -45,7 +45,7 @@ TableWriter::TableWriter(WriterContext context, TableWriterOptions options, cata
       table_(std::move(table)),
       layout_(std::move(layout)),
       name_(std::move(name)),
-      files_(context.store, options_.small_deletes) {}
+      files_(context.store, options_.small_deletes, options_.files.files_at_once) {}
 
 std::string TableWriter::NextName(std::string_view ending) {
   return fmt::format("{}-{:05}{}", pending_->commit_id, pending_->files_named++, ending);

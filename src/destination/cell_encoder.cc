@@ -176,6 +176,7 @@ Result<iceberg::Schema> SchemaOf(const TableDefinition& table) {
     if (field == nullptr) return MakeError(ErrorKind::kInvalidConfig, "key column '{}' is not a column", key);
     schema.identifier_field_ids.push_back(field->id);
   }
+  std::ranges::sort(schema.identifier_field_ids);
   return schema;
 }
 

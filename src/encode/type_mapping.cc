@@ -294,6 +294,7 @@ Result<TableMapping> MapTable(const SourceTable& table, const ColumnSettings& se
     field.required = true;
     mapping.schema.identifier_field_ids.push_back(field.id);
   }
+  std::ranges::sort(mapping.schema.identifier_field_ids);
   if (!std::ranges::all_of(mapping.key_columns, [&](int key) {
         return MayIdentify(mapping.columns[static_cast<size_t>(key)].field.type);
       })) {

@@ -1,5 +1,6 @@
 #include "iceberg/schema_json.h"
 
+#include <algorithm>
 #include <set>
 
 #include "iceberg/json_member.h"
@@ -132,6 +133,7 @@ Result<Schema> SchemaFromJson(const Json& json) {
   schema.schema_id = schema_id.value_or(0);
   TRY(schema.fields, MemberArray<Field>(json, "fields", FieldFromJson));
   TRY(schema.identifier_field_ids, MemberArray<int32_t>(json, "identifier-field-ids", JsonValue<int32_t>));
+  std::ranges::sort(schema.identifier_field_ids);  // A set: catalogs give them back in any order.
   std::set<FieldId> seen;
   TRY_VOID(CheckIdsAreUnique(schema.fields, seen));
   for (FieldId id : schema.identifier_field_ids) {

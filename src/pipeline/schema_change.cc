@@ -194,6 +194,7 @@ class Planner {
       if (can_identify) change_.schema.identifier_field_ids.push_back(field.id);
     }
     if (!can_identify) change_.schema.identifier_field_ids.clear();
+    std::ranges::sort(change_.schema.identifier_field_ids);
     for (Field& field : change_.schema.fields) field.required = field.required && key.contains(field.id);
     if (change_.schema.identifier_field_ids != current_.identifier_field_ids) Step("changes the key");
   }

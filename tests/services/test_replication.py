@@ -14,7 +14,7 @@ def make_tables(pipeline):
         CREATE TABLE orders (id bigint PRIMARY KEY, customer int, state text, amount numeric(12, 2), at timestamptz, note text);
         INSERT INTO orders SELECT n, n % 50, 'new', n / 7.0, '2024-01-01'::timestamptz + n * interval '1 h', repeat('x', n % 90)
           FROM generate_series(1, 3000) n;
-        CREATE TABLE items (order_id bigint, line int, what text, PRIMARY KEY (order_id, line));
+        CREATE TABLE items (order_id bigint, line int, what text, PRIMARY KEY (line, order_id));
         INSERT INTO items SELECT n, l, 'thing ' || l FROM generate_series(1, 500) n, generate_series(1, 3) l;
         CREATE TABLE notes (at date, said text);
         ALTER TABLE notes REPLICA IDENTITY FULL;

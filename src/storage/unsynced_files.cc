@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,6 +19,24 @@ namespace {
 
 /// More files than this are synced with all else that their file systems have to write.
 constexpr size_t kSyncedEachMax = 64;
+
+/// Whether syncfs is known to wait until all of the file system is on its disk. A FUSE server need not be told of it,
+/// and what a network's file systems do differs.
+bool SyncsWhole(int fd) {
+  struct statfs info;
+  if (::fstatfs(fd, &info) != 0) return false;
+  switch (static_cast<unsigned long>(info.f_type)) {
+    case EXT4_SUPER_MAGIC:  // and ext2, ext3
+    case XFS_SUPER_MAGIC:
+    case BTRFS_SUPER_MAGIC:
+    case F2FS_SUPER_MAGIC:
+    case OVERLAYFS_SUPER_MAGIC:
+    case TMPFS_MAGIC:
+      return true;
+    default:
+      return false;
+  }
+}
 
 std::string FolderOf(const std::string& path) {
   const size_t slash = path.find_last_of('/');
@@ -87,7 +107,9 @@ Status UnsyncedFiles::SyncAll() {
   const Status synced = [&]() -> Status {
     const int error = BeforeWrite(Failpoint::kStoreSyncBefore);
     if (error != 0) return FromErrno(error, "syncing files");
-    return files.size() > kSyncedEachMax ? SyncFileSystems(folders) : SyncEach(files, folders);
+    if (files.size() <= kSyncedEachMax) return SyncEach(files, folders);
+    TRY(const bool done, SyncFileSystems(folders));
+    return done ? Status() : SyncEach(files, folders);
   }();
   AfterStep(Failpoint::kStoreSyncAfter);
   if (synced) return {};
@@ -110,7 +132,7 @@ Status UnsyncedFiles::SyncEach(const std::vector<std::string>& files, const std:
   return {};
 }
 
-Status UnsyncedFiles::SyncFileSystems(const std::unordered_set<std::string>& folders) {
+Result<bool> UnsyncedFiles::SyncFileSystems(const std::unordered_set<std::string>& folders) {
   std::map<dev_t, std::string> found;
   for (const std::string& folder : folders) {
     struct stat info;
@@ -124,9 +146,14 @@ Status UnsyncedFiles::SyncFileSystems(const std::unordered_set<std::string>& fol
     Descriptor& fd = file_systems_[device];
     if (!fd.is_open()) fd = Open(folder, O_RDONLY | O_DIRECTORY);
     if (!fd.is_open()) return FromErrno(errno, fmt::format("opening folder {}", folder));
-    if (::syncfs(fd.get()) != 0) return FromErrno(errno, fmt::format("syncing the file system of {}", folder));
+    if (!SyncsWhole(fd.get())) return false;
   }
-  return {};
+  for (const auto& [device, folder] : found) {
+    if (::syncfs(file_systems_[device].get()) != 0) {
+      return FromErrno(errno, fmt::format("syncing the file system of {}", folder));
+    }
+  }
+  return true;
 }
 
 }  // namespace firn::storage

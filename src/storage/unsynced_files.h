@@ -56,7 +56,8 @@ class UnsyncedFiles {
 
  private:
   Status SyncEach(const std::vector<std::string>& files, const std::unordered_set<std::string>& folders);
-  Status SyncFileSystems(const std::unordered_set<std::string>& folders);
+  /// False where one of them has to be synced file by file.
+  Result<bool> SyncFileSystems(const std::unordered_set<std::string>& folders);
 
   std::mutex mutex_;  ///< For what is added.
   std::vector<std::string> files_;

@@ -35,10 +35,20 @@ TEST(FlushPolicy, WritesLargeBatchesBeforeTheirCommit) {
 
 TEST(FlushPolicy, WritesManyTablesWhenTheirBatchesAreWorthIt) {
   FlushLimits limits = kLimits;
+  limits.memory_bytes = 10'000;
   limits.table_write_bytes = 30;
   BufferedState state{.open_bytes = 299, .open_tables = 10, .has_changes = true, .oldest_change = kStart};
   EXPECT_EQ(DecideFlush(limits, state, kStart), FlushDecision::kWait);
   state.open_bytes = 300;
+  EXPECT_EQ(DecideFlush(limits, state, kStart), FlushDecision::kWrite);
+}
+
+TEST(FlushPolicy, WritesBeforeMemoryIsShort) {
+  FlushLimits limits = kLimits;
+  limits.write_bytes = 5'000;
+  BufferedState state{.open_bytes = 249, .has_changes = true, .oldest_change = kStart};
+  EXPECT_EQ(DecideFlush(limits, state, kStart), FlushDecision::kWait);
+  state.open_bytes = 250;
   EXPECT_EQ(DecideFlush(limits, state, kStart), FlushDecision::kWrite);
 }
 

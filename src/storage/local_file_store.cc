@@ -36,11 +36,6 @@ int WriteAll(int fd, const char* data, size_t size) {
   return 0;
 }
 
-std::string ParentOf(const std::string& path) {
-  const size_t slash = path.find_last_of('/');
-  return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
-}
-
 /// When written files come to be on the disk.
 class Durability {
  public:
@@ -54,12 +49,11 @@ class Durability {
   }
   /// It is there.
   Status TakeFile(const std::string& path, int64_t size) {
-    if (when_ == LocalSync::kAtOnce) return SyncFolder(ParentOf(path));
-    if (when_ == LocalSync::kWhenAsked && size >= kSyncedAtOnceMin) unsynced_.AddFolder(ParentOf(path));
-    if (when_ == LocalSync::kWhenAsked && size < kSyncedAtOnceMin) unsynced_.AddFile(path);
+    if (when_ != LocalSync::kWhenAsked || size >= kSyncedAtOnceMin) return TakeFolder(path);
+    unsynced_.AddFile(path);
     return {};
   }
-  /// A folder was made.
+  /// A folder was made, or a file whose content is taken care of.
   Status TakeFolder(const std::string& path) {
     if (when_ == LocalSync::kAtOnce) return SyncFolder(ParentOf(path));
     if (when_ == LocalSync::kWhenAsked) unsynced_.AddFolder(ParentOf(path));

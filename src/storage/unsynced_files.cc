@@ -38,12 +38,12 @@ bool SyncsWhole(int fd) {
   }
 }
 
-std::string FolderOf(const std::string& path) {
+}  // namespace
+
+std::string ParentOf(const std::string& path) {
   const size_t slash = path.find_last_of('/');
   return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
 }
-
-}  // namespace
 
 Descriptor::Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
 
@@ -83,7 +83,7 @@ Status SyncFolder(const std::string& folder) {
 }
 
 void UnsyncedFiles::AddFile(std::string path) {
-  std::string folder = FolderOf(path);
+  std::string folder = ParentOf(path);
   std::lock_guard lock(mutex_);
   files_.push_back(std::move(path));
   folders_.insert(std::move(folder));

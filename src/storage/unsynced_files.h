@@ -36,6 +36,8 @@ class Descriptor {
   int fd_;
 };
 
+/// The folder that a path's entry is in.
+std::string ParentOf(const std::string& path);
 /// open(2), again where a signal came.
 Descriptor Open(const std::string& path, int flags, mode_t mode = 0);
 /// fsync(2): the errno, or 0. After an error the file's pages may be lost: it has to be written anew.

@@ -292,9 +292,8 @@ Result<TableMapping> MapTable(const SourceTable& table, const ColumnSettings& se
   for (int key : mapping.key_columns) {
     Field& field = mapping.columns.at(static_cast<size_t>(key)).field;
     field.required = true;
-    mapping.schema.identifier_field_ids.push_back(field.id);
+    mapping.schema.identifier_field_ids.insert(field.id);
   }
-  std::ranges::sort(mapping.schema.identifier_field_ids);
   if (!std::ranges::all_of(mapping.key_columns, [&](int key) {
         return MayIdentify(mapping.columns[static_cast<size_t>(key)].field.type);
       })) {
@@ -356,7 +355,7 @@ Result<TableMapping> MapTableOnto(const SourceTable& table, const iceberg::Schem
         table.name, field->name, id, attnum, kRemedy);
   }
   for (FieldId id : existing.identifier_field_ids) {
-    if (mapping.schema.FindField(id)) mapping.schema.identifier_field_ids.push_back(id);
+    if (mapping.schema.FindField(id)) mapping.schema.identifier_field_ids.insert(id);
   }
   return mapping;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +21,7 @@ namespace firn::iceberg {
 struct Schema {
   int32_t schema_id = 0;
   std::vector<Field> fields;
-  std::vector<FieldId> identifier_field_ids;
+  std::set<FieldId> identifier_field_ids;
 
   bool operator==(const Schema&) const = default;
 

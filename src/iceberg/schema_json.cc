@@ -1,6 +1,5 @@
 #include "iceberg/schema_json.h"
 
-#include <algorithm>
 #include <set>
 
 #include "iceberg/json_member.h"
@@ -132,8 +131,8 @@ Result<Schema> SchemaFromJson(const Json& json) {
   TRY(auto schema_id, OptionalMember<int32_t>(json, "schema-id"));
   schema.schema_id = schema_id.value_or(0);
   TRY(schema.fields, MemberArray<Field>(json, "fields", FieldFromJson));
-  TRY(schema.identifier_field_ids, MemberArray<int32_t>(json, "identifier-field-ids", JsonValue<int32_t>));
-  std::ranges::sort(schema.identifier_field_ids);  // A set: catalogs give them back in any order.
+  TRY(const auto identifiers, MemberArray<int32_t>(json, "identifier-field-ids", JsonValue<int32_t>));
+  schema.identifier_field_ids = {identifiers.begin(), identifiers.end()};
   std::set<FieldId> seen;
   TRY_VOID(CheckIdsAreUnique(schema.fields, seen));
   for (FieldId id : schema.identifier_field_ids) {

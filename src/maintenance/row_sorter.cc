@@ -206,8 +206,8 @@ class SpilledRuns {
   static Result<std::unique_ptr<SpilledRuns>> Make(const std::string& folder,
                                                    const std::shared_ptr<arrow::Schema>& schema) {
     TRY(TemporaryFile file, TemporaryFile::Make(folder));
-    TRY(const int descriptor, file.Duplicate());
-    TRY(auto stream, Arrow(arrow::io::FileOutputStream::Open(descriptor)));
+    TRY(Descriptor descriptor, file.Duplicate());
+    TRY(auto stream, Arrow(arrow::io::FileOutputStream::Open(descriptor.Release())));
     TRY(std::shared_ptr<arrow::util::Codec> codec,
         Arrow(arrow::util::Codec::Create(arrow::Compression::ZSTD, kCompressionLevel)));
     return std::unique_ptr<SpilledRuns>(new SpilledRuns(std::move(file), std::move(stream), std::move(codec), schema));
@@ -242,8 +242,8 @@ class SpilledRuns {
   /// Of a run; this must outlive it.
   Result<Batches> Open(size_t run) {
     if (!readable_) {
-      TRY(const int descriptor, file_.Duplicate());
-      TRY(readable_, Arrow(arrow::io::ReadableFile::Open(descriptor)));
+      TRY(Descriptor descriptor, file_.Duplicate());
+      TRY(readable_, Arrow(arrow::io::ReadableFile::Open(descriptor.Release())));
     }
     TRY(const auto stream,
         Arrow(arrow::io::RandomAccessFile::GetStream(readable_, runs_[run].begin, runs_[run].bytes)));

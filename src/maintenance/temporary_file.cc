@@ -23,29 +23,15 @@ Result<TemporaryFile> TemporaryFile::Make(const std::string& folder) {
                      parent.string(), error.message());
   }
   std::string name = (parent / "firn-XXXXXX").string();
-  const int descriptor = ::mkostemp(name.data(), O_CLOEXEC);
-  if (descriptor < 0) return storage::FromErrno(errno, "making a temporary file in " + parent.string());
+  Descriptor descriptor(::mkostemp(name.data(), O_CLOEXEC));
+  if (!descriptor.is_open()) return storage::FromErrno(errno, "making a temporary file in " + parent.string());
   ::unlink(name.c_str());
-  return TemporaryFile(descriptor, parent.string());
-}
-
-TemporaryFile::TemporaryFile(TemporaryFile&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), folder_(std::move(other.folder_)), size_(other.size_) {}
-
-TemporaryFile& TemporaryFile::operator=(TemporaryFile&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  std::swap(folder_, other.folder_);
-  std::swap(size_, other.size_);
-  return *this;
-}
-
-TemporaryFile::~TemporaryFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+  return TemporaryFile(std::move(descriptor), parent.string());
 }
 
 Status TemporaryFile::Append(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t written = ::pwrite(descriptor_, bytes.data(), bytes.size(), size_);
+    const ssize_t written = ::pwrite(descriptor_.get(), bytes.data(), bytes.size(), size_);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return storage::FromErrno(errno, "writing a temporary file in " + folder_);
     bytes.remove_prefix(static_cast<size_t>(written));
@@ -56,7 +42,7 @@ Status TemporaryFile::Append(std::string_view bytes) {
 
 Status TemporaryFile::Read(char* to, size_t bytes, int64_t offset) const {
   while (bytes > 0) {
-    const ssize_t got = ::pread(descriptor_, to, bytes, offset);
+    const ssize_t got = ::pread(descriptor_.get(), to, bytes, offset);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return storage::FromErrno(errno, "reading a temporary file in " + folder_);
     if (got == 0) return MakeError(ErrorKind::kCorrupt, "a temporary file in {} is cut at byte {}", folder_, offset);
@@ -67,9 +53,9 @@ Status TemporaryFile::Read(char* to, size_t bytes, int64_t offset) const {
   return {};
 }
 
-Result<int> TemporaryFile::Duplicate() const {
-  const int descriptor = ::fcntl(descriptor_, F_DUPFD_CLOEXEC, 0);
-  if (descriptor < 0) return storage::FromErrno(errno, "opening a temporary file in " + folder_);
+Result<Descriptor> TemporaryFile::Duplicate() const {
+  Descriptor descriptor(::fcntl(descriptor_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!descriptor.is_open()) return storage::FromErrno(errno, "opening a temporary file in " + folder_);
   return descriptor;
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "firn/result.h"
 
 namespace firn::maintenance {
@@ -15,22 +16,20 @@ class TemporaryFile {
  public:
   /// In a folder that is made where it is missing; an empty name: the system's folder for such files.
   static Result<TemporaryFile> Make(const std::string& folder);
-  TemporaryFile(TemporaryFile&& other) noexcept;
-  TemporaryFile& operator=(TemporaryFile&& other) noexcept;
-  ~TemporaryFile();
 
   /// kTransient where the disk is full.
   Status Append(std::string_view bytes);
   Status Read(char* to, size_t bytes, int64_t offset) const;
   int64_t size() const { return size_; }
 
-  /// A descriptor of the same file, which the caller closes. What is written through it is not in size().
-  Result<int> Duplicate() const;
+  /// Another descriptor of the same file. What is written through it is not in size().
+  Result<Descriptor> Duplicate() const;
 
  private:
-  TemporaryFile(int descriptor, std::string folder) : descriptor_(descriptor), folder_(std::move(folder)) {}
+  TemporaryFile(Descriptor descriptor, std::string folder)
+      : descriptor_(std::move(descriptor)), folder_(std::move(folder)) {}
 
-  int descriptor_ = -1;
+  Descriptor descriptor_;
   std::string folder_;  ///< For messages.
   int64_t size_ = 0;
 };

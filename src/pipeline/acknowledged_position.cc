@@ -9,6 +9,7 @@
 #include <fstream>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/try.h"
 #include "observe/log.h"
 
@@ -20,16 +21,15 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kWriteInterval{1'000};
 
-Error FileError(const std::string& doing) {
-  return MakeError(ErrorKind::kWriteFailed, "{}: {}", doing, std::strerror(errno));
+Error FileError(const std::string& doing, int error) {
+  return MakeError(ErrorKind::kWriteFailed, "{}: {}", doing, std::strerror(error));
 }
 
-Status Sync(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return FileError("opening " + path);
-  const int synced = ::fsync(file);
-  ::close(file);
-  return synced == 0 ? Status() : FileError("writing " + path);
+Status SyncPath(const std::string& path) {
+  const Descriptor file = OpenFile(path, O_RDONLY);
+  if (!file.is_open()) return FileError("opening " + path, errno);
+  const int error = SyncFile(file.get());
+  return error == 0 ? Status() : FileError("writing " + path, error);
 }
 
 /// On disk afterwards, whole or not at all.
@@ -39,11 +39,11 @@ Status WriteAcknowledged(const std::string& state_dir, Lsn lsn) {
   {
     std::ofstream file(next, std::ios::trunc);
     file << ToString(lsn) << '\n';
-    if (!file.flush()) return FileError("writing " + next);
+    if (!file.flush()) return FileError("writing " + next, errno);
   }
-  TRY_VOID(Sync(next));
-  if (std::rename(next.c_str(), path.c_str()) != 0) return FileError("renaming " + next);
-  return Sync(state_dir);
+  TRY_VOID(SyncPath(next));
+  if (std::rename(next.c_str(), path.c_str()) != 0) return FileError("renaming " + next, errno);
+  return SyncPath(state_dir);
 }
 
 class RecordingStream final : public postgres::ReplicationStream {
@@ -106,7 +106,8 @@ Result<std::optional<Lsn>> ReadAcknowledged(const std::string& state_dir) {
 
 Status ForgetAcknowledged(const std::string& state_dir) {
   const std::string path = AcknowledgedFile(state_dir);
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return FileError("removing " + path).WithContext("state_dir");
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT)
+    return FileError("removing " + path, errno).WithContext("state_dir");
   return {};
 }
 

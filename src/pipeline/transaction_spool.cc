@@ -40,9 +40,7 @@ Result<std::unique_ptr<arrow::util::Codec>> MakeCodec() {
 }  // namespace
 
 TransactionSpool::~TransactionSpool() {
-  if (descriptor_ < 0) return;
-  ::close(descriptor_);
-  ::unlink(file_.c_str());
+  if (descriptor_.is_open()) ::unlink(file_.c_str());
 }
 
 void TransactionSpool::Append(postgres::Xid xid, std::string_view message) {
@@ -67,9 +65,9 @@ Status TransactionSpool::Spill() {
 }
 
 Status TransactionSpool::OpenFile() {
-  if (descriptor_ >= 0) return {};
-  descriptor_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-  if (descriptor_ < 0) return storage::FromErrno(errno, "opening the spool file " + file_);
+  if (descriptor_.is_open()) return {};
+  descriptor_ = firn::OpenFile(file_, O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0600);
+  if (!descriptor_.is_open()) return storage::FromErrno(errno, "opening the spool file " + file_);
   return {};
 }
 
@@ -105,7 +103,7 @@ Status TransactionSpool::Write(std::string_view bytes) {
     return storage::FromErrno(error, "writing the spool file " + file_);
   }
   while (!bytes.empty()) {
-    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+    const ssize_t written = ::write(descriptor_.get(), bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return storage::FromErrno(errno, "writing the spool file " + file_);
     bytes.remove_prefix(static_cast<size_t>(written));
@@ -116,7 +114,7 @@ Status TransactionSpool::Write(std::string_view bytes) {
 
 Status TransactionSpool::Read(char* to, uint64_t size, int64_t offset) const {
   for (uint64_t done = 0; done < size;) {
-    const ssize_t got = ::pread(descriptor_, to + done, size - done, offset + static_cast<int64_t>(done));
+    const ssize_t got = ::pread(descriptor_.get(), to + done, size - done, offset + static_cast<int64_t>(done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return storage::FromErrno(errno, "reading the spool file " + file_);
     if (got == 0) return MakeError(ErrorKind::kCorrupt, "spool file {} is cut at byte {}", file_, offset);

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/descriptor.h"
 #include "firn/result.h"
 #include "postgres/pgoutput.h"
 
@@ -48,7 +49,7 @@ class TransactionSpool {
 
   std::string file_;
   std::string buffer_;
-  int descriptor_ = -1;
+  Descriptor descriptor_;
   int64_t file_bytes_ = 0;
 };
 

@@ -45,7 +45,7 @@ class Durability {
   int SyncContent(int fd, int64_t size) const {
     // Large ones are written back while there is other work.
     const bool now = when_ == LocalSync::kAtOnce || (when_ == LocalSync::kWhenAsked && size >= kSyncedAtOnceMin);
-    return now ? Sync(fd) : 0;
+    return now ? SyncFile(fd) : 0;
   }
   /// It is there.
   Status TakeFile(const std::string& path, int64_t size) {
@@ -83,10 +83,10 @@ Status MakeFolder(const std::string& folder, Durability& durability) {
 /// Opens a file for writing, from empty, and makes the folders that are missing.
 Result<Descriptor> OpenForWriting(const std::string& path, Durability& durability) {
   constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC;
-  Descriptor fd = Open(path, kFlags, 0666);
+  Descriptor fd = OpenFile(path, kFlags, 0666);
   if (!fd.is_open() && errno == ENOENT) {
     TRY_VOID(MakeFolder(ParentOf(path), durability));
-    fd = Open(path, kFlags, 0666);
+    fd = OpenFile(path, kFlags, 0666);
   }
   if (!fd.is_open()) return FromErrno(errno, fmt::format("opening {} for writing", path));
   return fd;
@@ -211,7 +211,7 @@ class LocalFileStore : public FileStore {
 
   Result<std::string> Read(std::string_view location, int64_t) override {
     TRY(const std::string path, LocalPath(location));
-    const Descriptor fd = Open(path, O_RDONLY);
+    const Descriptor fd = OpenFile(path, O_RDONLY);
     if (!fd.is_open()) return FromErrno(errno, fmt::format("opening {}", path));
     struct stat info;
     if (::fstat(fd.get(), &info) != 0) return FromErrno(errno, fmt::format("looking at {}", path));

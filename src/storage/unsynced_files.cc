@@ -45,40 +45,11 @@ std::string ParentOf(const std::string& path) {
   return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
 }
 
-Descriptor::Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
-}
-
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
-int Descriptor::Close() { return ::close(std::exchange(fd_, -1)) == 0 || errno == EINTR ? 0 : errno; }
-
-Descriptor Open(const std::string& path, int flags, mode_t mode) {
-  int fd;
-  do {
-    fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
-  } while (fd < 0 && errno == EINTR);
-  return Descriptor(fd);
-}
-
-int Sync(int fd) {
-  while (::fsync(fd) != 0) {
-    if (errno == EINTR) continue;
-    if (errno == EINVAL || errno == ENOTSUP) return 0;  // a file system that has nothing to sync here
-    return errno;
-  }
-  return 0;
-}
-
 Status SyncFolder(const std::string& folder) {
-  const Descriptor fd = Open(folder, O_RDONLY | O_DIRECTORY);
+  const Descriptor fd = OpenFile(folder, O_RDONLY | O_DIRECTORY);
   if (!fd.is_open()) return FromErrno(errno, fmt::format("opening folder {}", folder));
-  if (const int error = Sync(fd.get()); error != 0) return FromErrno(error, fmt::format("syncing folder {}", folder));
+  if (const int error = SyncFile(fd.get()); error != 0)
+    return FromErrno(error, fmt::format("syncing folder {}", folder));
   return {};
 }
 
@@ -121,10 +92,10 @@ Status UnsyncedFiles::SyncAll() {
 
 Status UnsyncedFiles::SyncEach(const std::vector<std::string>& files, const std::unordered_set<std::string>& folders) {
   const auto sync = [](const std::string& path, int flags) -> Status {
-    const Descriptor fd = Open(path, O_RDONLY | flags);
+    const Descriptor fd = OpenFile(path, O_RDONLY | flags);
     if (!fd.is_open() && errno == ENOENT) return {};
     if (!fd.is_open()) return FromErrno(errno, fmt::format("opening {}", path));
-    if (const int error = Sync(fd.get()); error != 0) return FromErrno(error, fmt::format("syncing {}", path));
+    if (const int error = SyncFile(fd.get()); error != 0) return FromErrno(error, fmt::format("syncing {}", path));
     return {};
   };
   for (const std::string& file : files) TRY_VOID(sync(file, 0));
@@ -144,7 +115,7 @@ Result<bool> UnsyncedFiles::SyncFileSystems(const std::unordered_set<std::string
   }
   for (const auto& [device, folder] : found) {
     Descriptor& fd = file_systems_[device];
-    if (!fd.is_open()) fd = Open(folder, O_RDONLY | O_DIRECTORY);
+    if (!fd.is_open()) fd = OpenFile(folder, O_RDONLY | O_DIRECTORY);
     if (!fd.is_open()) return FromErrno(errno, fmt::format("opening folder {}", folder));
     if (!SyncsWhole(fd.get())) return false;
   }

@@ -15,33 +15,13 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "firn/result.h"
 
 namespace firn::storage {
 
-/// Owns a file descriptor.
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept;
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  ~Descriptor();
-
-  int get() const { return fd_; }
-  bool is_open() const { return fd_ >= 0; }
-  /// The errno, or 0.
-  int Close();
-
- private:
-  int fd_;
-};
-
 /// The folder that a path's entry is in.
 std::string ParentOf(const std::string& path);
-/// open(2), again where a signal came.
-Descriptor Open(const std::string& path, int flags, mode_t mode = 0);
-/// fsync(2): the errno, or 0. After an error the file's pages may be lost: it has to be written anew.
-int Sync(int fd);
 Status SyncFolder(const std::string& folder);
 
 /// Thread-safe.

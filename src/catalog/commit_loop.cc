@@ -32,14 +32,22 @@ struct PendingTable {
   LoadedTable base;
   std::optional<iceberg::CommitRequest> request;  ///< Built on `base`.
   bool may_be_on_its_way = false;                 ///< The outcome of `request` was unknown once.
+  bool was_refused = false;                       ///< As a conflict, and nobody has looked at the table since.
   bool committed = false;                         ///< `base` is then the table after the commit.
 
+  /// A refused request may be in: something between may have sent it twice, and only the second was refused.
   void DropRequest() {
-    if (request.has_value() && !may_be_on_its_way && change->discard) change->discard(base, *request);
+    const bool is_lost = !may_be_on_its_way && !was_refused;
+    if (request.has_value() && is_lost && change->discard) change->discard(base, *request);
     request.reset();
-    may_be_on_its_way = false;
+    may_be_on_its_way = was_refused = false;
   }
 };
+
+bool IsAsItWas(const LoadedTable& before, const LoadedTable& fresh) {
+  return before.metadata_location == fresh.metadata_location &&
+         before.metadata->current_snapshot_id == fresh.metadata->current_snapshot_id;
+}
 
 /// Commits tables that become visible together (or a single one).
 class GroupCommit {
@@ -68,8 +76,9 @@ class GroupCommit {
         outcome = Attempt();
         if (outcome.has_value()) break;
         reload = outcome.error().kind() != ErrorKind::kTransient;
-        if (outcome.error().kind() == ErrorKind::kCommitUnknown) {
-          // Look at once: most often the commit is in and only its answer was lost.
+        if (const ErrorKind kind = outcome.error().kind();
+            kind == ErrorKind::kCommitUnknown || kind == ErrorKind::kConflict) {
+          // Look at once: when its answer was lost, most often the commit is in.
           if (const Status loaded = LoadAgain(); loaded.has_value() && Committed()) break;
         }
       }
@@ -85,15 +94,16 @@ class GroupCommit {
  private:
   bool Committed() const { return std::ranges::all_of(tables_, &PendingTable::committed); }
 
-  /// Fresh metadata for the tables still to commit. A request is kept when the table is as it was.
+  /// Fresh metadata for the tables still to commit. A request that was not refused is kept when the table is as it was.
   Status LoadAgain() {
     for (PendingTable& table : tables_) {
       if (table.committed) continue;
       TRY(LoadedTable fresh, catalog_.LoadTable(table.base.ident));
       const bool committed = HoldsCommit(*fresh.metadata, commit_id_);
+      const bool was_refused = std::exchange(table.was_refused, false);
       if (committed) {
         table.request.reset();  // It is the table's now, so it is not discarded.
-      } else if (fresh.metadata_location != table.base.metadata_location) {
+      } else if (was_refused || !IsAsItWas(table.base, fresh)) {
         table.DropRequest();
       }
       table.base = std::move(fresh);
@@ -125,7 +135,7 @@ class GroupCommit {
       for (PendingTable& table : tables_) {
         if (table.committed) continue;
         if (kind == ErrorKind::kCommitUnknown) table.may_be_on_its_way = true;
-        if (kind == ErrorKind::kConflict) table.DropRequest();
+        if (kind == ErrorKind::kConflict) table.was_refused = true;
       }
       return std::move(committed).error();
     }

@@ -4,7 +4,7 @@
 //        ▼                                              │
 //   fresh metadata ──► TableChange::build ──► Catalog::CommitTables ──► CommitReceipt
 //                                                       │
-//                             unknown: load, look for the commit id in the snapshots' summaries
+//                 unknown, conflict: load, look for the commit id in the snapshots' summaries
 //
 // A table whose metadata already shows the commit id counts as committed, whenever that is seen. So a commit never
 // comes in twice, whatever became of an attempt whose answer was lost.
@@ -35,7 +35,8 @@ struct TableChange {
   std::function<Result<iceberg::CommitRequest>(const LoadedTable& fresh)> build;
   /// Called for each built request that surely will not be committed, with the metadata that it was built on: the files
   /// that it wrote can go (iceberg::RemoveBuilt). May be empty. A request whose outcome was unknown is never discarded:
-  /// it may still be on its way to the catalog.
+  /// it may still be on its way to the catalog. One that was refused as a conflict is discarded once the table has been
+  /// looked at and does not hold it.
   std::function<void(const LoadedTable& base, const iceberg::CommitRequest& lost)> discard;
 };
 

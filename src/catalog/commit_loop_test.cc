@@ -204,6 +204,24 @@ TEST(CommitLoopTest, RequestWithAnUnknownOutcomeIsNeverDiscarded) {
   EXPECT_TRUE(changes.discarded.empty());
 }
 
+TEST(CommitLoopTest, ARefusalOfACommitThatIsInFindsIt) {
+  MemoryCatalog catalog;
+  Changes changes({MakeTable(catalog, "a")});
+  catalog.FailCommits({Fault::kConflictCommitted});
+  Value(Commit(catalog, changes));
+  EXPECT_EQ(catalog.commits(), 1);
+  EXPECT_TRUE(changes.discarded.empty()) << "its files are the table's";
+}
+
+TEST(CommitLoopTest, ARefusedCommitIsKeptWhereNobodyCanLook) {
+  MemoryCatalog catalog;
+  Changes changes({MakeTable(catalog, "a")});
+  catalog.FailCommits({Fault::kConflictCommitted});
+  catalog.FailLoads(10);
+  EXPECT_FALSE(Commit(catalog, changes).has_value());
+  EXPECT_TRUE(changes.discarded.empty());
+}
+
 TEST(CommitLoopTest, OtherErrorsEndItAtOnce) {
   MemoryCatalog catalog;
   Changes changes({MakeTable(catalog, "a")});
@@ -258,7 +276,7 @@ TEST(CommitLoopTest, FailingLoadsCountAsRetries) {
   const auto receipt = Commit(catalog, changes);
   ASSERT_FALSE(receipt.has_value());
   EXPECT_EQ(receipt.error().kind(), ErrorKind::kWriteFailed);
-  EXPECT_EQ(catalog.loads(), 3);
+  EXPECT_EQ(catalog.loads(), 4) << "one at once, and one for each retry";
 }
 
 TEST(CommitLoopTest, TableDroppedMeanwhileEndsIt) {

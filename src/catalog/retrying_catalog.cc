@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "observe/log.h"
+
 namespace firn::catalog {
 namespace {
 
@@ -35,6 +37,7 @@ class RetryingCatalog : public Catalog {
   }
   bool CommitsTablesTogether() const override { return catalog_.CommitsTablesTogether(); }
   Result<std::vector<LoadedTable>> CommitTables(std::span<const iceberg::CommitRequest> requests) override {
+    LogDebug("committing to the catalog", {{"tables", requests.size()}});
     return catalog_.CommitTables(requests);
   }
 

@@ -26,6 +26,7 @@ class MemoryCatalog : public catalog::Catalog {
   enum class Fault {
     kNone,                 ///< This one goes well.
     kConflict,             ///< As if another writer had been first.
+    kConflictCommitted,    ///< Committed, and refused when something between sent it twice.
     kTransient,            ///< Not committed.
     kUnknownCommitted,     ///< Committed, and the answer is lost.
     kUnknownNotCommitted,  ///< The request is lost.
@@ -132,6 +133,9 @@ class MemoryCatalog : public catalog::Catalog {
     }
     switch (fault) {
       case Fault::kConflict:
+        return Fail(ErrorKind::kConflict, "another writer was first");
+      case Fault::kConflictCommitted:
+        TRY_VOID(Commit(requests));
         return Fail(ErrorKind::kConflict, "another writer was first");
       case Fault::kTransient:
         return Fail(ErrorKind::kTransient, "the catalog can't be reached");

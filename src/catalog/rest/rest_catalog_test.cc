@@ -247,16 +247,16 @@ TEST(RestCatalog, EveryStatusOfACommitHasItsMeaning) {
   EXPECT_EQ(server.catalog().commits(), 0);
 }
 
-TEST(RestCatalog, AServerThatAsksToWaitHasDoneNothing) {
+TEST(RestCatalog, AServerThatAsksToWaitIsWaitedFor) {
   RestCatalogServer server;
   auto catalog = Open(OptionsFor(server.url()));
   const LoadedTable table = MakeTable(*catalog);
-  for (const int status : {429, 503}) {
-    server.OnRequest([status](const ScriptedRequest&) {
+  for (const auto& [status, kind] : {std::pair{429, ErrorKind::kTransient}, {503, ErrorKind::kCommitUnknown}}) {
+    server.OnRequest([status = status](const ScriptedRequest&) {
       return ScriptedReply{.status = status, .body = "", .headers = {{"Retry-After", "7"}}};
     });
     const Error error = CommitError(*catalog, SetProperty(table));
-    EXPECT_EQ(error.kind(), ErrorKind::kTransient);
+    EXPECT_EQ(error.kind(), kind);
     EXPECT_EQ(error.retry_after(), milliseconds(7000));
   }
 }
@@ -407,6 +407,25 @@ TEST(RestCatalog, WithIdempotencyKeysAChangeIsSentAgainUnderItsKey) {
   EXPECT_EQ(keys[0], keys[1]);
   EXPECT_EQ(keys[0].size(), 36u);
   EXPECT_EQ(keys[0][14], '7') << "a UUID of version 7, as the spec asks";
+}
+
+TEST(RestCatalog, ARefusalOfAChangeThatWasSentBeforeIsUnknown) {
+  RestCatalogServer server({.takes_idempotency_keys = true});
+  auto catalog = Open(OptionsFor(server.url()));
+  const LoadedTable table = MakeTable(*catalog);
+  int posts = 0;
+  // The first is done and its answer lost; the server that gets the second knows nothing of its key.
+  server.OnRequest([&](const ScriptedRequest& request) -> std::optional<ScriptedReply> {
+    if (request.method != "POST" || ++posts < 2) return std::nullopt;
+    return ScriptedReply{.status = 409, .body = "", .headers = {}};
+  });
+  server.OnAnswer([&](const ScriptedRequest& request, const ScriptedReply&) -> std::optional<ScriptedReply> {
+    if (request.method != "POST") return std::nullopt;
+    return ScriptedReply{.status = 504, .body = "", .headers = {}};
+  });
+  EXPECT_EQ(CommitError(*catalog, SetProperty(table)).kind(), ErrorKind::kCommitUnknown);
+  EXPECT_EQ(posts, 2);
+  EXPECT_EQ(server.catalog().commits(), 1);
 }
 
 // --- Vending ---

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/try.h"
 #include "catalog/unknown_outcome.h"
@@ -52,7 +54,7 @@ struct Meaning {
   std::string_view remedy = "";
 };
 
-Meaning MeaningOf(int status, const std::string& type, bool read, bool asked_to_wait) {
+Meaning MeaningOf(int status, const std::string& type, bool read) {
   switch (status) {
     case 401:
     case 419:
@@ -73,12 +75,10 @@ Meaning MeaningOf(int status, const std::string& type, bool read, bool asked_to_
     case 425:
     case 429:
       return {ErrorKind::kTransient};
-    case 503:
-      // A server that asks to wait has done nothing. One that does not may be a proxy that lost the answer.
-      return {read || asked_to_wait ? ErrorKind::kTransient : ErrorKind::kCommitUnknown};
     default:
       break;
   }
+  // Whoever answers so, a 503 that asks to wait among them, may be a proxy that lost the catalog's answer.
   if (status >= 500) return {read ? ErrorKind::kTransient : ErrorKind::kCommitUnknown};
   if (status >= 300 && status < 400) {
     return {ErrorKind::kInvalidConfig, "; it sends elsewhere: set catalog.uri to where the catalog is"};
@@ -90,7 +90,7 @@ Error ToError(const RestCall& call, const http::HttpResponse& response) {
   std::string type;
   const std::string said = SaidBy(response, type);
   const auto retry_after = response.RetryAfter();
-  const Meaning meaning = MeaningOf(response.status, type, IsRead(call), retry_after.has_value());
+  const Meaning meaning = MeaningOf(response.status, type, IsRead(call));
   return Error(meaning.kind,
                fmt::format("the catalog answered {} to {} /v1/{}{}{}{}", response.status, call.method, call.path,
                            said.empty() ? "" : ": ", said, meaning.remedy),
@@ -148,10 +148,14 @@ void RestSession::Adopt(const Settings& settings) {
 Result<std::string> RestSession::Send(const RestCall& call) {
   // With a key the server does a change once, however often it is asked.
   const bool may_repeat = IsRead(call) || !call.idempotency_key.empty();
+  std::optional<Error> unknown;
   for (int retries = 0;; ++retries) {
     auto body = SendOnce(call);
     if (body.has_value()) return body;
     const ErrorKind kind = body.error().kind();
+    if (kind == ErrorKind::kCommitUnknown) unknown = body.error();
+    // Where a server does not know the key, this may be the answer to a change that it did before.
+    if (unknown && kind != ErrorKind::kCommitUnknown) return *std::move(unknown);
     const bool may_pass = kind == ErrorKind::kTransient || kind == ErrorKind::kCommitUnknown;
     const auto delay = std::max(kQuickDelay * (1 << retries), body.error().retry_after());
     if (!may_pass || !may_repeat || retries == kQuickRetries || delay > 10 * kQuickDelay) return body;

@@ -29,6 +29,10 @@ std::optional<std::string> Finite(Number number) {
   return fmt::format("{}", number);
 }
 
+/// Of years 1 to 9999, which every reader's date text has four digits for.
+constexpr int64_t kFirstDay = -719'162, kLastDay = 2'932'896;
+constexpr int64_t kDayMicros = 86'400'000'000;
+
 std::optional<std::string> ToJson(const arrow::Scalar& value, TypeId type) {
   const auto bytes = [&] { return std::string_view(*static_cast<const arrow::BaseBinaryScalar&>(value).value); };
   switch (type) {
@@ -41,11 +45,17 @@ std::optional<std::string> ToJson(const arrow::Scalar& value, TypeId type) {
     case TypeId::kDouble:
       return Finite(static_cast<const arrow::DoubleScalar&>(value).value);
     case TypeId::kDecimal:
-    case TypeId::kDate:
     case TypeId::kTime:
       return Quoted(value.ToString());
+    case TypeId::kDate: {
+      const int32_t day = static_cast<const arrow::Date32Scalar&>(value).value;
+      if (day < kFirstDay || day > kLastDay) return std::nullopt;
+      return Quoted(value.ToString());
+    }
     case TypeId::kTimestamp:
     case TypeId::kTimestampTz: {
+      const int64_t micros = static_cast<const arrow::TimestampScalar&>(value).value;
+      if (micros < kFirstDay * kDayMicros || micros >= (kLastDay + 1) * kDayMicros) return std::nullopt;
       std::string text = value.ToString();  // "2024-02-29 12:34:56.789000", with a Z behind it where there is a zone
       if (const size_t blank = text.find(' '); blank != std::string::npos) text[blank] = 'T';
       if (text.ends_with('Z')) text.pop_back();

@@ -35,6 +35,14 @@ TEST(DefaultValue, IsNoneForWhatJsonOrTheFieldCantHold) {
   EXPECT_EQ(Json(701, "-Infinity"), "none");
   EXPECT_EQ(Json(1114, "infinity"), "none");
   EXPECT_EQ(Json(23, "many"), "none");
+  // Readers differ in how they write years that have not four digits.
+  EXPECT_EQ(Json(1082, "9999-12-31"), "\"9999-12-31\"");
+  EXPECT_EQ(Json(1082, "12024-01-01"), "none");
+  EXPECT_EQ(Json(1082, "0001-01-01"), "\"0001-01-01\"");
+  EXPECT_EQ(Json(1082, "0044-03-15 BC"), "none");
+  EXPECT_EQ(Json(1114, "9999-12-31 23:59:59.999999"), "\"9999-12-31T23:59:59.999999\"");
+  EXPECT_EQ(Json(1114, "10000-01-01 00:00:00"), "none");
+  EXPECT_EQ(Json(1184, "0044-03-15 00:00:00+00 BC"), "none");
 }
 
 }  // namespace

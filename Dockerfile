@@ -18,6 +18,9 @@ RUN scripts/build release firn \
  && mv packages/firn_*.deb /firn.deb
 
 FROM ${BASE}
+LABEL org.opencontainers.image.title="firn" \
+      org.opencontainers.image.description="Replicates PostgreSQL into Apache Iceberg tables" \
+      org.opencontainers.image.version="0.1.0"
 # A user with a number, as Kubernetes' runAsNonRoot wants it; the package finds it there.
 RUN groupadd --gid 10001 firn && useradd --uid 10001 --gid firn --home-dir /var/lib/firn --shell /usr/sbin/nologin firn
 RUN --mount=type=bind,from=build,source=/firn.deb,target=/firn.deb \

@@ -2,6 +2,7 @@
 #
 #   component program      bin/firn, lib/firn/ (Arrow's libraries, where they come from the wheel), systemd unit,
 #                          completions, documents, licenses, etc/firn/firn.yaml.example       ──► firn_VERSION_ARCH.deb
+#   component runtime      lib/libfirn.so.0, which programs in C are linked to                  ──► libfirn0_….deb
 #   component development  include/firn, lib/libfirn.a, lib/libfirn.so, lib/cmake/firn         ──► libfirn-dev_….deb
 #
 # The program finds Arrow's libraries relative to its own place, so that a prefix may lie anywhere and be moved.
@@ -47,7 +48,10 @@ if(FIRN_PYARROW_DIR)
   install(FILES ${_firn_arrow_licenses} DESTINATION ${CMAKE_INSTALL_DOCDIR}/arrow COMPONENT program)
 endif()
 file(GLOB _firn_licenses ${PROJECT_SOURCE_DIR}/LICENSE* ${PROJECT_SOURCE_DIR}/NOTICE*)
-install(FILES README.md ARCHITECTURE.md ${_firn_licenses} DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
+install(FILES README.md ARCHITECTURE.md ${_firn_licenses} deploy/debian/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR}
+        COMPONENT program)
+install(FILES deploy/debian/copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libfirn${PROJECT_VERSION_MAJOR} COMPONENT runtime)
+install(FILES deploy/debian/copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libfirn-dev COMPONENT development)
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
 install(DIRECTORY deploy/prometheus deploy/grafana deploy/kubernetes deploy/helm DESTINATION ${CMAKE_INSTALL_DOCDIR}/deploy
         COMPONENT program)
@@ -64,9 +68,13 @@ install(CODE "
   endforeach()
   # The units name the program where it is installed.
   set(FIRN_PROGRAM \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/firn\")
+  set(FIRN_INSTANCE_ENVIRONMENT \"\")
   foreach(unit \"firn.service;/etc/firn/firn.yaml\" \"firn@.service;/etc/firn/%i.yaml\")
     list(GET unit 0 file)
     list(GET unit 1 FIRN_CONFIG)
+    if(file STREQUAL \"firn@.service\")
+      set(FIRN_INSTANCE_ENVIRONMENT \"\\nEnvironmentFile=-/etc/default/firn-%i\")
+    endif()
     configure_file(\"${PROJECT_SOURCE_DIR}/deploy/systemd/firn.service.in\" \"${_firn_written}/\${file}\" @ONLY)
   endforeach()
   # As GNU's rules have it, /etc goes with the prefix /usr.
@@ -89,7 +97,7 @@ set_target_properties(firn_c PROPERTIES INSTALL_RPATH "$ORIGIN/firn" EXPORT_NAME
 target_include_directories(firn_c INTERFACE $<INSTALL_INTERFACE:include>)
 install(TARGETS firn_library firn_c EXPORT firn
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development
-        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT development)
 install(EXPORT firn NAMESPACE firn:: FILE firnTargets.cmake DESTINATION ${FIRN_CMAKE_PACKAGE} COMPONENT development)
 if(FIRN_PYARROW_DIR)
   set(FIRN_ARROW_IS_BUNDLED ON)
@@ -107,10 +115,12 @@ install(FILES examples/destination.cc examples/destination.c DESTINATION ${CMAKE
 
 set(CPACK_PACKAGE_NAME firn)
 set(CPACK_PACKAGE_VENDOR "the firn developers")
-set(CPACK_PACKAGE_CONTACT "the firn developers <firn@localhost>")
+# A package wants an address. Nobody is at this one, which says so; who publishes packages names his own.
+set(FIRN_PACKAGE_MAINTAINER "the firn developers <nobody@firn.invalid>" CACHE STRING "The Debian packages' maintainer, NAME <ADDRESS>")
+set(CPACK_PACKAGE_CONTACT "${FIRN_PACKAGE_MAINTAINER}")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
 set(CPACK_GENERATOR DEB)
-set(CPACK_COMPONENTS_ALL program development)
+set(CPACK_COMPONENTS_ALL program runtime development)
 set(CPACK_PACKAGE_DIRECTORY ${CMAKE_BINARY_DIR}/packages)
 set(CPACK_STRIP_FILES ON)
 # Files outside of the prefix (/etc), and units that name the place of the program.
@@ -131,10 +141,17 @@ set(CPACK_DEBIAN_PROGRAM_PACKAGE_DEPENDS "adduser, ca-certificates")
 set(_firn_debian ${PROJECT_SOURCE_DIR}/deploy/debian)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_CONTROL_EXTRA
     "${_firn_debian}/conffiles;${_firn_debian}/postinst;${_firn_debian}/prerm;${_firn_debian}/postrm")
+# Its name has the number of the library's SONAME.
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME libfirn${PROJECT_VERSION_MAJOR})
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION libs)
+set(CPACK_DEBIAN_RUNTIME_DESCRIPTION "The library that programs in C are linked to, which write their own data into
+ Iceberg tables.")
+# For Arrow's libraries, which are there.
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_DEPENDS "firn (= ${PROJECT_VERSION})")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libfirn-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "The library for applications that write their own data into Iceberg tables:
  headers, libraries and the CMake package.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
-    "firn (= ${PROJECT_VERSION}), libfmt-dev, libspdlog-dev, prometheus-cpp-dev, librocksdb-dev, libpq-dev, libsqlite3-dev, libcurl4-openssl-dev, libssl-dev, libroaring-dev, libyaml-cpp-dev, libcpp-httplib-dev, libbrotli-dev, pkg-config")
+    "firn (= ${PROJECT_VERSION}), libfirn${PROJECT_VERSION_MAJOR} (= ${PROJECT_VERSION}), libfmt-dev, libspdlog-dev, prometheus-cpp-dev, librocksdb-dev, libpq-dev, libsqlite3-dev, libcurl4-openssl-dev, libssl-dev, libroaring-dev, libyaml-cpp-dev, libcpp-httplib-dev, libbrotli-dev, pkg-config")
 include(CPack)

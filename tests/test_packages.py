@@ -1,13 +1,16 @@
 """What users install: a prefix, Debian packages, an image. Each stands by itself, without the tree that it was built in."""
 
 import json
+import os
 import re
+import shutil
 import subprocess
 
 import pytest
 import yaml
 from harness.firn_process import REPOSITORY
 from harness.lake import Lake
+from harness.postgres_server import identifier
 
 BUILD = REPOSITORY / "build/release"
 LIBRARY = re.compile(r"=> (\S+|not found)")
@@ -57,9 +60,10 @@ def test_the_version_is_said_in_one_place(binary):
     assert run(binary, "--version").strip() == version
     chart = yaml.safe_load((REPOSITORY / "deploy/helm/firn/Chart.yaml").read_text())
     assert chart["appVersion"] == version
-    for file in ("deploy/kubernetes/firn.yaml", "Dockerfile"):
+    for file in ("deploy/kubernetes/firn.yaml", "deploy/kubernetes/cleanup.yaml", "Dockerfile"):
         named = re.findall(r"\bfirn:(\d[\w.]*)", (REPOSITORY / file).read_text())
         assert named and set(named) == {version}, file
+    assert f'org.opencontainers.image.version="{version}"' in (REPOSITORY / "Dockerfile").read_text()
 
 
 def test_an_installed_program_needs_nothing_of_the_build(prefix, pipeline):
@@ -126,8 +130,8 @@ def expect_unit_is_well(path, text):
 
 
 def test_the_debian_package(prefix, tmp_path):
-    # The other one, libfirn-dev, has what the prefix has; packing it takes its time.
-    run("cpack", "-G", "DEB", "-B", tmp_path, "-D", "CPACK_COMPONENTS_ALL=program", cwd=BUILD)
+    # The third one, libfirn-dev, has what the prefix has; packing it takes its time.
+    run("cpack", "-G", "DEB", "-B", tmp_path, "-D", "CPACK_COMPONENTS_ALL=program;runtime", cwd=BUILD)
     version = project_version()
     package = tmp_path / f"firn_{version}_amd64.deb"
     depends = run("dpkg-deb", "-f", package, "Depends")
@@ -146,10 +150,118 @@ def test_the_debian_package(prefix, tmp_path):
         text = (root / "usr/lib/systemd/system" / unit).read_text()
         assert f"\nExecStart=/usr/bin/firn run --config {config}\n" in text
         assert "\nUser=firn\n" in text
+        # An instance has passwords of its own, which win over those of all.
+        files = re.findall("^EnvironmentFile=-(.*)$", text, re.MULTILINE)
+        assert files == ["/etc/default/firn"] + ["/etc/default/firn-%i"] * (unit == "firn@.service")
+        assert "@FIRN" not in text
         expect_unit_is_well(tmp_path / unit, text)
     assert not [path for path in root.rglob("*") if path.suffix in (".a", ".h", ".cmake")]
     expect_independent(root / "usr/bin/firn")
     assert run(root / "usr/bin/firn", "--version", environment={}).strip() == version
+    maintainer = run("dpkg-deb", "-f", package, "Maintainer")
+    assert re.fullmatch(r".+ <\S+@\S+>\n", maintainer) and "localhost" not in maintainer
+    # What is bundled is named, with where its license lies.
+    text = (root / "usr/share/doc/firn/copyright").read_text()
+    for named in re.findall(r"/(usr/share/doc/firn/arrow/\S+\.txt)", text):
+        assert (root / named).stat().st_size > 0
+    assert "Apache-2.0" in text and "arrow/NOTICE.txt" in text
+
+    # Who runs a program in C needs no compiler's packages.
+    package = tmp_path / f"libfirn0_{version}_amd64.deb"
+    depends = run("dpkg-deb", "-f", package, "Depends")
+    assert f"firn (= {version})" in depends and "-dev" not in depends
+    run("dpkg-deb", "-R", package, tmp_path / "runtime")
+    found = {str(path.relative_to(tmp_path / "runtime/usr")) for path in (tmp_path / "runtime/usr").rglob("*") if not path.is_dir()}
+    assert found == {"lib/libfirn.so.0", f"lib/libfirn.so.{version}", "share/doc/libfirn0/copyright"}
+    for name in ("libfirn-dev", "libfirn0"):
+        assert (prefix / "share/doc" / name / "copyright").read_text() == text
+
+
+DEBIAN = REPOSITORY / "deploy/debian"
+
+
+def run_maintainer_script(name, argument, root, systemctl):
+    """The script with `root` before each path that it names, and a program in place of systemctl."""
+    programs = root / "programs"
+    programs.mkdir(exist_ok=True)
+    (programs / "systemctl").write_text(f"#!/bin/sh\n{systemctl}\n")
+    (programs / "systemctl").chmod(0o755)
+    text = re.sub("(?<![$\"\\w*/])(/var/lib|/etc|/run)/", rf"{root}\1/", (DEBIAN / name).read_text())
+    assert str(root) in text
+    return run("sh", "-c", text, name, argument, environment={"PATH": f"{programs}:{os.environ['PATH']}"})
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+
+
+def test_purging_the_package_leaves_the_lake(pipeline, tmp_path):
+    """All that firn keeps in state_dir goes, wherever it was stopped, and nothing else."""
+    slot = identifier(pipeline.database)
+    pipeline.configure(
+        source={"copy_range_bytes": 65536},
+        writer={"target_file_size_bytes": 16384, "commit_interval_ms": 100, "memory_limit_bytes": 1048576},
+    )
+    pipeline.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    pipeline.execute("INSERT INTO t SELECT n, repeat(md5(n::text), 4) FROM generate_series(1, 12000) n")
+    kept = tmp_path / "root/var/lib/firn"
+    state = pipeline.directory / "state"
+    # Within a copy: in a state_dir of its own below that of all.
+    pipeline.firn.start({"FIRN_FAILPOINTS": "copy.checkpoint.after=kill@3"})
+    assert pipeline.firn.ended_within(60), pipeline.firn.log_text()[-3000:]
+    assert list(state.glob(f"{slot}/copies/*/*"))
+    shutil.copytree(state, kept / "a state dir")
+    # Within a large transaction.
+    pipeline.firn.start({"FIRN_FAILPOINTS": "spool.write.after=kill"})
+    pipeline.firn.wait_streaming()
+    pipeline.execute("BEGIN; UPDATE t SET v = v || 'x'; UPDATE t SET v = v || 'y'; UPDATE t SET v = v || 'z'; ROLLBACK")
+    assert pipeline.firn.ended_within(60), pipeline.firn.log_text()[-3000:]
+    assert list(state.glob(f"{slot}/spool/*"))
+    assert (state / slot / "acknowledged").exists() and (state / slot / "index/CURRENT").exists()
+    shutil.copytree(state, kept, dirs_exist_ok=True)
+    (kept / slot / "tmp").mkdir(exist_ok=True)
+    (kept / slot / "tmp/firn-a1B2c3").write_text("of a sort")
+
+    shutil.copytree(pipeline.firn.warehouse, kept / "lake")
+    # Tables that are called like firn's own folders, in a warehouse that is /var/lib/firn itself.
+    for table in ("index", "spool", "copies", "tmp"):
+        shutil.copytree(pipeline.firn.warehouse / "public/t", kept / "public" / table)
+    (kept / "notes").write_text("not firn's")
+    before = contents(kept)
+    assert run_maintainer_script("postrm", "remove", tmp_path / "root", ":") == ""
+    assert contents(kept) == before
+    said = run_maintainer_script("postrm", "purge", tmp_path / "root", ":")
+    assert said == f"firn: {kept} stays, with what is not firn's cache: lake notes public \n"
+    theirs = ("lake", "public", "notes")
+    assert contents(kept) == {path: content for path, content in before.items() if path.split("/")[0] in theirs}
+
+    for name in theirs:
+        shutil.rmtree(kept / name, ignore_errors=True)
+    (kept / "notes").unlink()
+    shutil.copytree(state, kept, dirs_exist_ok=True)
+    assert run_maintainer_script("postrm", "purge", tmp_path / "root", ":") == ""
+    assert not kept.exists()
+    assert run_maintainer_script("postrm", "purge", tmp_path / "root", ":") == ""
+
+
+def test_removing_the_package_disables_every_unit(tmp_path):
+    root = tmp_path / "root"
+    units = root / "usr/lib/systemd/system"
+    units.mkdir(parents=True)
+    (root / "run/systemd/system").mkdir(parents=True)
+    for unit in ("firn.service", "firn@.service", "other.service"):
+        (units / unit).write_text("[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n")
+    enabled = ("firn.service", "firn@shop.service", "firn@stock.service", "other.service")
+    run("systemctl", f"--root={root}", "enable", *enabled)
+    links = root / "etc/systemd/system/multi-user.target.wants"
+    assert {link.name for link in links.iterdir()} == set(enabled)
+    # It can't stop what doesn't run.
+    systemctl = f'echo "$@" >>{root}/asked; [ "$1" = disable ] && exec {shutil.which("systemctl")} --root={root} "$@"'
+    run_maintainer_script("prerm", "upgrade", root, systemctl)
+    assert {link.name for link in links.iterdir()} == set(enabled)
+    run_maintainer_script("prerm", "remove", root, systemctl)
+    assert {link.name for link in links.iterdir()} == {"other.service"}
+    assert "stop firn.service firn@*.service" in (root / "asked").read_text()
 
 
 def context_files():

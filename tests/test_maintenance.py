@@ -8,6 +8,8 @@ import random
 import time
 
 import pytest
+from harness.waiting import wait_until
+from pyiceberg.table.statistics import StatisticsFile
 
 FORMS = {"position": {"format_version": 2}, "vector": {"format_version": 3, "deletes": "vector"}}
 
@@ -108,6 +110,68 @@ def test_expires_what_is_old_and_keeps_what_is_needed(pipeline, form):
     pipeline.execute("UPDATE t SET v = -2 WHERE id % 3 = 0")
     pipeline.catch_up()
     pipeline.expect_equal("t")
+
+
+def test_deletes_no_files_that_other_tables_may_need(pipeline):
+    make_table(pipeline, "position", maintenance={"snapshot_retention": "0s", "orphan_grace": "0s", "interval": "1s"})
+    with pipeline.lake.table("public", "t").transaction() as transaction:
+        transaction.set_properties({"gc.enabled": "false"})
+    change_often(pipeline)
+    orphan = pathlib.Path(pipeline.lake.table("public", "t").location().removeprefix("file://")) / "data" / "left-behind.parquet"
+    orphan.write_bytes(b"x")
+    os.utime(orphan, (0, 0))
+    on_disk = files_on_disk(pipeline)
+    snapshots = len(pipeline.lake.table("public", "t").snapshots())
+
+    asked = pipeline.firn.command("maintain", "expire", "--table", "public.t")
+    assert asked.returncode != 0 and "gc.enabled is false" in asked.stderr and "Set it to true" in asked.stderr
+    every = pipeline.firn.command("maintain", "expire", check=True)
+    assert "table public.t: no snapshot is expired" in every.stdout
+    for table in (["--table", "public.t"], []):
+        deleted = pipeline.firn.command("maintain", "orphans", "--delete", *table)
+        assert (deleted.returncode == 0) == (not table) and "no orphan is deleted" in deleted.stdout + deleted.stderr
+    pipeline.firn.start()
+    wait_until(lambda: "snapshots are not expired" in pipeline.firn.log_text(), "firn leaves the table's snapshots")
+    pipeline.firn.stop()
+    assert len(pipeline.lake.table("public", "t").snapshots()) >= snapshots
+    assert on_disk <= files_on_disk(pipeline)
+
+    # Compaction deletes nothing.
+    before = len(data_files(pipeline))
+    done = pipeline.firn.command("maintain", check=True)
+    assert "table public.t: no snapshot is expired" in done.stdout
+    assert len(data_files(pipeline)) <= before and on_disk <= files_on_disk(pipeline)
+    pipeline.expect_equal("t")
+    with pipeline.lake.table("public", "t").transaction() as transaction:
+        transaction.set_properties({"gc.enabled": "true"})
+    pipeline.firn.command("maintain", "expire", "--table", "public.t", check=True)
+    assert len(pipeline.lake.table("public", "t").snapshots()) < snapshots
+
+
+def test_expires_statistics_with_their_snapshots(pipeline):
+    make_table(pipeline, "position", maintenance={"snapshot_retention": "0s"})
+    files = []
+    for value in (1, 2):
+        if value == 2:
+            pipeline.execute("UPDATE t SET v = 2 WHERE id = 1")
+            pipeline.catch_up()
+        table = pipeline.lake.table("public", "t")
+        file = pathlib.Path(table.location().removeprefix("file://")) / "metadata" / f"{value}.stats"
+        file.write_bytes(b"x")
+        files.append(file)
+        statistics = StatisticsFile(
+            snapshot_id=table.current_snapshot().snapshot_id,
+            statistics_path=f"file://{file}",
+            file_size_in_bytes=1,
+            file_footer_size_in_bytes=1,
+            blob_metadata=[],
+        )
+        table.update_statistics().set_statistics(statistics).commit()
+    pipeline.firn.command("maintain", "expire", check=True)
+    table = pipeline.lake.table("public", "t")
+    kept = {snapshot.snapshot_id for snapshot in table.snapshots()}
+    assert {entry.snapshot_id for entry in table.metadata.statistics} == kept == {table.current_snapshot().snapshot_id}
+    assert [file.exists() for file in files] == [False, True]
 
 
 def test_young_files_are_no_orphans(pipeline):

@@ -1,5 +1,7 @@
 #include "iceberg/data_file.h"
 
+#include <cmath>
+
 #include "iceberg/reserved_fields.h"
 #include "iceberg/single_value.h"
 
@@ -14,13 +16,17 @@ bool DecimalLess(std::string_view a, std::string_view b) {
   return a < b;
 }
 
-/// As Java's UUID does: the halves as signed numbers. Its readers leave out manifests by bounds in that order.
+/// As Java's UUID does: the halves as signed numbers. Its readers leave out manifests by bounds in that order; others
+/// by bounds in the order of the bytes, which is the same within a manifest (manifest_groups).
 bool UuidLess(std::string a, std::string b) {
   for (std::string* uuid : {&a, &b}) {
     for (const size_t half : {0, 8}) uuid->at(half) = static_cast<char>(uuid->at(half) ^ 0x80);
   }
   return a < b;  // unsigned bytes
 }
+
+/// As Java's comparison of numbers does: -0 before 0.
+bool FloatLess(double a, double b) { return a < b || (a == b && std::signbit(a) && !std::signbit(b)); }
 
 }  // namespace
 
@@ -57,6 +63,8 @@ std::string PartitionKey(int32_t spec_id, const PartitionValues& partition) {
 bool LiteralLess(const Type& type, const Literal& a, const Literal& b) {
   if (type.id == TypeId::kDecimal) return DecimalLess(std::get<std::string>(a), std::get<std::string>(b));
   if (type.id == TypeId::kUuid) return UuidLess(std::get<std::string>(a), std::get<std::string>(b));
+  if (type.id == TypeId::kFloat) return FloatLess(std::get<float>(a), std::get<float>(b));
+  if (type.id == TypeId::kDouble) return FloatLess(std::get<double>(a), std::get<double>(b));
   return a < b;
 }
 

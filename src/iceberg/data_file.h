@@ -72,7 +72,7 @@ bool IsDeletionVector(const DataFile& file);
 /// Equal for two partitions when they are the same one of the same spec. Not for people.
 std::string PartitionKey(int32_t spec_id, const PartitionValues& partition);
 
-/// Whether `a` comes before `b` in the order of `type`. Neither is null or NaN.
+/// Whether `a` comes before `b` in the order of `type`, whose form both have. Neither is null or NaN.
 bool LiteralLess(const Type& type, const Literal& a, const Literal& b);
 
 }  // namespace firn::iceberg

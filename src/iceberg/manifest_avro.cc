@@ -287,6 +287,15 @@ bool IsNan(const Literal& value) {
   return false;
 }
 
+/// The value in its type's own form: it may be from before the column's type was made wider.
+Literal Widened(const Type& type, const Literal& value) {
+  const auto* integer = std::get_if<int32_t>(&value);
+  if (type.id == TypeId::kLong && integer != nullptr) return int64_t{*integer};
+  const auto* floating = std::get_if<float>(&value);
+  if (type.id == TypeId::kDouble && floating != nullptr) return double{*floating};
+  return value;
+}
+
 std::map<std::string, std::string> FileMetadata(const TableMetadata& metadata, const PartitionSpec& spec,
                                                 bool holds_deletes) {
   return {
@@ -584,7 +593,8 @@ void ManifestWriter::Count(const ManifestEntry& entry) {
     manifest_.min_sequence_number = std::min(manifest_.min_sequence_number, entry.sequence_number);
   }
   for (size_t i = 0; i < entry.file.partition.size(); ++i) {
-    const Literal& value = entry.file.partition[i];
+    const Type& type = partition_type_.fields[i].type;
+    const Literal value = Widened(type, entry.file.partition[i]);
     ManifestFile::FieldSummary& summary = manifest_.partitions[i];
     if (std::holds_alternative<std::monostate>(value)) {
       summary.contains_null = true;
@@ -592,7 +602,6 @@ void ManifestWriter::Count(const ManifestEntry& entry) {
       summary.contains_nan = true;
     } else {
       auto& [least, greatest] = partition_bounds_[i];
-      const Type& type = partition_type_.fields[i].type;
       if (std::holds_alternative<std::monostate>(least) || LiteralLess(type, value, least)) least = value;
       if (std::holds_alternative<std::monostate>(greatest) || LiteralLess(type, greatest, value)) greatest = value;
     }

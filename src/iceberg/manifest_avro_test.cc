@@ -183,6 +183,24 @@ TEST(ManifestAvro, SummarizesUuidsInJavasOrder) {
   EXPECT_TRUE(LiteralLess(Type::Primitive(TypeId::kUuid), less, more));
 }
 
+TEST(ManifestAvro, SummarizesZerosOfBothSigns) {
+  const TableMetadata metadata = PartitionedBy({Type::Primitive(TypeId::kDouble)});
+  const ManifestFile manifest =
+      Write(metadata, {Added(MakeFile("a", {0.0})), Added(MakeFile("b", {-0.0}))}).value().manifest;
+  EXPECT_EQ(manifest.partitions[0].lower_bound, SingleValue(-0.0));
+  EXPECT_EQ(manifest.partitions[0].upper_bound, SingleValue(0.0));
+}
+
+TEST(ManifestAvro, SummarizesValuesFromBeforeAndAfterTheirTypeBecameWider) {
+  const TableMetadata metadata = PartitionedBy({Type::Primitive(TypeId::kLong), Type::Primitive(TypeId::kDouble)});
+  const ManifestFile manifest =
+      Write(metadata, {Added(MakeFile("a", {5, 2.5F})), Added(MakeFile("b", {int64_t{3}, 1.5}))}).value().manifest;
+  EXPECT_EQ(manifest.partitions[0].lower_bound, SingleValue(int64_t{3}));
+  EXPECT_EQ(manifest.partitions[0].upper_bound, SingleValue(int64_t{5}));
+  EXPECT_EQ(manifest.partitions[1].lower_bound, SingleValue(1.5));
+  EXPECT_EQ(manifest.partitions[1].upper_bound, SingleValue(2.5));
+}
+
 TEST(ManifestAvro, RefusesAPartitionValueOfAnotherType) {
   const TableMetadata metadata = PartitionedBy({Type::Primitive(TypeId::kInt)});
   for (const PartitionValues& partition :

@@ -14,7 +14,7 @@
 namespace firn::iceberg {
 namespace {
 
-constexpr std::string_view kFormat = "ORC";
+constexpr std::string_view kOrc = "ORC";
 
 using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
 
@@ -24,7 +24,7 @@ class OrcRowGroups : public RowGroups {
   Status Open(storage::FileStore& store, const DataFile& file, const Schema& projection, const ColumnContext& context) {
     TRY(auto input, store.OpenInput(file.file_path, file.file_size_in_bytes));
     std::shared_ptr<arrow::Schema> schema;
-    TRY_VOID(Decode(kFormat, [&]() -> arrow::Status {
+    TRY_VOID(Decode(kOrc, [&]() -> arrow::Status {
       ARROW_ASSIGN_OR_RAISE(reader_,
                             arrow::adapters::orc::ORCFileReader::Open(std::move(input), arrow::default_memory_pool()));
       return reader_->ReadSchema().Value(&schema);
@@ -41,12 +41,12 @@ class OrcRowGroups : public RowGroups {
     const auto& stripe = stripes_[static_cast<size_t>(group)];
     if (projection_->needed().empty()) return CountRows(stripe.num_rows);
     std::shared_ptr<arrow::RecordBatchReader> batches;
-    TRY_VOID(Decode(kFormat, [&]() -> arrow::Status {
+    TRY_VOID(Decode(kOrc, [&]() -> arrow::Status {
       ARROW_RETURN_NOT_OK(reader_->Seek(stripe.first_row_id));
       return reader_->NextStripeReader(BatchRows(stripe), projection_->needed()).Value(&batches);
     }));
     if (!batches) return MakeError(ErrorKind::kCorrupt, "an ORC stripe that is not there");
-    return DecodedBatches(kFormat, std::move(batches));
+    return DecodedBatches(kOrc, std::move(batches));
   }
 
   Result<BatchPtr> Project(const BatchPtr& batch) override { return projection_->Project(*batch); }

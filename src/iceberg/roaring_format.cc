@@ -19,7 +19,7 @@ constexpr uint32_t kArrayMax = 4096;        // More values than this are a bitse
 constexpr uint32_t kNoOffsetThreshold = 4;  // With runs, fewer containers than this have no offsets.
 constexpr size_t kBitsetBytes = 8192;
 
-Error Corrupt(std::string_view what) { return MakeError(ErrorKind::kCorrupt, "not a Roaring bitmap: {}", what); }
+Error NotABitmap(std::string_view what) { return MakeError(ErrorKind::kCorrupt, "not a Roaring bitmap: {}", what); }
 
 /// Walks over bytes; once they run out, all is zero and `ok` is false.
 class Walk {
@@ -98,16 +98,16 @@ Status CheckRoaring32(Walk& walk) {
   } else if (cookie == kCookieNoRuns) {
     size = walk.Take<uint32_t>();
   } else {
-    return Corrupt("its cookie is another");
+    return NotABitmap("its cookie is another");
   }
-  if (!walk.ok() || size > kContainersMax) return Corrupt("its header ends too early");
+  if (!walk.ok() || size > kContainersMax) return NotABitmap("its header ends too early");
   std::vector<Container> containers(size);
   int32_t last_key = -1;
   for (uint32_t i = 0; i < size; ++i) {
     const int32_t key = walk.Take<uint16_t>();
     containers[i].cardinality = uint32_t{walk.Take<uint16_t>()} + 1;
     containers[i].is_run = with_runs && ((run_flags[i / 8] >> (i % 8)) & 1) != 0;
-    if (!walk.ok() || key <= last_key) return Corrupt("its keys are not ascending");
+    if (!walk.ok() || key <= last_key) return NotABitmap("its keys are not ascending");
     last_key = key;
   }
   if (!with_runs || size >= kNoOffsetThreshold) walk.Take(size_t{size} * sizeof(uint32_t));
@@ -115,9 +115,9 @@ Status CheckRoaring32(Walk& walk) {
     const bool true_to_header = container.is_run                     ? CheckRuns(walk, container.cardinality)
                                 : container.cardinality <= kArrayMax ? CheckArray(walk, container.cardinality)
                                                                      : CheckBitset(walk, container.cardinality);
-    if (!true_to_header) return Corrupt("a container is not what its header says");
+    if (!true_to_header) return NotABitmap("a container is not what its header says");
   }
-  return walk.ok() ? Status{} : Corrupt("it ends too early");
+  return walk.ok() ? Status{} : NotABitmap("it ends too early");
 }
 
 }  // namespace
@@ -130,7 +130,7 @@ Result<RowPositions> ReadRoaring64(std::string_view bytes) {
   int64_t last_key = -1;
   for (uint64_t i = 0; i < count; ++i) {
     const auto key = walk.Take<uint32_t>();
-    if (!walk.ok() || key <= last_key) return Corrupt("its 64-bit keys are not ascending");
+    if (!walk.ok() || key <= last_key) return NotABitmap("its 64-bit keys are not ascending");
     last_key = key;
     const std::string_view rest = bytes.substr(bytes.size() - walk.left());
     TRY_VOID(CheckRoaring32(walk));
@@ -140,7 +140,7 @@ Result<RowPositions> ReadRoaring64(std::string_view bytes) {
     std::memcpy(canonical.data() + begin - sizeof(key), &key, sizeof(key));
     bitmap.write(canonical.data() + begin);
   }
-  if (!walk.ok() || walk.left() > 0) return Corrupt("its length is another");
+  if (!walk.ok() || walk.left() > 0) return NotABitmap("its length is another");
   // The library reads the count as a whole word, so it must be aligned as one.
   std::vector<uint64_t> aligned((canonical.size() + sizeof(uint64_t) - 1) / sizeof(uint64_t));
   std::memcpy(aligned.data(), canonical.data(), canonical.size());

@@ -6,15 +6,18 @@
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "base/failpoint.h"
 #include "base/system_random.h"
 #include "base/try.h"
 #include "base/uuid.h"
 #include "iceberg/manifest_avro.h"
+#include "iceberg/manifest_groups.h"
 #include "iceberg/manifest_list_avro.h"
 #include "iceberg/number_property.h"
 #include "iceberg/snapshot_summary.h"
+#include "observe/log.h"
 
 namespace firn::iceberg {
 namespace {
@@ -46,7 +49,7 @@ int64_t LiveCount(const ManifestFile& manifest) {
 //
 //   base's manifests ──┬─ no live file, or hit by the delta ──► their live entries (existing) and the hit ones
 //   (deleted)
-//                      │                                          │  with the new files (added), by partition spec
+//                      │                                          │  with the new files (added), by their group
 //                      └─ the rest, kept as they are              ▼
 //                                     └──────────────────► new manifests first, then the kept ones: the manifest list
 class Builder {
@@ -56,6 +59,7 @@ class Builder {
         base_(base),
         delta_(delta),
         cache_(cache),
+        groups_(base),
         manifest_bytes_(NumberProperty(base, "commit.manifest.target-size-bytes", kManifestBytesDefault)),
         min_count_to_merge_(NumberProperty(base, "commit.manifest.min-count-to-merge", kMinCountToMergeDefault)) {
     snapshot_.snapshot_id = NewSnapshotId(base);
@@ -80,7 +84,7 @@ class Builder {
   struct Side {
     bool holds_deletes = false;
     std::vector<ManifestFile> kept;
-    std::map<int32_t, std::vector<ManifestEntry>> entries;  ///< To write, by partition spec.
+    std::map<ManifestGroup, std::vector<ManifestEntry>> entries;  ///< To write.
   };
 
   Status BuildFiles() {
@@ -115,6 +119,12 @@ class Builder {
     TRY_VOID(BeforeStep(Failpoint::kManifestListWriteBefore));
     TRY_VOID(store_.Write(snapshot_.manifest_list, content).Context("writing the manifest list"));
     AfterStep(Failpoint::kManifestListWriteAfter);
+    if (IsLogged(LogLevel::kDebug)) {
+      LogDebug("wrote the manifests of a snapshot", {{"table_location", base_.location},
+                                                     {"snapshot_id", snapshot_.snapshot_id},
+                                                     {"manifest_count", list.size()},
+                                                     {"manifests_replaced", manifests_replaced_}});
+    }
     cache_.PutList(snapshot_.manifest_list, std::make_shared<const std::vector<ManifestFile>>(std::move(list)));
     return {};
   }
@@ -164,18 +174,17 @@ class Builder {
 
   void Add(Side& side, const DataFile& file) {
     summary_.Add(file);
-    side.entries[file.partition_spec_id].push_back({.status = EntryStatus::kAdded,
-                                                    .snapshot_id = snapshot_.snapshot_id,
-                                                    .sequence_number = snapshot_.sequence_number,
-                                                    .file_sequence_number = snapshot_.sequence_number,
-                                                    .file = file});
+    side.entries[groups_.Of(file)].push_back({.status = EntryStatus::kAdded,
+                                              .snapshot_id = snapshot_.snapshot_id,
+                                              .sequence_number = snapshot_.sequence_number,
+                                              .file_sequence_number = snapshot_.sequence_number,
+                                              .file = file});
   }
 
   /// Moves a manifest's live entries to those to be written, `gone(i)` of them as deleted ones.
   template <typename Gone>
-  void Rewrite(Side& side, const ManifestFile& manifest, const std::vector<ManifestEntry>& entries, Gone gone) {
+  void Rewrite(Side& side, const std::vector<ManifestEntry>& entries, Gone gone) {
     ++manifests_replaced_;
-    std::vector<ManifestEntry>& to_write = side.entries[manifest.partition_spec_id];
     for (size_t i = 0; i < entries.size(); ++i) {
       if (entries[i].status == EntryStatus::kDeleted) continue;
       ManifestEntry entry = entries[i];
@@ -185,14 +194,14 @@ class Builder {
         entry.snapshot_id = snapshot_.snapshot_id;
         summary_.Remove(entry.file);
       }
-      to_write.push_back(std::move(entry));
+      side.entries[groups_.Of(entry.file)].push_back(std::move(entry));
     }
   }
 
   Status FilterData(const ManifestFile& manifest) {
     if (delta_.truncate) {
       TRY(auto entries, cache_.Read(store_, base_, manifest));
-      Rewrite(data_, manifest, *entries, [](size_t) { return true; });
+      Rewrite(data_, *entries, [](size_t) { return true; });
       return {};
     }
     if (removed_.empty() && referenced_.empty()) {
@@ -210,7 +219,7 @@ class Builder {
     if (gone.empty()) {
       data_.kept.push_back(manifest);
     } else {
-      Rewrite(data_, manifest, *indexed.entries, [&](size_t i) { return gone.contains(i); });
+      Rewrite(data_, *indexed.entries, [&](size_t i) { return gone.contains(i); });
     }
     return {};
   }
@@ -218,7 +227,7 @@ class Builder {
   Status FilterDeletes(const ManifestFile& manifest) {
     if (delta_.truncate) {
       TRY(auto entries, cache_.Read(store_, base_, manifest));
-      Rewrite(deletes_, manifest, *entries, [](size_t) { return true; });
+      Rewrite(deletes_, *entries, [](size_t) { return true; });
       return {};
     }
     if (replaced_.empty()) {
@@ -237,19 +246,20 @@ class Builder {
     if (gone.empty()) {
       deletes_.kept.push_back(manifest);
     } else {
-      Rewrite(deletes_, manifest, *indexed.entries, [&](size_t i) { return gone.contains(i); });
+      Rewrite(deletes_, *indexed.entries, [&](size_t i) { return gone.contains(i); });
     }
     return {};
   }
 
-  /// Takes the manifests that `merge` chooses from those kept, to be written again with the new ones.
+  /// Takes the manifests that `merge` chooses from those kept, to be written again with the new ones. Those that mix
+  /// groups are parted so, one a commit.
   template <typename Merge>
   Status MergeKept(Side& side, Merge merge) {
     std::vector<ManifestFile> kept;
     for (ManifestFile& manifest : side.kept) {
       if (merge(manifest)) {
         TRY(auto entries, cache_.Read(store_, base_, manifest));
-        Rewrite(side, manifest, *entries, [](size_t) { return false; });
+        Rewrite(side, *entries, [](size_t) { return false; });
       } else {
         kept.push_back(std::move(manifest));
       }
@@ -260,7 +270,7 @@ class Builder {
 
   bool IsSmall(const ManifestFile& manifest) const { return manifest.manifest_length < manifest_bytes_ / 2; }
 
-  /// Small manifests of a spec, once there are several of about the same size: planning opens few, and an entry is
+  /// Small manifests of a group, once there are several of about the same size: planning opens few, and an entry is
   /// rewritten a few times in its life.
   Status MergeData() {
     auto enabled = base_.properties.find("commit.manifest-merge.enabled");
@@ -270,19 +280,23 @@ class Builder {
       int64_t manifests = 0;
       int64_t entries = 0;
     };
-    std::map<int32_t, Alike> by_spec;
-    for (const auto& [spec_id, entries] : data_.entries) by_spec[spec_id] = {1, static_cast<int64_t>(entries.size())};
+    std::map<ManifestGroup, Alike> by_group;
+    for (const auto& [group, entries] : data_.entries) by_group[group] = {1, static_cast<int64_t>(entries.size())};
     std::set<std::string> alike;
     for (const ManifestFile& manifest : data_.kept) {
-      Alike& group = by_spec[manifest.partition_spec_id];
-      if (!IsSmall(manifest) || LiveCount(manifest) > std::max<int64_t>(1, 2 * group.entries)) continue;
-      ++group.manifests;
-      group.entries += LiveCount(manifest);
+      const auto group = groups_.Of(manifest);
+      if (!group || !IsSmall(manifest)) continue;
+      Alike& like = by_group[*group];
+      if (LiveCount(manifest) > std::max<int64_t>(1, 2 * like.entries)) continue;
+      ++like.manifests;
+      like.entries += LiveCount(manifest);
       alike.insert(manifest.manifest_path);
     }
+    bool parts_one = true;
     return MergeKept(data_, [&](const ManifestFile& manifest) {
-      return by_spec[manifest.partition_spec_id].manifests >= min_count_to_merge_ &&
-             alike.contains(manifest.manifest_path);
+      const auto group = groups_.Of(manifest);
+      if (!group) return std::exchange(parts_one, false);
+      return by_group[*group].manifests >= min_count_to_merge_ && alike.contains(manifest.manifest_path);
     });
   }
 
@@ -290,10 +304,12 @@ class Builder {
   /// rewrite them all. A manifest joins those to write when it has at most twice their entries: sizes grow
   /// geometrically.
   Status MergeDeletes() {
-    if (deletes_.entries.empty()) return {};
     std::ranges::stable_sort(deletes_.kept, {}, LiveCount);
+    bool parts_one = true;
     return MergeKept(deletes_, [&](const ManifestFile& manifest) {
-      auto to_write = deletes_.entries.find(manifest.partition_spec_id);
+      const auto group = groups_.Of(manifest);
+      if (!group) return std::exchange(parts_one, false);
+      const auto to_write = deletes_.entries.find(*group);
       return to_write != deletes_.entries.end() && IsSmall(manifest) &&
              LiveCount(manifest) <= 2 * static_cast<int64_t>(to_write->second.size());
     });
@@ -301,11 +317,11 @@ class Builder {
 
   /// New manifests of the target size, then the kept ones.
   Status WriteSide(Side& side, std::vector<ManifestFile>& list) {
-    for (auto& [spec_id, entries] : side.entries) {
-      const PartitionSpec* spec = base_.FindSpec(spec_id);
+    for (auto& [group, entries] : side.entries) {
+      const PartitionSpec* spec = base_.FindSpec(group.spec_id);
       if (spec == nullptr) {
         return MakeError(ErrorKind::kInternal, "{}: the table has no partition spec {}", entries.front().file.file_path,
-                         spec_id);
+                         group.spec_id);
       }
       for (size_t next = 0; next < entries.size();) {
         ManifestWriter writer(base_, *spec, side.holds_deletes, snapshot_.snapshot_id, snapshot_.sequence_number);
@@ -371,6 +387,7 @@ class Builder {
   const TableMetadata& base_;
   const RowDelta& delta_;
   ManifestCache& cache_;
+  const ManifestGroups groups_;
   const int64_t manifest_bytes_;
   const int64_t min_count_to_merge_;
   const std::string uuid_ = NewUuid();

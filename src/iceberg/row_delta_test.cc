@@ -23,13 +23,13 @@ using ::testing::UnorderedElementsAre;
 constexpr int64_t kNow = 1'700'000'000'000;
 const TableIdent kIdent{{"public"}, "orders"};
 
-/// A table in memory, partitioned by a string, and its commits.
+/// A table in memory, partitioned by a string or uuid, and its commits.
 class RowDeltaTest : public ::testing::Test {
  protected:
   RowDeltaTest() { Make(2); }
 
-  void Make(int32_t format_version, Properties properties = {}) {
-    NewTable table{.schema = {.fields = {{.id = 1, .name = "c", .type = Type::Primitive(TypeId::kString)}}},
+  void Make(int32_t format_version, Properties properties = {}, TypeId type = TypeId::kString) {
+    NewTable table{.schema = {.fields = {{.id = 1, .name = "c", .type = Type::Primitive(type)}}},
                    .spec = {.fields = {{.source_id = 1, .field_id = 1000, .name = "c"}}},
                    .properties = std::move(properties),
                    .location = "memory/t",
@@ -68,21 +68,23 @@ class RowDeltaTest : public ::testing::Test {
     return *metadata_.CurrentSnapshot();
   }
 
-  /// Another writer's snapshot, which adds delete files and replaces none.
-  void AddDeletesElsewhere(const std::vector<DataFile>& files) {
+  /// Another writer's snapshot, which adds data or delete files in one manifest and replaces none.
+  void AddElsewhere(const std::vector<DataFile>& files) {
+    const bool holds_deletes = files.front().content != FileContent::kData;
     Snapshot snapshot{.snapshot_id = 4711,
                       .parent_snapshot_id = metadata_.current_snapshot_id,
                       .sequence_number = metadata_.last_sequence_number + 1,
                       .timestamp_ms = ++now_ms_,
                       .manifest_list = "memory/t/metadata/elsewhere-list.avro"};
-    ManifestWriter writer(metadata_, metadata_.DefaultSpec(), true, snapshot.snapshot_id, snapshot.sequence_number);
+    ManifestWriter writer(metadata_, metadata_.DefaultSpec(), holds_deletes, snapshot.snapshot_id,
+                          snapshot.sequence_number);
     for (const DataFile& file : files) {
       ASSERT_TRUE(writer.Add({.snapshot_id = snapshot.snapshot_id, .file = file}));
     }
     WrittenManifest written = std::move(writer).Finish().value();
     written.manifest.manifest_path = "memory/t/metadata/elsewhere.avro";
     ASSERT_TRUE(store_.Write(written.manifest.manifest_path, written.content));
-    std::vector<ManifestFile> list = Manifests();
+    std::vector<ManifestFile> list = metadata_.CurrentSnapshot() != nullptr ? Manifests() : std::vector<ManifestFile>();
     list.push_back(written.manifest);
     const std::string content = WriteManifestList(metadata_.format_version, snapshot, list).value();
     ASSERT_TRUE(store_.Write(snapshot.manifest_list, content));
@@ -107,6 +109,30 @@ class RowDeltaTest : public ::testing::Test {
   }
 
   std::vector<ManifestFile> Manifests() { return ReadManifestList(store_, *metadata_.CurrentSnapshot()).value(); }
+
+  /// The paths of the live files of each manifest of the current snapshot. Their uuids lie within the manifest's bounds
+  /// whether these are ordered as bytes or as Java does.
+  std::vector<std::vector<std::string>> FilesByManifest() {
+    std::vector<std::vector<std::string>> files;
+    ManifestCache cold;
+    for (const ManifestFile& manifest : Manifests()) {
+      std::vector<std::string>& paths = files.emplace_back();
+      const auto entries = cold.Read(store_, metadata_, manifest).value();
+      for (const ManifestEntry& entry : *entries) {
+        if (entry.status == EntryStatus::kDeleted) continue;
+        paths.push_back(entry.file.file_path);
+        const auto* uuid = std::get_if<std::string>(&entry.file.partition.front());
+        if (uuid == nullptr) continue;
+        const std::string& least = manifest.partitions.front().lower_bound.value();
+        const std::string& greatest = manifest.partitions.front().upper_bound.value();
+        EXPECT_LE(least, *uuid);
+        EXPECT_LE(*uuid, greatest);
+        EXPECT_FALSE(LiteralLess(Type::Primitive(TypeId::kUuid), *uuid, least));
+        EXPECT_FALSE(LiteralLess(Type::Primitive(TypeId::kUuid), greatest, *uuid));
+      }
+    }
+    return files;
+  }
 
   /// The entries that the current snapshot's own manifests mark as `status`, by path.
   std::vector<std::string> EntriesOfThisSnapshot(EntryStatus status) {
@@ -445,7 +471,7 @@ TEST_F(RowDeltaTest, ReplacesAllDeleteFilesOfADataFileAlone) {
   // Another writer's: a second one for the data file, and one that may be about any file of the partition.
   DataFile wide = Deletes("wide", "1");
   wide.referenced_data_file.reset();
-  AddDeletesElsewhere({Deletes("second", "1"), wide});
+  AddElsewhere({Deletes("second", "1"), wide});
   EXPECT_THAT(Files(), ElementsAre(Pair("1", ElementsAre("old", "second", "wide")), Pair("2", ElementsAre("wide"))));
   Commit({.added_delete_files = {Deletes("new", "1", 4)}});
   EXPECT_THAT(Files(), ElementsAre(Pair("1", ElementsAre("new", "wide")), Pair("2", ElementsAre("wide"))));
@@ -453,6 +479,47 @@ TEST_F(RowDeltaTest, ReplacesAllDeleteFilesOfADataFileAlone) {
   metadata_ = ApplyUpdates(metadata_, "", {UpgradeFormatVersion{3}}, ++now_ms_).value();
   Commit({.added_delete_files = {Vector("v", "1", 5)}});
   EXPECT_THAT(Files(), ElementsAre(Pair("1", ElementsAre("v")), Pair("2", ElementsAre("wide"))));
+}
+
+std::string Uuid(uint8_t first, uint8_t ninth) {
+  std::string uuid(16, 'x');
+  uuid[0] = static_cast<char>(first);
+  uuid[8] = static_cast<char>(ninth);
+  return uuid;
+}
+
+TEST_F(RowDeltaTest, PartsUuidPartitionsByTheirSigns) {
+  Make(2, {}, TypeId::kUuid);
+  DataFile null = Data("null");
+  null.partition = {Literal()};
+  Commit({.added_data_files = {Data("a", 1, Uuid(0x10, 0x80)), Data("b", 1, Uuid(0x90, 0x80)),
+                               Data("c", 1, Uuid(0x7F, 0xFF)), Data("d", 1, Uuid(0xFF, 0xA0)),
+                               Data("e", 1, Uuid(0x10, 0x00)), null}});
+  EXPECT_THAT(FilesByManifest(), UnorderedElementsAre(ElementsAre("a", "c"), ElementsAre("b", "d"), ElementsAre("e"),
+                                                      ElementsAre("null")));
+  DataFile deletes = Deletes("of b", "b");
+  deletes.partition = {Uuid(0x90, 0x80)};
+  DataFile others = Deletes("of c", "c");
+  others.partition = {Uuid(0x7F, 0xFF)};
+  Commit({.added_delete_files = {deletes, others}});
+  EXPECT_THAT(FilesByManifest(), ::testing::IsSupersetOf({ElementsAre("of b"), ElementsAre("of c")}));
+}
+
+TEST_F(RowDeltaTest, MergesTheManifestsOfEachSign) {
+  Make(2, {{"commit.manifest.min-count-to-merge", "4"}}, TypeId::kUuid);
+  for (int i = 0; i < 40; ++i) {
+    Commit({.added_data_files = {Data(fmt::format("{}", i), 1, Uuid(0x10, 0x80)),
+                                 Data(fmt::format("-{}", i), 1, Uuid(0x90, 0x80))}});
+    EXPECT_LE(FilesByManifest().size(), 16U);
+  }
+  EXPECT_THAT(Files(), SizeIs(80));
+}
+
+TEST_F(RowDeltaTest, PartsAManifestOfAnotherWriterThatMixesSigns) {
+  Make(2, {}, TypeId::kUuid);
+  AddElsewhere({Data("a", 1, Uuid(0x10, 0x80)), Data("b", 1, Uuid(0x90, 0x80))});
+  Commit({.added_data_files = {Data("c", 1, Uuid(0x10, 0x80))}});
+  EXPECT_THAT(FilesByManifest(), UnorderedElementsAre(UnorderedElementsAre("a", "c"), ElementsAre("b")));
 }
 
 TEST_F(RowDeltaTest, KeepsTheRetentionOfMain) {

@@ -59,7 +59,7 @@ struct TableMetadata {
   std::vector<SnapshotLogEntry> snapshot_log;
   std::vector<MetadataLogEntry> metadata_log;
   std::optional<int64_t> next_row_id;  ///< v3
-  /// Top-level members that firn doesn't interpret (statistics, …), kept.
+  /// Top-level members that firn doesn't interpret (statistics, …), kept; see statistics_files.
   std::map<std::string, std::string> unread_json;
 
   bool operator==(const TableMetadata&) const = default;

@@ -6,6 +6,7 @@
 
 #include "base/try.h"
 #include "base/uuid.h"
+#include "iceberg/statistics_files.h"
 
 namespace firn::iceberg {
 namespace {
@@ -210,6 +211,7 @@ class Updater {
     }
     metadata_.snapshots.EraseIf([&](const Snapshot& snapshot) { return removed.contains(snapshot.snapshot_id); });
     std::erase_if(metadata_.refs, [&](const auto& ref) { return removed.contains(ref.second.snapshot_id); });
+    RemoveStatistics(metadata_, removed);
     // History before a gap says nothing true about any time: the log starts behind the last removed snapshot.
     auto last_removed =
         std::find_if(metadata_.snapshot_log.rbegin(), metadata_.snapshot_log.rend(),

@@ -169,6 +169,20 @@ TEST(ApplyUpdates, RemovesSnapshotsWithTheirRefsAndTheHistoryBeforeThem) {
   EXPECT_EQ(ApplyUpdates(metadata, "", {RemoveSnapshots{{4}}}, kNowMs).error().kind(), ErrorKind::kCorrupt);
 }
 
+TEST(ApplyUpdates, RemovesTheStatisticsOfRemovedSnapshots) {
+  TableMetadata metadata = WithSnapshots(3);
+  metadata.unread_json["statistics"] =
+      R"([{"snapshot-id":1,"statistics-path":"a"},{"snapshot-id":3,"statistics-path":"c"}])";
+  metadata.unread_json["partition-statistics"] = R"([{"snapshot-id":2,"statistics-path":"b"}])";
+  metadata.unread_json["encryption-keys"] = R"([{"snapshot-id":1}])";
+  const TableMetadata removed = ApplyUpdates(metadata, "", {RemoveSnapshots{{1, 2}}}, kNowMs).value();
+  EXPECT_EQ(removed.unread_json.at("statistics"), R"([{"snapshot-id":3,"statistics-path":"c"}])");
+  EXPECT_EQ(removed.unread_json.at("partition-statistics"), "[]");
+  EXPECT_EQ(removed.unread_json.at("encryption-keys"), metadata.unread_json.at("encryption-keys"));
+  metadata.unread_json["statistics"] = "{}";
+  EXPECT_EQ(ApplyUpdates(metadata, "", {RemoveSnapshots{{1}}}, kNowMs).value().unread_json.at("statistics"), "{}");
+}
+
 TEST(ApplyUpdates, ChangesPropertiesLocationUuidAndVersion) {
   auto metadata = ApplyUpdates(NewMetadata(), "",
                                {SetProperties{{{"a", "1"}, {"b", "2"}}}, RemoveProperties{{"a", "c"}},

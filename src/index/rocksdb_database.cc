@@ -309,4 +309,11 @@ Status RocksDbDatabase::DropTable(const std::string& table_id) {
   return {};
 }
 
+Result<std::vector<std::string>> RocksDbDatabase::TableIds() {
+  TRY(auto records, ReadTableRecords());
+  std::vector<std::string> ids;
+  for (auto& [table_id, record] : records) ids.push_back(std::move(table_id));
+  return ids;
+}
+
 }  // namespace firn::index

@@ -26,6 +26,7 @@ class RocksDbDatabase : public Database {
 
   Result<std::unique_ptr<TableIndex>> OpenTable(const std::string& table_id, KeyKind kind) override;
   Status DropTable(const std::string& table_id) override;
+  Result<std::vector<std::string>> TableIds() override;
 
   rocksdb::DB& db() { return *db_; }
   const rocksdb::Options& options() const { return options_; }

@@ -102,6 +102,8 @@ class Database {
   virtual Result<std::unique_ptr<TableIndex>> OpenTable(const std::string& table_id, KeyKind kind) = 0;
   /// Not while the table is open. OK for one that is not there.
   virtual Status DropTable(const std::string& table_id) = 0;
+  /// The ids of all tables that are not absent.
+  virtual Result<std::vector<std::string>> TableIds() = 0;
 };
 
 }  // namespace firn::index

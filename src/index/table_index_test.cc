@@ -483,6 +483,17 @@ TEST_F(TableIndexTest, AThousandTablesShareOneDatabase) {
   }
 }
 
+TEST_F(TableIndexTest, NamesTheTablesThatThereAre) {
+  EXPECT_THAT(Value(database_->TableIds()), ::testing::IsEmpty());
+  (void)Table("absent");
+  Do(NewTable("b 1:int")->Complete(7));
+  (void)NewTable("a", KeyKind::kDuplicates);
+  EXPECT_THAT(Value(database_->TableIds()), UnorderedElementsAre("a", "b 1:int"));
+  Do(database_->DropTable("a"));
+  Open();
+  EXPECT_THAT(Value(database_->TableIds()), ElementsAre("b 1:int"));
+}
+
 TEST_F(TableIndexTest, DroppingALargeTableGivesItsDiskSpaceBack) {
   auto table = NewTable();
   std::vector<std::string> keys;

@@ -1,10 +1,12 @@
 #include "maintenance/reachable_files.h"
 
+#include <algorithm>
+#include <cctype>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <unordered_map>
 
 #include "base/try.h"
+#include "iceberg/statistics_files.h"
 #include "iceberg/table_files.h"
 
 namespace firn::maintenance {
@@ -38,18 +40,17 @@ Status VisitEntries(storage::FileStore& store, const TableMetadata& metadata, co
   return {};
 }
 
+/// As Java reads it: whatever else a flag is, it is false.
+bool EqualsTrue(std::string_view text) {
+  constexpr std::string_view kTrue = "true";
+  return std::ranges::equal(text, kTrue, {},
+                            [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
+}
+
 bool IsLive(const ManifestEntry& entry) { return entry.status != iceberg::EntryStatus::kDeleted; }
 
-/// "statistics" and "partition-statistics", which firn doesn't interpret otherwise.
 void AddStatistics(const TableMetadata& metadata, std::unordered_set<std::string>& paths) {
-  for (const auto& [member, text] : metadata.unread_json) {
-    const auto files = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!files.is_array()) continue;
-    for (const auto& file : files) {
-      const auto path = file.is_object() ? file.find("statistics-path") : file.end();
-      if (path != file.end() && path->is_string()) paths.emplace(PathOf(path->get_ref<const std::string&>()));
-    }
-  }
+  for (const auto& file : iceberg::StatisticsFiles(metadata)) paths.emplace(PathOf(file.path));
 }
 
 }  // namespace
@@ -61,6 +62,11 @@ std::string_view PathOf(std::string_view location) {
   if (!rest.starts_with("//")) return rest;
   const size_t slash = rest.find('/', 2);
   return slash == std::string_view::npos ? std::string_view() : rest.substr(slash);
+}
+
+bool MayDeleteFiles(const TableMetadata& metadata) {
+  const auto found = metadata.properties.find("gc.enabled");
+  return found == metadata.properties.end() || EqualsTrue(found->second);
 }
 
 Result<std::unordered_set<std::string>> ReachablePaths(storage::FileStore& store, const catalog::LoadedTable& table) {
@@ -150,6 +156,13 @@ Result<std::vector<std::string>> FilesGone(storage::FileStore& store, const Tabl
   TRY_VOID(VisitEntries(store, before, gone, [&](const ManifestEntry& entry) { files.insert(entry.file.file_path); }));
   kept.EraseLive(files);
   locations.insert(locations.end(), files.begin(), files.end());
+
+  std::unordered_set<std::string> statistics;
+  AddStatistics(after, statistics);
+  for (const iceberg::StatisticsFile& file : iceberg::StatisticsFiles(before)) {
+    if (!file.snapshot_id || kept_snapshots.contains(*file.snapshot_id)) continue;
+    if (statistics.emplace(PathOf(file.path)).second) locations.push_back(file.path);
+  }
   return locations;
 }
 

@@ -17,6 +17,10 @@ namespace firn::maintenance {
 /// A location by its path alone: writers spell schemes and hosts differently ("s3a://", "file:/").
 std::string_view PathOf(std::string_view location);
 
+/// Whether files of the table may be deleted, and snapshots expired. Not where its property gc.enabled is false: other
+/// tables may need them.
+bool MayDeleteFiles(const iceberg::TableMetadata& metadata);
+
 /// The paths (PathOf) of every file that `table` needs: metadata files of its log, manifest lists, manifests, data and
 /// delete files of all snapshots, statistics.
 Result<std::unordered_set<std::string>> ReachablePaths(storage::FileStore& store, const catalog::LoadedTable& table);
@@ -43,7 +47,8 @@ class SnapshotFiles {
   size_t files_ = 0;
 };
 
-/// Locations of files that snapshots of `before` need and those of `after`, a later version of the same table, don't.
+/// Locations of files that snapshots of `before` need and those of `after`, a later version of the same table, don't;
+/// their statistics, too.
 /// `kept` follows `after`.
 Result<std::vector<std::string>> FilesGone(storage::FileStore& store, const iceberg::TableMetadata& before,
                                            const iceberg::TableMetadata& after, SnapshotFiles& kept);

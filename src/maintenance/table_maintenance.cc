@@ -146,6 +146,12 @@ Result<ExpireReport> ExpireSnapshots(const MaintenanceContext& context, const ic
   TRY(catalog::LoadedTable table, context.catalog.LoadTable(ident));
   const iceberg::TableMetadataPtr before = table.metadata;
   const auto build = [&](const catalog::LoadedTable& fresh) -> Result<std::optional<iceberg::CommitRequest>> {
+    if (!MayDeleteFiles(*fresh.metadata)) {
+      return MakeError(
+          ErrorKind::kUnsupported,
+          "the table's property gc.enabled is false: other tables may need its snapshots and files. Set it "
+          "to true where none does");
+    }
     const Expired expired = FindExpired(*fresh.metadata, RetentionOf(*fresh.metadata, retention), now_ms);
     if (expired.empty()) return std::nullopt;
     return ExpireRequest(fresh, expired);

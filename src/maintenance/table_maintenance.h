@@ -56,7 +56,8 @@ struct ExpireReport {
 };
 
 /// Removes snapshots past their time, and then the files that no snapshot needs any more. A kill in between leaves
-/// orphans. `kept`: what was remembered at the last time of this table, if it was.
+/// orphans. `kept`: what was remembered at the last time of this table, if it was. kUnsupported for a table whose files
+/// may not be deleted (MayDeleteFiles).
 Result<ExpireReport> ExpireSnapshots(const MaintenanceContext& context, const iceberg::TableIdent& ident,
                                      const Retention& retention, int64_t now_ms, SnapshotFiles& kept,
                                      std::stop_token stop);

@@ -360,6 +360,23 @@ TEST_P(TableMaintenanceTest, ExpiresSnapshotsAndTheirFilesOnly) {
   EXPECT_EQ(Value(ExpireSnapshots(context_, kIdent, {.max_age_ms = kDayMs}, later, kept_files, {})).snapshots, 0);
 }
 
+TEST_P(TableMaintenanceTest, ExpiresNothingOfATableWhoseFilesOthersMayNeed) {
+  Fill();
+  const iceberg::CommitRequest request{.table = kIdent, .updates = {iceberg::SetProperties{{{"gc.enabled", "false"}}}}};
+  Value(catalog_.CommitTables(std::span(&request, 1)));
+  Value(Compact());
+  const size_t snapshots = Load().metadata->snapshots.size();
+  const size_t files = Value(store_.List(Load().metadata->location)).size();
+  SnapshotFiles kept_files;
+  const auto expired =
+      ExpireSnapshots(context_, kIdent, {.max_age_ms = kDayMs}, UnixMillisNow() + 10 * kDayMs, kept_files, {});
+  ASSERT_FALSE(expired);
+  EXPECT_EQ(expired.error().kind(), ErrorKind::kUnsupported);
+  EXPECT_THAT(expired.error().message(), ::testing::HasSubstr("gc.enabled"));
+  EXPECT_EQ(Load().metadata->snapshots.size(), snapshots);
+  EXPECT_EQ(Value(store_.List(Load().metadata->location)).size(), files);
+}
+
 TEST_P(TableMaintenanceTest, ExpiresAgainAndAgainWithWhatItRemembers) {
   Fill();
   SnapshotFiles kept_files;

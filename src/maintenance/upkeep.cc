@@ -307,6 +307,14 @@ void Upkeep::Ended(Outcome outcome) {
 
 Status Upkeep::Expire(const Table& table, bool is_crowded, std::stop_token stop) {
   TRY(const catalog::LoadedTable loaded, context_.catalog.LoadTable(table.ident));
+  const std::string& uuid = loaded.metadata->table_uuid;
+  if (!MayDeleteFiles(*loaded.metadata)) {
+    if (left_.insert(uuid).second) {
+      LogInfo("snapshots are not expired: the table's property gc.enabled is false", {{"table", table.name}});
+    }
+    return {};
+  }
+  left_.erase(uuid);
   Retention overdue = RetentionOf(*loaded.metadata, options_.retention);
   if (!is_crowded) {
     // Many at once: what each time costs grows with the snapshots that stay.
@@ -315,10 +323,10 @@ Status Upkeep::Expire(const Table& table, bool is_crowded, std::stop_token stop)
   }
   const int64_t now_ms = UnixMillisNow();
   if (FindExpired(*loaded.metadata, overdue, now_ms).empty()) return {};
-  TRY(const ExpireReport report, ExpireSnapshots(context_, table.ident, options_.retention, now_ms,
-                                                 kept_files_[loaded.metadata->table_uuid], stop));
+  TRY(const ExpireReport report,
+      ExpireSnapshots(context_, table.ident, options_.retention, now_ms, kept_files_[uuid], stop));
   size_t remembered = 0;
-  for (const auto& [uuid, kept] : kept_files_) remembered += kept.files();
+  for (const auto& [table_uuid, kept] : kept_files_) remembered += kept.files();
   if (remembered > kFilesRememberedMax) kept_files_.clear();
   if (report.snapshots == 0) return {};
   context_.metrics.AddExpiredSnapshots(table.name, report.snapshots);

@@ -109,6 +109,7 @@ class Upkeep : public pipeline::TableRewriter {
   iceberg::ManifestCache manifests_;
   std::map<std::string, iceberg::SnapshotId> well_;  ///< By table UUID: the snapshot that leaves nothing to be done.
   std::map<std::string, SnapshotFiles> kept_files_;  ///< By table UUID: of the last expiry.
+  std::set<std::string> left_;                       ///< UUIDs of tables that are known not to be expired.
 
   std::mutex mutex_;
   std::condition_variable_any changed_;

@@ -207,6 +207,27 @@ TEST_F(UpkeepTest, ExpiresSnapshotsPastTheirRetention) {
   EXPECT_THAT(metrics_.Expose(), HasSubstr("firn_expired_snapshots_total{table=\"public.orders\"} 9\n"));
 }
 
+TEST_F(UpkeepTest, LeavesSnapshotsWhoseFilesOthersMayNeed) {
+  const auto set = [&](const char* value) {
+    const iceberg::CommitRequest request{.table = kIdent, .updates = {iceberg::SetProperties{{{"gc.enabled", value}}}}};
+    Value(catalog_.CommitTables(std::span(&request, 1)));
+  };
+  set("false");
+  auto upkeep = Start(true, true);
+  // It compacts before it looks at snapshots; the second offer comes after that.
+  for (int64_t id = 100; id < 200; id += 50) {
+    const auto rewrite = WaitFor(*upkeep);
+    rewrite->Ended(Commit(*rewrite));
+    for (int64_t next = id; next < id + 10; ++next) Insert(next);
+  }
+  const size_t kept = Load().metadata->snapshots.size();
+  EXPECT_GE(kept, 32U);
+  upkeep.reset();
+  set("true");
+  upkeep = Start(false, true);
+  while (Load().metadata->snapshots.size() == kept) std::this_thread::yield();
+}
+
 TEST_F(UpkeepTest, ExpiresWhatIsBeyondTheMaximumWhenACommitTellsOfIt) {
   for (int64_t id = 10; id < 110; ++id) Insert(id);
   const auto rows = Rows();

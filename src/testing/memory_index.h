@@ -29,6 +29,13 @@ class MemoryIndex : public index::Database {
     tables_.erase(table_id);
     return {};
   }
+  Result<std::vector<std::string>> TableIds() override {
+    std::vector<std::string> ids;
+    for (const auto& [id, stored] : tables_) {
+      if (stored.exists) ids.push_back(id);
+    }
+    return ids;
+  }
   /// As if the folder had been deleted. Not while a table is open.
   void Lose() { tables_.clear(); }
 

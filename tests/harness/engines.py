@@ -26,7 +26,6 @@ LIMITS = (
     Limit("iceberg-rust", "initial default of uuid", "iceberg-rust can't read the default of a uuid column that was added"),
     *(Limit("duckdb", f"filter by {part}({column})", _DAYS) for part in ("day", "month") for column in ("ts", "tz")),
     Limit("duckdb", "filter by bucket(4, u)", "DuckDB takes other buckets of uuids than the specification"),
-    Limit("duckdb", "filter by u", "DuckDB orders the uuids of partitions by their bytes, where Iceberg's library orders them as signed numbers"),
     Limit("duckdb", "filter by truncate(99, wide)", "DuckDB truncates decimals of 38 digits otherwise than the specification"),
 )
 

@@ -62,38 +62,45 @@ struct DestinationOptions {
 };
 
 /// Thread-safety: one thread at a time. Write… and TruncateTable return once their snapshot is committed; what is added
-/// by Add… is committed by Commit, before which no Write… may
-/// come: rows and position are visible together or not at all. After a failed write the
-/// Destination is unusable; open another one, ask for Position and go on from there.
+/// by Add… is committed by Commit, before which no Write… may come: rows and position are visible together or not at
+/// all. What is refused before anything is written (kSchemaMismatch, kInvalidConfig) leaves everything as it was. After
+/// a write that failed the Destination is unusable, and each call says so (kWriteFailed): open another one, ask for
+/// Position and go on from there.
 ///
-/// Errors (ErrorKind): kTableNotFound (DefineTable first), kSchemaMismatch (row and columns differ), kAlreadyExists
-/// (the table is not this pipeline's), kWriteFailed (given up after max_retries), kPermission, kTransient;
-/// Error::origin() says whether catalog or storage gave it.
+/// Errors (ErrorKind): kTableNotFound (DefineTable first), kSchemaMismatch (row and columns differ), kInvalidConfig (a
+/// call, definition or option that can't be), kAlreadyExists (the table is not this pipeline's), kWriteFailed (given up
+/// after max_retries), kPermission, kTransient; Error::origin() says whether catalog or storage gave it.
+///
+/// Warnings and errors are logged to standard error; more where Replicate runs in the process, as its log.level says.
 class Destination {
  public:
   virtual ~Destination() = default;
   static Result<std::unique_ptr<Destination>> Open(const DestinationOptions& options);
 
-  /// Makes the table, or opens the one that is there: kSchemaMismatch when its columns or key are others,
-  /// kInvalidConfig when it can't be partitioned or deleted from so, is of a later format version, or was made in a
-  /// change mode that this one can't follow; kSourceLost when the state store knows of a later commit than the table.
-  /// A table that was defined before needs no new definition, unless it has computed columns: the schema store, or the
-  /// table itself, says what it was.
+  /// Makes the table, or opens the one that is there, which gets the columns that it lacks and the wider types (int to
+  /// long, float to double, a decimal of more digits) of those that are not of the key: kSchemaMismatch when it has
+  /// columns that the definition lacks, other types, or another key, kInvalidConfig when it can't be partitioned or
+  /// deleted from so, is of a later format version, or was made in a change mode that this one can't follow;
+  /// kSourceLost when the state store knows of a later commit than the table. A table that was defined before needs no
+  /// new definition, unless it has computed columns: the schema store, or the table itself, says what it was.
   virtual Status DefineTable(const TableDefinition& table) = 0;
   /// Deletes every row, in a snapshot of its own: earlier ones stay readable. In the other modes than kMirror it is a
   /// change like others (docs/change_modes.md), made now.
   virtual Status TruncateTable(const TableId& table) = 0;
-  /// Appends rows that the table does not hold yet: inserts, now.
+  /// Appends rows that the table does not hold yet: inserts, now. They are at the table's position; a new table's is 0
+  /// then. A load of several calls that was cut off begins with TruncateTable.
   virtual Status WriteTableRows(const TableId& table, std::span<const Row> rows) = 0;
   /// Applies events of any tables in order, and commits them together with `position`: how far the application's source
-  /// has been read, growing from call to call, and not before any event's.
+  /// has been read, not before any event's, and behind the last one of each of these tables: what was written is
+  /// refused the second time (kInvalidConfig).
   virtual Status WriteEvents(std::span<const Event> events, uint64_t position) = 0;
 
   /// Adds rows of Arrow's C data interface, a struct array with a field for each column, to the next Commit. For
   /// kInsert and kUpdate whole rows: a column that is missing is NULL; kUpdate of a key that the table doesn't hold is
   /// an insert. For kDelete the key columns; others are ignored. kTruncate takes none: AddTruncate.
   /// Columns are found by name, in any order. Types are the columns' own, or what converts to them without loss:
-  /// narrower integers, other units of time, large and view layouts, dictionaries. kSchemaMismatch names the column.
+  /// other integers and decimals and units of time whose values fit, float for double, large and view layouts,
+  /// dictionaries, all NULL. kSchemaMismatch names the column.
   /// Takes both structs over: they are released when the call returns, whatever it returns.
   /// What has been added is in memory until it is 64 MiB of a table, then in files that no snapshot names yet; of a
   /// table with columns of firn's own (docs/change_modes.md) it stays in memory until Commit.

@@ -25,7 +25,8 @@ struct Replication {
 /// problem of the configuration, with its line; nothing was touched then.
 ///
 /// Thread-safety: one slot has one reader, so one call at a time for each source.slot; several slots may be read by
-/// several threads. SIGPIPE is to be ignored in the process. What it logs goes to standard error, as log.level says.
+/// several threads. SIGPIPE is to be ignored in the process. What it logs goes to standard error, as log.level and
+/// log.format say; the process has one of each: those of the call that began last.
 Status Replicate(const Replication& replication, std::stop_token stop);
 
 }  // namespace firn

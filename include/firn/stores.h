@@ -5,8 +5,8 @@
 // schema, with the rest in properties (docs/snapshot_summary.md). An application gives stores of its own where it keeps
 // such things in one place: a database that it looks into anyway, a registry of schemas.
 //
-// Thread-safety: a Destination calls its stores on the thread that calls it, one call at a time. An error of a store
-// ends the call that it came up in.
+// Thread-safety: a Destination calls its stores on the thread that calls it, one call at a time. They throw nothing. An
+// error of a store ends the call that it came up in; behind a commit, that is in, and is refused the second time.
 #pragma once
 
 #include <cstdint>

@@ -80,6 +80,41 @@ Result<Column> ColumnOf(const arrow::Field& field) {
                    type.ToString());
 }
 
+bool IsText(arrow::Type::type id) {
+  return id == arrow::Type::STRING || id == arrow::Type::LARGE_STRING || id == arrow::Type::STRING_VIEW;
+}
+bool IsBytes(arrow::Type::type id) {
+  return id == arrow::Type::BINARY || id == arrow::Type::LARGE_BINARY || id == arrow::Type::BINARY_VIEW ||
+         id == arrow::Type::FIXED_SIZE_BINARY;
+}
+bool HasZone(const arrow::DataType& type) {
+  return type.id() == arrow::Type::TIMESTAMP && !static_cast<const arrow::TimestampType&>(type).timezone().empty();
+}
+
+/// Whether Arrow's safe cast gives each value as it is, or an error. Its others round, cut, or print.
+bool ConvertsWithoutLoss(const arrow::DataType& from, const arrow::DataType& to) {
+  switch (from.id()) {
+    case arrow::Type::NA:
+      return true;
+    case arrow::Type::DICTIONARY:
+      return ConvertsWithoutLoss(*static_cast<const arrow::DictionaryType&>(from).value_type(), to);
+    case arrow::Type::HALF_FLOAT:
+    case arrow::Type::FLOAT:
+      return arrow::is_floating(to.id());
+    case arrow::Type::DATE64:
+      return to.id() == arrow::Type::DATE32;
+    case arrow::Type::TIME32:
+    case arrow::Type::TIME64:
+      return to.id() == arrow::Type::TIME64;
+    case arrow::Type::TIMESTAMP:
+      return to.id() == arrow::Type::TIMESTAMP && HasZone(from) == HasZone(to);
+    default:
+      return from.Equals(to) || (arrow::is_integer(from.id()) && arrow::is_integer(to.id())) ||
+             (arrow::is_decimal(from.id()) && arrow::is_decimal(to.id())) || (IsText(from.id()) && IsText(to.id())) ||
+             (IsBytes(from.id()) && IsBytes(to.id()));
+  }
+}
+
 /// Without loss, or kSchemaMismatch.
 Result<std::shared_ptr<arrow::Array>> Convert(std::shared_ptr<arrow::Array> column,
                                               const std::shared_ptr<arrow::DataType>& type, const std::string& name) {
@@ -87,6 +122,10 @@ Result<std::shared_ptr<arrow::Array>> Convert(std::shared_ptr<arrow::Array> colu
     column = static_cast<const arrow::ExtensionArray&>(*column).storage();
   }
   if (column->type()->Equals(type)) return column;
+  if (!ConvertsWithoutLoss(*column->type(), *type)) {
+    return MakeError(ErrorKind::kSchemaMismatch, "column '{}': Arrow's {} does not become {}", name,
+                     column->type()->ToString(), type->ToString());
+  }
   // Arrow's functions but the simplest are in a library of their own, which has to be told to register them.
   static const arrow::Status registered = compute::Initialize();
   TRY_VOID(storage::FromArrow(registered, "{}", "registering Arrow's functions"));
@@ -150,6 +189,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> FitRows(const arrow::RecordBatch& ro
 namespace firn {
 
 Result<std::vector<Column>> ColumnsOf(ArrowSchema* schema) {
+  if (schema == nullptr) return MakeError(ErrorKind::kInvalidConfig, "there is no ArrowSchema of the columns");
   const auto imported = arrow::ImportSchema(schema);
   if (!imported.ok()) {
     return MakeError(ErrorKind::kSchemaMismatch, "the ArrowSchema of the columns: {}", imported.status().message());

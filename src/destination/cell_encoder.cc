@@ -8,44 +8,13 @@
 #include <limits>
 
 #include "base/try.h"
+#include "destination/utf8.h"
 #include "storage/arrow_error.h"
 
 namespace firn::destination {
 namespace {
 
 using iceberg::TypeId;
-
-iceberg::Type TypeOf(const Column& column) {
-  switch (column.type) {
-    case ColumnType::kBoolean:
-      return iceberg::Type::Primitive(TypeId::kBoolean);
-    case ColumnType::kInt:
-      return iceberg::Type::Primitive(TypeId::kInt);
-    case ColumnType::kLong:
-      return iceberg::Type::Primitive(TypeId::kLong);
-    case ColumnType::kFloat:
-      return iceberg::Type::Primitive(TypeId::kFloat);
-    case ColumnType::kDouble:
-      return iceberg::Type::Primitive(TypeId::kDouble);
-    case ColumnType::kDecimal:
-      return iceberg::Type::Decimal(column.precision, column.scale);
-    case ColumnType::kDate:
-      return iceberg::Type::Primitive(TypeId::kDate);
-    case ColumnType::kTime:
-      return iceberg::Type::Primitive(TypeId::kTime);
-    case ColumnType::kTimestamp:
-      return iceberg::Type::Primitive(TypeId::kTimestamp);
-    case ColumnType::kTimestampTz:
-      return iceberg::Type::Primitive(TypeId::kTimestampTz);
-    case ColumnType::kString:
-      return iceberg::Type::Primitive(TypeId::kString);
-    case ColumnType::kUuid:
-      return iceberg::Type::Primitive(TypeId::kUuid);
-    case ColumnType::kBinary:
-      return iceberg::Type::Primitive(TypeId::kBinary);
-  }
-  return {};
-}
 
 Result<std::array<uint8_t, 16>> ParseUuid(std::string_view text) {
   std::array<uint8_t, 16> bytes{};
@@ -68,7 +37,9 @@ Result<std::array<uint8_t, 16>> ParseUuid(std::string_view text) {
 Result<arrow::Decimal128> ParseDecimal(const std::string& text, const iceberg::Type& type) {
   arrow::Decimal128 value;
   int32_t precision = 0, scale = 0;
-  TRY_VOID(storage::FromArrow(arrow::Decimal128::FromString(text, &value, &precision, &scale), "'{}'", text));
+  if (!arrow::Decimal128::FromString(text, &value, &precision, &scale).ok()) {
+    return MakeError(ErrorKind::kSchemaMismatch, "'{}' is not a decimal", text);
+  }
   auto rescaled = value.Rescale(scale, type.scale);
   if (!rescaled.ok() || !rescaled->FitsInPrecision(type.precision)) {
     return MakeError(ErrorKind::kSchemaMismatch, "'{}' does not fit {}", text, ToString(type));
@@ -105,6 +76,7 @@ Status AppendText(arrow::ArrayBuilder& builder, const std::string& text, const i
     case TypeId::kBinary:
       return storage::FromArrow(static_cast<arrow::BinaryBuilder&>(builder).Append(text), "appending a binary{}", "");
     default:
+      if (!IsUtf8(text)) return MakeError(ErrorKind::kSchemaMismatch, "a string that is not UTF-8");
       return storage::FromArrow(static_cast<arrow::StringBuilder&>(builder).Append(text), "appending a string{}", "");
   }
 }
@@ -157,30 +129,8 @@ Status AppendValue(arrow::ArrayBuilder& builder, const Value& value, const icebe
 
 }  // namespace
 
-Result<iceberg::Schema> SchemaOf(const TableDefinition& table) {
-  iceberg::Schema schema;
-  std::vector<Column> columns = table.columns;
-  for (const ComputedColumn& computed : table.computed) columns.push_back(computed.column);
-  for (const Column& column : columns) {
-    if (schema.FindField(column.name) != nullptr) {
-      return MakeError(ErrorKind::kInvalidConfig, "column '{}' is defined twice", column.name);
-    }
-    const bool is_key = std::ranges::find(table.key, column.name) != table.key.end();
-    schema.fields.push_back({.id = static_cast<iceberg::FieldId>(schema.fields.size() + 1),
-                             .name = column.name,
-                             .required = is_key,
-                             .type = TypeOf(column)});
-  }
-  for (const std::string& key : table.key) {
-    const iceberg::Field* field = schema.FindField(key);
-    if (field == nullptr) return MakeError(ErrorKind::kInvalidConfig, "key column '{}' is not a column", key);
-    schema.identifier_field_ids.push_back(field->id);
-  }
-  std::ranges::sort(schema.identifier_field_ids);
-  return schema;
-}
-
-Result<encode::EncodedRows> EncodeCells(std::span<const iceberg::Field> fields, std::span<const Row* const> rows) {
+Result<encode::EncodedRows> EncodeCells(std::span<const iceberg::Field> fields, std::span<const Row* const> rows,
+                                        std::span<const std::string> never_null) {
   iceberg::Schema projection;
   for (const iceberg::Field& field : fields) {
     projection.fields.push_back(field);
@@ -201,6 +151,9 @@ Result<encode::EncodedRows> EncodeCells(std::span<const iceberg::Field> fields, 
                    .Context("row {}, column '{}'", row, fields[column].name));
     }
     TRY(auto array, storage::FromArrow(builder->Finish(), "column {}", fields[column].name));
+    if (array->null_count() > 0 && std::ranges::find(never_null, fields[column].name) != never_null.end()) {
+      return MakeError(ErrorKind::kSchemaMismatch, "key column '{}' is NULL in a row", fields[column].name);
+    }
     columns.push_back(std::move(array));
   }
   return encode::EncodedRows{

@@ -3,19 +3,18 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "encode/row_encoder.h"
-#include "firn/destination.h"
+#include "firn/table.h"
 #include "iceberg/schema.h"
 
 namespace firn::destination {
 
-/// The Iceberg schema of a definition: field ids from 1 in column order, computed columns last; key columns required
-/// and identifier fields. kInvalidConfig names a key column that does not exist, or a column named twice.
-Result<iceberg::Schema> SchemaOf(const TableDefinition& table);
-
-/// `fields` says which columns a row has, in order. kSchemaMismatch names table-relative row number and column.
-Result<encode::EncodedRows> EncodeCells(std::span<const iceberg::Field> fields, std::span<const Row* const> rows);
+/// `fields` says which columns a row has, in order; `never_null` names those that have a value in each row.
+/// kSchemaMismatch names the row, counted from 0, and the column.
+Result<encode::EncodedRows> EncodeCells(std::span<const iceberg::Field> fields, std::span<const Row* const> rows,
+                                        std::span<const std::string> never_null = {});
 
 }  // namespace firn::destination

@@ -12,6 +12,7 @@
 #include "catalog/sql/sql_catalog.h"
 #include "destination/arrow_rows.h"
 #include "destination/cell_encoder.h"
+#include "destination/defined_schema.h"
 #include "destination/pending_rows.h"
 #include "destination/stored_definition.h"
 #include "index/table_index.h"
@@ -60,8 +61,16 @@ pipeline::ChangeMode ToPipeline(ChangeMode mode) {
   std::unreachable();
 }
 
-/// `destination.format_version` and `destination.deletes`, as they go together.
+/// `destination.format_version` and `destination.deletes`, as they go together; kInvalidConfig for any option that
+/// can't be.
 Result<pipeline::TableSettings> SettingsOf(const DestinationOptions& options) {
+  if (options.target_file_size_bytes < 1) {
+    return MakeError(ErrorKind::kInvalidConfig, "target_file_size_bytes is {}, not 1 or more",
+                     options.target_file_size_bytes);
+  }
+  if (options.max_retries < 0) {
+    return MakeError(ErrorKind::kInvalidConfig, "max_retries is {}, not 0 or more", options.max_retries);
+  }
   if (options.format_version != 2 && options.format_version != 3) {
     return MakeError(ErrorKind::kInvalidConfig, "format_version is {}, not 2 or 3", options.format_version);
   }
@@ -108,21 +117,32 @@ class TableEvents {
     *this = TableEvents(mode_);  // Nothing before it matters any more.
     truncate_first_ = true;
   }
-  void Add(const Event& event) {
+  Status Add(const Event& event) {
     switch (event.kind) {
       case EventKind::kInsert:
-        return Insert(event.row);
+        Insert(event.row);
+        return {};
       case EventKind::kUpdate:
-        return Update(event.row, event.key);
+        Update(event.row, event.key);
+        return {};
       case EventKind::kDelete:
-        return Delete(event.key);
+        Delete(event.key);
+        return {};
       case EventKind::kTruncate:
-        return Truncate();
+        Truncate();
+        return {};
     }
+    return MakeError(ErrorKind::kInvalidConfig, "an event of the kind {}, which is none", static_cast<int>(event.kind));
   }
 
   const std::vector<const Row*>& rows() const { return rows_; }
   const std::vector<const Row*>& keys() const { return keys_; }
+  /// Whether a change finds rows of the table by their key.
+  bool has_keyed_changes() const {
+    return std::ranges::any_of(changes_, [](const Change& change) {
+      return change.kind == ChangeKind::kUpdate || change.kind == ChangeKind::kDelete;
+    });
+  }
   /// Without rows and keys.
   pipeline::TableBatch Batch() const {
     return {.truncate_first = truncate_first_, .changes = changes_, .transactions = transactions_};
@@ -162,7 +182,8 @@ class IcebergDestination : public Destination {
                                 *destination->store_));
     TRY(destination->index_, index::Database::Open(state + "/index"));
     destination->writer_options_ = {.files = {.target_file_size_bytes = options.target_file_size_bytes},
-                                    .writer = {.pipeline = options.pipeline}};
+                                    .writer = {.pipeline = options.pipeline},
+                                    .expects_rows = false};
     TRY(destination->writer_options_.files.parquet.compression, iceberg::ParseCompression(options.compression));
     RetryPolicy retry;
     retry.max_retries = options.max_retries;
@@ -171,6 +192,10 @@ class IcebergDestination : public Destination {
   }
 
   Status DefineTable(const TableDefinition& definition) override {
+    TRY_VOID(CheckUsable());
+    if (const auto defined = tables_.find(definition.id); defined != tables_.end()) {
+      TRY_VOID(CheckNothingAdded(defined->second));
+    }
     TRY_VOID(OpenTable(definition));
     if (!options_.schema_store) return {};
     return options_.schema_store->StoreDefinition(definition)
@@ -188,6 +213,7 @@ class IcebergDestination : public Destination {
   }
 
   Status WriteEvents(std::span<const Event> events, uint64_t position) override {
+    TRY_VOID(CheckUsable());
     TRY_VOID(CheckNothingAdded());
     const int64_t now = UnixMicrosNow();
     std::map<TableId, TableEvents> by_table;
@@ -198,36 +224,48 @@ class IcebergDestination : public Destination {
                          "an event of table {} has the position {}, behind that of the call, {}", table->writer->name(),
                          event.position, position);
       }
-      TableEvents& gathered = by_table.try_emplace(event.table, table->layout.mode).first->second;
-      gathered.ContinueTransaction(event.position == 0 ? position : event.position,
-                                   event.committed_at_us == 0 ? now : event.committed_at_us);
-      gathered.Add(event);
+      const auto [gathered, is_first] = by_table.try_emplace(event.table, table->layout.mode);
+      if (is_first) TRY_VOID(CheckGrows(*table, position));
+      gathered->second.ContinueTransaction(event.position == 0 ? position : event.position,
+                                           event.committed_at_us == 0 ? now : event.committed_at_us);
+      TRY_VOID(gathered->second.Add(event).Context("table {}", table->writer->name()));
     }
     return Write(by_table, position);
   }
 
   Status AddRows(const TableId& table, EventKind kind, ArrowSchema* schema, ArrowArray* rows) override {
     TRY(const auto batch, destination::ImportRows(schema, rows).Context("table {}.{}", table.name_space, table.name));
+    TRY_VOID(CheckUsable());
     TRY(DefinedTable* const defined, Find(table));
     TRY_VOID(AddTo(*defined, kind, *batch).Context("table {}", defined->writer->name()));
     // Columns of firn's own say the position of the commit, which is not known yet.
     if (defined->pending.bytes() < kPendingBytesMax || !defined->layout.own_columns.empty()) return {};
     pipeline::FlushJob job;
     std::set<TableId> written;
-    TRY_VOID(TakePending(kPendingBytesMax, /*position=*/0, job, written));
-    TRY([[maybe_unused]] const auto outcome, committer_->Do(job, {}));
-    return {};
+    TRY_VOID(OrUnusable(TakePending(kPendingBytesMax, /*position=*/0, job, written)));
+    return Do(job);
   }
 
   Status AddTruncate(const TableId& table) override {
+    TRY_VOID(CheckUsable());
     TRY(DefinedTable* const defined, Find(table));
     defined->pending.Truncate(defined->layout.mode == pipeline::ChangeMode::kMirror);
     return {};
   }
 
-  Status Commit(uint64_t position) override { return Write({}, position); }
+  Status Commit(uint64_t position) override {
+    TRY_VOID(CheckUsable());
+    for (const auto& [id, table] : tables_) {
+      if (!table.pending.empty() || table.writer->has_pending()) TRY_VOID(CheckGrows(table, position));
+    }
+    pipeline::FlushJob job{.commit_lsn = Lsn{position}};
+    std::set<TableId> written;
+    TRY_VOID(OrUnusable(TakePending(/*least_bytes=*/0, position, job, written)));
+    return DoAndStore(job, written, position);
+  }
 
   Result<std::optional<uint64_t>> Position(const TableId& table) override {
+    TRY_VOID(CheckUsable());
     TRY(const DefinedTable* defined, Find(table));
     return PositionOf(*defined);
   }
@@ -277,7 +315,8 @@ class IcebergDestination : public Destination {
 
   static Result<std::optional<uint64_t>> PositionOf(const DefinedTable& table) {
     TRY(const auto progress, pipeline::ReadProgress(*table.writer->table().metadata));
-    return progress ? std::optional(progress->lsn.value) : std::nullopt;
+    const bool is_empty = !progress || (progress->is_taken_back && progress->lsn == Lsn{});
+    return is_empty ? std::nullopt : std::optional(progress->lsn.value);
   }
 
   /// The table has the last word: a state store that is behind it missed its last commits, one that is ahead of it
@@ -309,8 +348,7 @@ class IcebergDestination : public Destination {
     if (!table.computed.empty()) {
       return MakeError(ErrorKind::kUnsupported, "it has computed columns, which are made of rows: call WriteEvents");
     }
-    std::vector<std::string> key;
-    for (const iceberg::Field& field : table.key_fields) key.push_back(field.name);
+    const std::vector<std::string> key = KeyOf(table);
     if (kind == EventKind::kInsert || kind == EventKind::kUpdate) {
       if (kind == EventKind::kUpdate && key.empty()) return NoKey();
       TRY(auto fitted, destination::FitRows(rows, table.layout.source_fields(), key, /*allow_others=*/false));
@@ -326,6 +364,11 @@ class IcebergDestination : public Destination {
     return table.pending.AddDeletes(std::move(keys));
   }
 
+  static std::vector<std::string> KeyOf(const DefinedTable& table) {
+    std::vector<std::string> key;
+    for (const iceberg::Field& field : table.key_fields) key.push_back(field.name);
+    return key;
+  }
   static Error NoKey() { return MakeError(ErrorKind::kSchemaMismatch, "it has no key: rows can only be appended"); }
 
   /// Puts what was added to tables into the job: of those that hold `least_bytes`. Notes whose rows the job, or one
@@ -378,9 +421,10 @@ class IcebergDestination : public Destination {
     const auto own = pipeline::OwnColumnsOf(layout.mode, definition.track_changes, layout.identity);
     auto loaded = catalog_->LoadTable(ident);
     if (loaded) {
-      TRY_VOID(CheckExisting(*loaded->metadata, layout));
+      TRY_VOID(AdoptExisting(*loaded->metadata, definition, layout));
       const iceberg::TableMetadata& metadata = *loaded->metadata;
-      TRY_VOID(pipeline::AddOwnColumns(own, metadata.CurrentSchema(), metadata.last_column_id, layout));
+      const auto last_id = std::max(metadata.last_column_id, layout.schema.HighestFieldId());
+      TRY_VOID(pipeline::AddOwnColumns(own, metadata.CurrentSchema(), last_id, layout));
       TRY_VOID(Follow(definition, terms, layout, *loaded));
     } else {
       if (loaded.error().kind() != ErrorKind::kTableNotFound && loaded.error().kind() != ErrorKind::kNotFound)
@@ -398,8 +442,9 @@ class IcebergDestination : public Destination {
     return loaded;
   }
 
-  /// `layout`: without firn's own columns.
-  Status CheckExisting(const iceberg::TableMetadata& metadata, const pipeline::TableLayout& layout) const {
+  /// Gives the layout's columns, firn's own not among them, their ids in the table.
+  Status AdoptExisting(const iceberg::TableMetadata& metadata, const TableDefinition& definition,
+                       pipeline::TableLayout& layout) const {
     TRY(const auto progress, pipeline::ReadProgress(metadata));
     if (progress && progress->writer.pipeline != options_.pipeline) {
       return MakeError(ErrorKind::kAlreadyExists, "pipeline '{}' writes the table, and this one is '{}'",
@@ -409,18 +454,15 @@ class IcebergDestination : public Destination {
     TRY_VOID(pipeline::CheckFormatVersion(metadata, settings_));
     iceberg::Schema existing = metadata.CurrentSchema();
     std::erase_if(existing.fields, [](const iceberg::Field& field) { return pipeline::IsOwnColumn(field.name); });
-    if (existing.fields != layout.schema.fields ||
-        existing.identifier_field_ids != layout.schema.identifier_field_ids) {
-      return MakeError(ErrorKind::kSchemaMismatch, "the table exists with other columns or another key");
-    }
-    return {};
+    return destination::AdoptFieldIds(existing, metadata.last_column_id, definition.key, layout.schema);
   }
 
-  /// Another partitioning, firn's own columns that the table lacks, and the change mode.
+  /// New and wider columns, another partitioning, firn's own columns that the table lacks, and the change mode.
   Status Follow(const TableDefinition& definition, const std::vector<pipeline::PartitionTerm>& terms,
                 const pipeline::TableLayout& layout, catalog::LoadedTable& table) {
     const iceberg::TableMetadata& metadata = *table.metadata;
-    pipeline::SchemaChange change{.schema = pipeline::WithFieldsOf(layout, metadata.CurrentSchema()),
+    const iceberg::Schema with_columns = destination::WithFields(layout.source_fields(), metadata.CurrentSchema());
+    pipeline::SchemaChange change{.schema = pipeline::WithFieldsOf(layout, with_columns),
                                   .properties = pipeline::ChangeModeProperties(metadata, layout.mode)};
     for (const auto& [name, value] : destination::DefinitionProperties(definition)) {
       const auto known = metadata.properties.find(name);
@@ -438,7 +480,7 @@ class IcebergDestination : public Destination {
 
   static Result<encode::EncodedRows> EncodeRows(const DefinedTable& table, std::span<const Row* const> rows) {
     const auto fields = table.layout.source_fields();
-    if (table.computed.empty()) return destination::EncodeCells(fields, rows);
+    if (table.computed.empty()) return destination::EncodeCells(fields, rows, KeyOf(table));
     const size_t given = fields.size() - table.computed.size();
     std::vector<Row> whole;
     std::vector<const Row*> pointers;
@@ -451,12 +493,13 @@ class IcebergDestination : public Destination {
       for (const ComputedColumn& computed : table.computed) filled.push_back(computed.compute(*row));
       pointers.push_back(&filled);
     }
-    return destination::EncodeCells(fields, pointers);
+    return destination::EncodeCells(fields, pointers, KeyOf(table));
   }
 
   /// Of an append table, old rows are as wide as rows: the change is told in all columns.
   static Result<encode::EncodedRows> EncodeKeys(const DefinedTable& table, std::span<const Row* const> keys) {
-    if (table.layout.mode != pipeline::ChangeMode::kAppend) return destination::EncodeCells(table.key_fields, keys);
+    if (table.layout.mode != pipeline::ChangeMode::kAppend)
+      return destination::EncodeCells(table.key_fields, keys, KeyOf(table));
     const auto fields = table.layout.source_fields();
     std::vector<Row> whole(keys.size(), Row(fields.size()));
     std::vector<const Row*> pointers;
@@ -469,21 +512,49 @@ class IcebergDestination : public Destination {
       for (size_t i = 0; i < key_columns.size(); ++i) whole[row][static_cast<size_t>(key_columns[i])] = (*keys[row])[i];
       pointers.push_back(&whole[row]);
     }
-    return destination::EncodeCells(fields, pointers);
+    return destination::EncodeCells(fields, pointers, KeyOf(table));
   }
 
+  static Status CheckNothingAdded(const DefinedTable& table) {
+    if (table.pending.empty() && !table.writer->has_pending()) return {};
+    return MakeError(ErrorKind::kInvalidConfig,
+                     "rows that were added to table {} wait for their commit: call Commit first", table.writer->name());
+  }
   /// The positions of calls are not those of what was added.
   Status CheckNothingAdded() const {
-    for (const auto& [id, table] : tables_) {
-      if (table.pending.empty() && !table.writer->has_pending()) continue;
-      return MakeError(ErrorKind::kInvalidConfig,
-                       "rows that were added to table {} wait for their commit: call Commit first",
-                       table.writer->name());
-    }
+    for (const auto& [id, table] : tables_) TRY_VOID(CheckNothingAdded(table));
     return {};
   }
 
+  /// What is at the table's position, or before it, is in the table.
+  static Status CheckGrows(const DefinedTable& table, uint64_t position) {
+    TRY(const auto reached, PositionOf(table));
+    if (!reached || position > *reached) return {};
+    return MakeError(
+        ErrorKind::kInvalidConfig,
+        "the position {} is not behind {}, up to which table {} has been written: it has these rows, or the "
+        "positions don't grow",
+        position, *reached, table.writer->name());
+  }
+
+  Status CheckUsable() const {
+    if (!failure_) return {};
+    return MakeError(ErrorKind::kWriteFailed,
+                     "an earlier write failed, and this Destination can't know what it wrote: open another, ask it for "
+                     "Position, and go on from there; it was: {}",
+                     failure_->message());
+  }
+  Status OrUnusable(Status status) {
+    if (!status) failure_ = status.error();
+    return status;
+  }
+  Status Do(pipeline::FlushJob& job) {
+    const auto outcome = committer_->Do(job, {});
+    return OrUnusable(outcome ? Status() : Status(outcome.error()));
+  }
+
   Status WriteNow(const TableId& id, const std::function<void(TableEvents&)>& add) {
+    TRY_VOID(CheckUsable());
     TRY_VOID(CheckNothingAdded());
     TRY(const auto reached, Position(id));
     const uint64_t position = reached.value_or(0);
@@ -494,14 +565,14 @@ class IcebergDestination : public Destination {
     return Write({{id, std::move(events)}}, position);
   }
 
+  /// While nothing that was added waits.
   Status Write(const std::map<TableId, TableEvents>& by_table, uint64_t position) {
     pipeline::FlushJob job{.commit_lsn = Lsn{position}};
     std::set<TableId> written;
-    TRY_VOID(TakePending(/*least_bytes=*/0, position, job, written));
     for (const auto& [id, events] : by_table) {
       TRY(DefinedTable* const table, Find(id));
       pipeline::FlushJob::Part part{.writer = table->writer.get(), .batch = events.Batch()};
-      if (!events.keys().empty() && table->key_fields.empty()) {
+      if (events.has_keyed_changes() && table->key_fields.empty()) {
         return MakeError(ErrorKind::kSchemaMismatch, "table {} has no key: rows can only be appended",
                          table->writer->name());
       }
@@ -510,8 +581,12 @@ class IcebergDestination : public Destination {
       job.parts.push_back(std::move(part));
       written.insert(id);
     }
+    return DoAndStore(job, written, position);
+  }
+
+  Status DoAndStore(pipeline::FlushJob& job, const std::set<TableId>& written, uint64_t position) {
     if (written.empty()) return {};
-    TRY([[maybe_unused]] const auto outcome, committer_->Do(job, {}));
+    TRY_VOID(Do(job));
     for (const TableId& id : written) TRY_VOID(StorePosition(id, position));
     return {};
   }
@@ -525,6 +600,7 @@ class IcebergDestination : public Destination {
   pipeline::TableWriterOptions writer_options_;
   std::optional<pipeline::BatchCommitter> committer_;
   std::map<TableId, DefinedTable> tables_;
+  std::optional<Error> failure_;  ///< Of a write that had begun.
 };
 
 }  // namespace

@@ -28,6 +28,9 @@ std::shared_ptr<arrow::Array> Names(const std::vector<std::string>& values) {
     EXPECT_TRUE((value.empty() ? builder.AppendNull() : builder.Append(value)).ok());
   return builder.Finish().ValueOrDie();
 }
+std::shared_ptr<arrow::Array> One(const arrow::Scalar& value) {
+  return arrow::MakeArrayFromScalar(value, 1).ValueOrDie();
+}
 /// Not as the table has them: narrower numbers, large strings, another order.
 std::shared_ptr<arrow::RecordBatch> Rows(const std::vector<int16_t>& ids, const std::vector<std::string>& names) {
   return arrow::RecordBatch::Make(
@@ -107,6 +110,11 @@ TEST_F(DestinationArrowTest, RefusesWhatTheTableCannotHold) {
   EXPECT_THAT(refused(EventKind::kInsert, of("age", Numbers({1}))), HasSubstr("no column 'age'"));
   EXPECT_THAT(refused(EventKind::kDelete, of("id", Names({"one"}))), HasSubstr("'id'"));
   EXPECT_THAT(refused(EventKind::kDelete, of("id", Names({""}))), HasSubstr("NULL"));
+  EXPECT_THAT(refused(EventKind::kDelete, of("id", One(arrow::DoubleScalar(1)))),
+              HasSubstr("double does not become int64"));
+  EXPECT_THAT(refused(EventKind::kDelete, of("id", One(arrow::BooleanScalar(true)))),
+              HasSubstr("bool does not become int64"));
+  EXPECT_THAT(refused(EventKind::kDelete, of("id", One(arrow::UInt64Scalar(~uint64_t{0})))), HasSubstr("'id'"));
   // Nothing of it is left behind.
   ASSERT_TRUE(Add(EventKind::kInsert, Rows({1}, {"a"})).has_value());
   ASSERT_TRUE(destination_->Commit(1).has_value());
@@ -119,6 +127,25 @@ TEST_F(DestinationArrowTest, WantsACommitBeforeAWriteOfAnotherKind) {
   EXPECT_EQ(destination_->TruncateTable(kUsers).error().kind(), ErrorKind::kInvalidConfig);
   ASSERT_TRUE(destination_->Commit(1).has_value());
   EXPECT_TRUE(destination_->TruncateTable(kUsers).has_value());
+}
+
+TEST_F(DestinationArrowTest, KeepsWhatWasAddedWhenATableIsDefinedAgain) {
+  ASSERT_TRUE(destination_->DefineTable(kUsersTable).has_value());
+  ASSERT_TRUE(Add(EventKind::kInsert, Rows({1}, {"a"})).has_value());
+  EXPECT_EQ(destination_->DefineTable(kUsersTable).error().kind(), ErrorKind::kInvalidConfig);
+  ASSERT_TRUE(destination_->Commit(1).has_value());
+  EXPECT_THAT(Users(), UnorderedElementsAre("1 a"));
+  EXPECT_TRUE(destination_->DefineTable(kUsersTable).has_value());
+}
+
+TEST_F(DestinationArrowTest, CommitsAtGrowingPositions) {
+  ASSERT_TRUE(destination_->DefineTable(kUsersTable).has_value());
+  ASSERT_TRUE(Add(EventKind::kInsert, Rows({1}, {"a"})).has_value());
+  ASSERT_TRUE(destination_->Commit(5).has_value());
+  ASSERT_TRUE(Add(EventKind::kInsert, Rows({2}, {"b"})).has_value());
+  EXPECT_EQ(destination_->Commit(5).error().kind(), ErrorKind::kInvalidConfig);
+  ASSERT_TRUE(destination_->Commit(6).has_value());
+  EXPECT_THAT(Users(), UnorderedElementsAre("1 a", "2 b"));
 }
 
 TEST_F(DestinationArrowTest, WritesMuchBeforeItsCommit) {
@@ -157,6 +184,7 @@ TEST_F(DestinationArrowTest, TellsTheColumnsOfAnArrowSchema) {
 
   ASSERT_TRUE(arrow::ExportSchema(*arrow::schema({arrow::field("a", arrow::list(arrow::int8()))}), &schema).ok());
   EXPECT_EQ(ColumnsOf(&schema).error().kind(), ErrorKind::kUnsupported);
+  EXPECT_EQ(ColumnsOf(nullptr).error().kind(), ErrorKind::kInvalidConfig);
 }
 
 }  // namespace

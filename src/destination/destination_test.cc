@@ -5,9 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
 #include <set>
 
 #include "destination/cell_encoder.h"
+#include "destination/defined_schema.h"
 #include "destination/destination_fixture.h"
 #include "iceberg/table_scan.h"
 
@@ -141,11 +143,121 @@ TEST_F(DestinationTest, LeavesAnotherPipelinesTableAlone) {
   EXPECT_EQ(destination_->DefineTable(kUsersTable).error().kind(), ErrorKind::kAlreadyExists);
 }
 
-TEST_F(DestinationTest, RefusesOtherColumnsThanTheTableHas) {
-  ASSERT_TRUE(destination_->DefineTable(kUsersTable));
-  TableDefinition other = kUsersTable;
-  other.columns.push_back({"age", ColumnType::kInt});
-  EXPECT_EQ(destination_->DefineTable(other).error().kind(), ErrorKind::kSchemaMismatch);
+TEST_F(DestinationTest, FollowsNewAndWiderColumns) {
+  TableDefinition definition = kUsersTable;
+  definition.columns.push_back({"age", ColumnType::kInt});
+  definition.mode = ChangeMode::kSoftDelete;
+  ASSERT_TRUE(destination_->DefineTable(definition).has_value());
+  std::vector<Event> events = {Insert(1, "a"), Insert(2, "b")};
+  for (Event& event : events) event.row.emplace_back(int64_t{30});
+  ASSERT_TRUE(destination_->WriteEvents(events, 1).has_value());
+
+  definition.columns = {{"id", ColumnType::kLong},
+                        {"city", ColumnType::kString},
+                        {"name", ColumnType::kString},
+                        {"age", ColumnType::kLong}};
+  ASSERT_TRUE(destination_->DefineTable(definition).has_value());
+  Event update{.kind = EventKind::kUpdate, .table = kUsers, .row = {int64_t{2}, "Oslo", "B", int64_t{1} << 40}};
+  ASSERT_TRUE(destination_->WriteEvents(std::span(&update, 1), 2).has_value());
+  const std::vector<std::string> columns = {"id", "name", "age", "city", "_firn_deleted"};
+  EXPECT_THAT(Users(columns), UnorderedElementsAre("1 a 30 null false", "2 B 1099511627776 Oslo false"));
+
+  Open();  // The table itself knows the order of its columns.
+  update.row[1] = "Bergen";
+  ASSERT_TRUE(destination_->WriteEvents(std::span(&update, 1), 3).has_value());
+  EXPECT_THAT(Users(columns), UnorderedElementsAre("1 a 30 null false", "2 B 1099511627776 Bergen false"));
+}
+
+TEST_F(DestinationTest, RefusesColumnsThatTheTableCannotBecome) {
+  ASSERT_TRUE(destination_->DefineTable(kUsersTable).has_value());
+  const auto refused = [&](const std::function<void(TableDefinition&)>& change) {
+    TableDefinition other = kUsersTable;
+    change(other);
+    const Status status = destination_->DefineTable(other);
+    EXPECT_EQ(status.error().kind(), ErrorKind::kSchemaMismatch);
+    return status.error().message();
+  };
+  EXPECT_THAT(refused([](TableDefinition& other) { other.columns.pop_back(); }), HasSubstr("the column 'name'"));
+  EXPECT_THAT(refused([](TableDefinition& other) { other.columns[1].type = ColumnType::kLong; }),
+              HasSubstr("column 'name' is string, and the definition's long"));
+  EXPECT_THAT(refused([](TableDefinition& other) { other.columns[0].type = ColumnType::kInt; }),
+              HasSubstr("column 'id' is required long"));
+  EXPECT_THAT(refused([](TableDefinition& other) {
+                other.columns.push_back({"tenant", ColumnType::kLong});
+                other.key.push_back("tenant");
+              }),
+              HasSubstr("without the key column 'tenant'"));
+  EXPECT_THAT(refused([](TableDefinition& other) { other.key.clear(); }), HasSubstr("'id'"));
+}
+
+TEST_F(DestinationTest, RefusesDefinitionsThatNoTableCanHave) {
+  const auto refused = [&](const std::function<void(TableDefinition&)>& change) {
+    TableDefinition wrong = kUsersTable;
+    change(wrong);
+    const Status status = destination_->DefineTable(wrong);
+    if (status) return std::string();
+    EXPECT_EQ(status.error().kind(), ErrorKind::kInvalidConfig);
+    return status.error().message();
+  };
+  EXPECT_THAT(refused([](TableDefinition& wrong) { wrong.columns.clear(); }), HasSubstr("no column"));
+  EXPECT_THAT(refused([](TableDefinition& wrong) { wrong.columns[1].name = ""; }), HasSubstr("no name"));
+  EXPECT_THAT(refused([](TableDefinition& wrong) { wrong.columns[1].name = "\xff"; }), HasSubstr("not UTF-8"));
+  EXPECT_THAT(refused([](TableDefinition& wrong) { wrong.columns[1].name = "_firn_op"; }), HasSubstr("that firn adds"));
+  EXPECT_THAT(refused([](TableDefinition& wrong) { wrong.id.name = ""; }), HasSubstr("no name"));
+  EXPECT_THAT(refused([](TableDefinition& wrong) { wrong.id.name_space = ""; }), HasSubstr("namespace has no name"));
+  EXPECT_THAT(refused([](TableDefinition& wrong) { wrong.key = {"id", "id"}; }), HasSubstr("named twice"));
+  EXPECT_THAT(refused([](TableDefinition& wrong) { wrong.computed = {{{"x", ColumnType::kLong}, nullptr}}; }),
+              HasSubstr("'x' has no function"));
+  for (const auto& [precision, scale] : {std::pair{0, 0}, {39, 0}, {5, 6}, {5, -1}}) {
+    EXPECT_THAT(
+        refused([&](TableDefinition& wrong) { wrong.columns[1] = {"n", ColumnType::kDecimal, precision, scale}; }),
+        HasSubstr("a decimal has 1 to 38 digits"));
+  }
+}
+
+TEST_F(DestinationTest, WantsGrowingPositions) {
+  ASSERT_TRUE(destination_->DefineTable(kUsersTable).has_value());
+  ASSERT_TRUE(destination_->WriteEvents(std::vector{Insert(1, "a")}, 5).has_value());
+  for (const uint64_t position : {5, 4}) {
+    const Status again = destination_->WriteEvents(std::vector{Insert(2, "b")}, position);
+    ASSERT_FALSE(again.has_value());
+    EXPECT_EQ(again.error().kind(), ErrorKind::kInvalidConfig);
+  }
+  ASSERT_TRUE(destination_->WriteEvents(std::vector{Insert(2, "b")}, 6).has_value());
+  EXPECT_THAT(Users(), UnorderedElementsAre("1 a", "2 b"));
+}
+
+TEST_F(DestinationTest, RefusesWhatItCannotWriteBeforeItWritesAnything) {
+  ASSERT_TRUE(destination_->DefineTable(kUsersTable).has_value());
+  Event nameless = Insert(0, "b");
+  nameless.row[0] = std::monostate{};
+  Event broken = Insert(3, "\xff\xfe");
+  Event unknown = Insert(4, "d");
+  unknown.kind = static_cast<EventKind>(9);
+  for (const Event& event : {nameless, broken, unknown}) {
+    EXPECT_FALSE(destination_->WriteEvents(std::vector{Insert(1, "a"), event}, 1).has_value());
+  }
+  TableDefinition log{.id = {"app", "log"}, .columns = {{"at", ColumnType::kLong}}};
+  ASSERT_TRUE(destination_->DefineTable(log).has_value());
+  const Event update{.kind = EventKind::kUpdate, .table = log.id, .row = {int64_t{1}}};
+  EXPECT_EQ(destination_->WriteEvents(std::span(&update, 1), 1).error().kind(), ErrorKind::kSchemaMismatch);
+  EXPECT_THAT(Users(), IsEmpty());
+  ASSERT_TRUE(destination_->WriteEvents(std::vector{Insert(1, "a")}, 1).has_value());
+  EXPECT_THAT(Users(), UnorderedElementsAre("1 a"));
+}
+
+TEST_F(DestinationTest, IsOfNoUseAfterAWriteThatFailed) {
+  ASSERT_TRUE(destination_->DefineTable(kUsersTable).has_value());
+  ASSERT_TRUE(destination_->WriteEvents(std::vector{Insert(1, "a")}, 1).has_value());
+  // A file stands where the folder of the data files has to be.
+  std::filesystem::remove_all(warehouse_ + "/app");
+  ASSERT_TRUE(store_->Write("file://" + warehouse_ + "/app", "in the way").has_value());
+  EXPECT_FALSE(destination_->WriteEvents(std::vector{Insert(2, "b")}, 2).has_value());
+  const Status after = destination_->WriteEvents(std::vector{Insert(2, "b")}, 2);
+  ASSERT_FALSE(after.has_value());
+  EXPECT_THAT(after.error().message(), HasSubstr("open another"));
+  EXPECT_FALSE(destination_->Position(kUsers).has_value());
+  EXPECT_FALSE(destination_->Commit(2).has_value());
 }
 
 TEST_F(DestinationTest, DeletesInTheFormThatIsAskedFor) {
@@ -183,6 +295,8 @@ TEST_F(DestinationTest, RefusesFormsThatDoNotGoTogether) {
   EXPECT_EQ(refused({.deletes = DeleteForm::kVector}).kind(), ErrorKind::kInvalidConfig);
   EXPECT_THAT(refused({.format_version = 3, .deletes = DeleteForm::kPosition}).message(), HasSubstr("vectors"));
   EXPECT_THAT(refused({.format_version = 1}).message(), HasSubstr("format_version is 1, not 2 or 3"));
+  EXPECT_THAT(refused({.target_file_size_bytes = 0}).message(), HasSubstr("target_file_size_bytes is 0"));
+  EXPECT_THAT(refused({.max_retries = -1}).message(), HasSubstr("max_retries is -1"));
 
   Open({.deletes = DeleteForm::kEquality});
   TableDefinition definition = kUsersTable;

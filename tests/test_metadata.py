@@ -150,6 +150,7 @@ def test_snapshots_say_how_far_the_source_is_committed(changed, admin):
         summary = snapshot["summary"]
         assert summary["firn.pipeline"] == changed.database
         assert summary["firn.system-identifier"] == str(system_identifier)
+        assert summary["firn.timeline"] == "1"
         lsns.append(admin.execute("SELECT %s::pg_lsn - '0/0'::pg_lsn", [summary["firn.lsn"]]).fetchone()[0])
     assert lsns == sorted(lsns)
     commit_ids = [snapshot["summary"]["firn.commit-id"] for snapshot in snapshots]

@@ -195,3 +195,137 @@ def test_a_table_that_may_not_be_read_is_parked_until_it_may(shop, postgres, adm
     finally:
         shop.execute("DROP OWNED BY half_blind")
         admin.execute("DROP ROLE half_blind")
+
+
+# --- A source that no longer fits what the configuration says of one table ---
+
+NO_LONGER_FITS = {
+    "partition_by": ({"partition_by": ["month(d)"]}, "ALTER TABLE t ALTER d TYPE text"),
+    "computed": ({"computed": {"up": "upper(name)"}}, "ALTER TABLE t ALTER name TYPE int USING 1"),
+    "columns": ({"columns": {"n": "decimal(20,4)"}}, "ALTER TABLE t ALTER n TYPE text"),
+}
+
+
+@pytest.mark.parametrize("settings, change", NO_LONGER_FITS.values(), ids=NO_LONGER_FITS.keys())
+def test_a_source_that_no_longer_fits_the_configuration_stops_its_table_alone(pipeline, settings, change):
+    pipeline.configure(tables={"public.t": settings})
+    pipeline.execute(
+        """
+        CREATE TABLE t (id int PRIMARY KEY, d date, name text, n numeric); INSERT INTO t VALUES (1, '2024-01-01', 'a', 1);
+        CREATE TABLE o (id int PRIMARY KEY); INSERT INTO o VALUES (1);
+        """
+    )
+    pipeline.catch_up()
+    pipeline.execute(change + "; INSERT INTO o VALUES (2)")
+    for _ in range(2):  # It stays so at the next start.
+        done = pipeline.firn.command("run", "--until-caught-up")
+        assert done.returncode == 1, done.stderr
+        assert "it was altered in PostgreSQL, and what the configuration says of it doesn't fit" in done.stderr
+        pipeline.expect_equal("o", engines=("pyiceberg",))
+        pipeline.execute("INSERT INTO o VALUES (3) ON CONFLICT DO NOTHING")
+    pipeline.configure()
+    pipeline.execute("INSERT INTO t (id) VALUES (2)")
+    pipeline.catch_up()
+    pipeline.expect_equal("o")
+    assert sorted(row["id"] for row in pipeline.rows("t")) == [1, 2]
+
+
+def test_a_configuration_that_never_fitted_is_for_the_operator(pipeline):
+    pipeline.execute("CREATE TABLE t (id int PRIMARY KEY, name text); CREATE TABLE o (id int PRIMARY KEY)")
+    wrong = {"public.t": {"partition_by": ["month(name)"]}}
+    pipeline.configure(tables=wrong)
+    assert pipeline.firn.command("run", "--until-caught-up").returncode == 2
+    pipeline.configure()
+    pipeline.catch_up()
+    pipeline.configure(tables=wrong)
+    assert pipeline.firn.command("run", "--until-caught-up").returncode == 2
+    pipeline.configure()
+    assert "copied again" not in pipeline.catch_up().stderr
+
+
+# --- A publication that publishes less ---
+
+
+@pytest.mark.parametrize("part", ["t WHERE (id > 10)", "t (id)"], ids=["rows", "columns"])
+def test_a_row_filter_or_column_list_stops_its_table_alone(pipeline, part):
+    publication = pipeline.database
+    pipeline.configure(retry={"base_delay_ms": 20}, writer={"commit_interval_ms": 200})
+    pipeline.execute(
+        f"""
+        CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT n, 'a' FROM generate_series(1, 20) n;
+        CREATE TABLE o (id int PRIMARY KEY); CREATE PUBLICATION {publication} FOR TABLE o, {part};
+        """
+    )
+    statements = f'ALTER PUBLICATION "{publication}" DROP TABLE "public"."t"; ALTER PUBLICATION "{publication}" ADD TABLE "public"."t"'
+    told = f"publication '{publication}' publishes only some rows or columns of table public.t"
+    for command in ("check", "run"):  # Before anything is made.
+        done = pipeline.firn.command(command)
+        assert done.returncode == 1 and told in done.stdout + done.stderr
+        assert statements.replace('"', "") in (done.stdout + done.stderr).replace('"', "")
+    pipeline.execute(statements)
+    pipeline.firn.start()
+    pipeline.firn.wait_streaming()
+    pipeline.execute(f"ALTER PUBLICATION {publication} SET TABLE o, {part}")
+    pipeline.execute("UPDATE t SET v = 'b'; INSERT INTO o VALUES (1)")
+    assert told in wait_state(pipeline, "public.t", "parked")["reason"]
+    wait_equal(pipeline, "o")
+    pipeline.firn.stop()
+    done = pipeline.firn.command("run", "--until-caught-up")
+    assert done.returncode == 1 and told in done.stderr
+    pipeline.firn.start()
+    wait_state(pipeline, "public.t", "parked")
+    pipeline.execute(statements)
+    pipeline.execute("UPDATE t SET v = 'c' WHERE id = 15")
+    wait_equal(pipeline, "t", "o")
+    pipeline.firn.stop()
+    pipeline.expect_equal("t", "o")
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["down", "running"])
+def test_operations_that_were_not_published_for_a_time(pipeline, running):
+    publication = pipeline.database
+    pipeline.configure(retry={"base_delay_ms": 20}, writer={"commit_interval_ms": 200})
+    pipeline.execute(
+        f"""
+        CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT n, 'a' FROM generate_series(1, 20) n;
+        CREATE PUBLICATION {publication} FOR TABLE t;
+        """
+    )
+    pipeline.catch_up()
+    if running:
+        pipeline.firn.start()
+        pipeline.firn.wait_streaming()
+    pipeline.execute(f"ALTER PUBLICATION {publication} SET (publish = 'insert')")
+    pipeline.execute("UPDATE t SET v = 'b' WHERE id < 5; DELETE FROM t WHERE id = 7")
+    pipeline.execute(f"ALTER PUBLICATION {publication} SET (publish = 'insert, update, delete, truncate')")
+    if running:
+        wait_equal(pipeline, "t")
+        pipeline.firn.stop()
+    pipeline.catch_up()
+    pipeline.expect_equal("t")
+    # Another owner takes nothing out, and less that is published from now on is no reason to copy.
+    pipeline.execute(f"ALTER PUBLICATION {publication} OWNER TO pg_database_owner")
+    assert "copied again" not in pipeline.catch_up().stderr
+    pipeline.execute(f"ALTER PUBLICATION {publication} SET (publish = 'insert')")
+    assert "copied again" not in pipeline.catch_up().stderr
+
+
+def test_rows_that_get_a_key_are_copied_at_once(pipeline):
+    pipeline.execute(
+        """
+        CREATE TABLE t (id int, v text); ALTER TABLE t REPLICA IDENTITY FULL;
+        INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c'), (3, 'c');
+        """
+    )
+    pipeline.catch_up()
+    pipeline.execute(
+        """
+        DELETE FROM t WHERE ctid = (SELECT max(ctid) FROM t WHERE id = 3);
+        ALTER TABLE t ADD PRIMARY KEY (id), REPLICA IDENTITY DEFAULT; UPDATE t SET v = 'z' WHERE id = 1;
+        """
+    )
+    assert "parked" not in pipeline.catch_up().stderr
+    pipeline.expect_equal("t")
+    pipeline.execute("UPDATE t SET v = 'y' WHERE id = 3; DELETE FROM t WHERE id = 2")
+    assert "copied again" not in pipeline.catch_up().stderr
+    pipeline.expect_equal("t")

@@ -179,6 +179,22 @@ def test_altered_types(pipeline, change):
     pipeline.expect_equal("t")
 
 
+@pytest.mark.parametrize("column", ["span", "span[]", "spans"], ids=["range", "array", "multirange"])
+def test_a_label_that_ranges_are_of(pipeline, column):
+    pipeline.execute(
+        f"""
+        CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE TYPE span AS RANGE (subtype = mood, multirange_type_name = spans);
+        CREATE TABLE t (id int PRIMARY KEY, r {column}); INSERT INTO t VALUES (2, NULL);
+        """
+    )
+    value = {"span": "'[sad,ok]'", "span[]": "ARRAY['[sad,ok]'::span]", "spans": "'{[sad,ok]}'"}[column]
+    pipeline.execute(f"INSERT INTO t VALUES (1, {value})")
+    pipeline.catch_up()
+    pipeline.execute("ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'")
+    pipeline.catch_up()
+    pipeline.expect_equal("t")
+
+
 def test_a_change_without_rows_arrives_by_itself(shop):
     shop.firn.start()
     shop.firn.wait_streaming()

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 
 import psycopg
 import pytest
@@ -217,6 +218,25 @@ def test_another_cluster_behind_the_same_address_is_explained(own_server, pipeli
         assert connection.execute("SELECT FROM pg_replication_slots").fetchall() == []
 
 
+def test_a_copy_waits_for_a_free_slot(own_server, pipeline_on):
+    """No table is at fault, so none is parked."""
+    pipeline = pipeline_on(own_server("few", {"max_replication_slots": "2"}).start())
+    retry = {"base_delay_ms": 50, "max_delay_ms": 500, "max_retries": 1000}
+    pipeline.configure(retry=retry, writer={"commit_interval_ms": 200})
+    pipeline.execute(TABLE)
+    pipeline.firn.start()
+    pipeline.firn.wait_streaming()
+    pipeline.execute("SELECT pg_create_physical_replication_slot('taken')")
+    pipeline.firn.command("resync", "--table", "public.t", check=True)
+    wait_until(lambda: "raise max_replication_slots" in pipeline.firn.log_text(), "the copy finds no slot")
+    pipeline.execute("UPDATE t SET v = 'meanwhile' WHERE id < 50")
+    assert pipeline.firn.table_status("public.t")["state"] != "parked"
+    pipeline.execute("SELECT pg_drop_replication_slot('taken')")
+    wait_equal(pipeline, "t")
+    assert "is parked" not in pipeline.firn.log_text()
+    pipeline.firn.stop()
+
+
 # --- Heartbeats ---
 
 
@@ -302,6 +322,117 @@ def test_firn_goes_on_at_a_promoted_standby_that_has_its_slot(own_server, pipeli
     assert done.returncode == DONE, done.stdout + done.stderr
     assert json.loads(done.stdout)["tables"][0]["source_rows"] == 251
     pipeline.firn.stop()
+    pipeline.expect_equal("t", engines=("pyiceberg",))
+
+
+def copy_as_standby(server, own_server):
+    """A standby that has what the server, which is stopped, has now, and gets nothing more."""
+    standby = own_server("promoted")
+    standby.directory.mkdir(parents=True)
+    subprocess.run(["cp", "-a", server.data, standby.data], check=True)
+    (standby.data / "standby.signal").touch()
+    owner = server.directory.owner()
+    for path in (standby.directory, standby.data / "standby.signal"):
+        shutil.chown(path, owner)
+    return standby
+
+
+def promote(pipeline, standby):
+    """The pipeline goes on at the standby, on a timeline of its own, whose log gets longer than the one before it was."""
+    pipeline.postgres = standby.start()
+    with standby.connect() as connection:
+        connection.execute("SELECT pg_promote()")
+    pipeline.connection = standby.connect(pipeline.database)
+    pipeline.url = standby.url(pipeline.database)
+    pipeline.configure()
+    pipeline.execute("INSERT INTO t VALUES (1000, 'on the new primary')")
+    write_log(pipeline.connection, 2)
+
+
+def timelines(pipeline):
+    return [snapshot.summary["firn.timeline"] for snapshot in pipeline.lake.table("public", "t").metadata.snapshots]
+
+
+def test_a_promoted_standby_that_has_it_all_is_followed(own_server, pipeline_on):
+    primary = own_server("primary").start()
+    pipeline = pipeline_on(primary)
+    pipeline.execute(TABLE)
+    pipeline.catch_up()
+    pipeline.execute("UPDATE t SET v = 'before the failover' WHERE id <= 100")
+    pipeline.catch_up()
+    pipeline.connection.close()
+    primary.stop(signal.SIGINT)
+    promote(pipeline, copy_as_standby(primary, own_server))
+    pipeline.catch_up()
+    pipeline.execute("DELETE FROM t WHERE id > 150 AND id < 1000")
+    pipeline.catch_up()
+    assert timelines(pipeline) == ["1", "1", "2", "2"]
+    pipeline.expect_equal("t", engines=("pyiceberg",))
+
+
+def test_a_promoted_standby_that_lacks_changes_is_explained(own_server, pipeline_on):
+    """Its log is longer than what was committed, so that only where it left the old timeline tells."""
+    primary = own_server("primary").start()
+    pipeline = pipeline_on(primary)
+    pipeline.execute(TABLE)
+    pipeline.catch_up()
+    pipeline.connection.close()
+    primary.stop(signal.SIGINT)
+    standby = copy_as_standby(primary, own_server)
+    primary.start()
+    pipeline.url = primary.url(pipeline.database)
+    pipeline.configure()
+    with primary.connect(pipeline.database) as connection:
+        connection.execute("INSERT INTO t SELECT n, 'never on the standby' FROM generate_series(500, 519) n")
+    pipeline.catch_up()
+    primary.stop()
+    promote(pipeline, standby)
+    told = pipeline.firn.command("run", "--until-caught-up")
+    assert told.returncode == FAILED
+    assert "of timeline 1, but the server's log left that timeline at" in told.stderr
+    expect_copied_again(pipeline)
+    assert timelines(pipeline)[-1] == "2"
+
+
+@pytest.fixture
+def running_transactions():
+    """Has a primary tell what its standbys wait for when they make a slot, which it else does every now and then."""
+    ended = threading.Event()
+
+    def tell(server):
+        with server.connect() as connection:
+            while not ended.wait(0.2):
+                connection.execute("SELECT pg_log_standby_snapshot()")
+
+    threads = []
+
+    def start(server):
+        threads.append(threading.Thread(target=tell, args=[server]))
+        threads[-1].start()
+
+    yield start
+    ended.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_standby_is_a_source(own_server, pipeline_on, programs18, running_transactions):
+    primary = own_server("primary", programs=programs18).start()
+    standby = make_standby(primary, own_server, programs18)
+    pipeline = pipeline_on(primary)
+    pipeline.execute(f"{TABLE}; CREATE PUBLICATION {pipeline.database} FOR TABLE t")
+    pipeline.configure(source={"url": standby.url(pipeline.database)})
+    running_transactions(primary)
+
+    def catch_up():
+        with standby.connect() as there:
+            end = pipeline.current_lsn()
+            wait_until(lambda: there.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", [end]).fetchone()[0], "it is replayed")
+        pipeline.catch_up()
+
+    catch_up()
+    pipeline.execute("UPDATE t SET v = 'streamed' WHERE id <= 100; DELETE FROM t WHERE id > 150")
+    catch_up()
     pipeline.expect_equal("t", engines=("pyiceberg",))
 
 

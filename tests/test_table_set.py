@@ -149,6 +149,26 @@ def test_left_out_of_the_configuration_and_chosen_again(pipeline, publication):
     pipeline.expect_equal("a", "b")
 
 
+def test_the_indexes_of_former_tables_and_keys_are_dropped(pipeline):
+    for table in "ab":
+        pipeline.execute(f"CREATE TABLE {table} (id int PRIMARY KEY, code int NOT NULL); INSERT INTO {table} VALUES (1, 10), (2, 20)")
+    pipeline.catch_up()
+    pipeline.execute("UPDATE a SET code = 11 WHERE id = 1; UPDATE b SET code = 11 WHERE id = 1")
+    dropping = "dropping an index that no table uses any more"
+    assert dropping not in pipeline.catch_up().stderr
+    assert dropping not in pipeline.catch_up().stderr
+    uuids = [str(pipeline.lake.table("public", table).metadata.table_uuid) for table in "ab"]
+    pipeline.execute("ALTER TABLE a DROP CONSTRAINT a_pkey, ADD PRIMARY KEY (code); DROP TABLE b")
+    log = pipeline.catch_up().stderr
+    pipeline.execute("UPDATE a SET id = 3 WHERE code = 11; DELETE FROM a WHERE code = 20")
+    log += pipeline.catch_up().stderr
+    log += pipeline.catch_up().stderr
+    dropped = [line for line in log.splitlines() if dropping in line]
+    assert len(dropped) == 2 and all(any(uuid in line for line in dropped) for uuid in uuids), dropped
+    assert dropping not in pipeline.catch_up().stderr
+    pipeline.expect_equal("a")
+
+
 def test_a_dropped_table_is_told_as_stopped(shop):
     shop.execute("CREATE TABLE b (id int PRIMARY KEY); INSERT INTO b VALUES (1)")
     wait_equal(shop, "b")

@@ -83,7 +83,8 @@ struct TableVersion {
   std::vector<TypePart> type_parts;          ///< Of the columns' types, by OID.
   /// Equal as long as nothing that firn follows has changed: names, columns, key, replica identity, partitions.
   std::string fingerprint;
-  /// What makes it part of the publication (postgres::ReadMemberships): others where it was taken out meanwhile.
+  /// What makes it part of the publication, and the publication's version (postgres::ReadMemberships): others where it
+  /// was taken out meanwhile.
   std::string membership;
   /// Every change of the table that is in a transaction whose commit record lies at or after it was made under this
   /// definition, or a later one: those under earlier definitions had to end before it could come to be.
@@ -102,7 +103,7 @@ struct SourceTable {
   /// identity is an index. Empty for a table without either.
   std::vector<int> key_columns;
   int64_t estimated_rows = 0;  ///< pg_class.reltuples; -1 when never analyzed.
-  int64_t pages = 0;           ///< Heap size in blocks, as pg_relation_size says.
+  int64_t pages = 0;           ///< Heap size in blocks: an estimate unless postgres::ReadSizes made it exact.
   TableVersion version;
 
   /// Whether PostgreSQL can tell firn which row an UPDATE or DELETE touched.

@@ -31,6 +31,11 @@ Result<FlushOutcome> BatchCommitter::Do(FlushJob& job, std::stop_token stop) {
     if (std::ranges::find(writers_, part.writer) == writers_.end()) writers_.push_back(part.writer);
   }
   TRY_VOID(ForEachWriter(written, [&](size_t i) {
+    if (IsLogged(LogLevel::kDebug)) {
+      const TableBatch& batch = job.parts[i].batch;
+      LogDebug("writing a batch",
+               {{"table", written[i]->name()}, {"batch_size", batch.changes.size()}, {"bytes", batch.bytes}});
+    }
     Status status = written[i]->Write(commit_id_, job.parts[i].batch);
     job.parts[i].batch = {};
     return status;

@@ -14,6 +14,7 @@
 #include "base/uuid.h"
 #include "encode/row_encoder.h"
 #include "index/key_codec.h"
+#include "pipeline/relation_matcher.h"
 #include "pipeline/sink_until.h"
 #include "pipeline/take_rows.h"
 #include "postgres/replication_slot.h"
@@ -81,6 +82,14 @@ class KeySink final : public SinkUntil {
         return;
       }
       lane.places.push_back(static_cast<size_t>(found - relation.columns.begin()));
+    }
+    std::vector<int16_t> attnums;
+    for (const postgres::RelationColumn& sent : relation.columns) {
+      const auto column = std::ranges::find(source.columns, sent.name, &SourceColumn::name);
+      attnums.push_back(column == source.columns.end() ? int16_t{0} : column->attnum);
+    }
+    if (OldRowsOf(relation, attnums, source, /*may_be_older=*/false) != OldRows::kFollowed) {
+      lane.table->unclear = "its replica identity was another one";
     }
   }
 

@@ -24,6 +24,7 @@ Result<iceberg::CommitRequest> BuildCopy(storage::FileStore& store, const Target
   if (!target.change) {
     TRY(auto rows, iceberg::BuildRowDelta(store, target.table.ident, *fresh.metadata, delta, manifests, now_ms));
     TakeMarkAway(*fresh.metadata, rows);
+    StateProgress(delta.summary, rows);
     return rows;
   }
   TRY_VOID(CheckPlannedOn(*target.table.metadata, *fresh.metadata));
@@ -33,6 +34,7 @@ Result<iceberg::CommitRequest> BuildCopy(storage::FileStore& store, const Target
   std::ranges::move(rows.requirements, std::back_inserter(request.requirements));
   std::ranges::move(rows.updates, std::back_inserter(request.updates));
   TakeMarkAway(*fresh.metadata, request);
+  StateProgress(delta.summary, request);
   return request;
 }
 

@@ -83,7 +83,8 @@ std::optional<Error> CopyQueue::Collect() {
   const std::unique_ptr<CopyRound> round = std::move(round_);
   for (size_t i = 0; i < round->tables().size(); ++i) {
     const SourceTable& table = round->tables()[i].source;
-    if (const auto error = round->ErrorOf(i)) Failed(table, *error);
+    const auto error = round->ErrorOf(i);
+    if (error && !(stops_ && error->kind() == ErrorKind::kCancelled)) Failed(table, *error);
     if (round->IsLeftOver(i)) left_over_.insert_or_assign(table.oid, round->progress()[i].rows);
     if (const auto since = round->NeededSince(i)) needed_since_.insert_or_assign(table.oid, *since);
   }
@@ -121,7 +122,7 @@ void CopyQueue::Failed(const SourceTable& table, const Error& error) {
     LogError("a table can't go on and is parked; the others go on",
              {{"table", name}, {"reason", error.message()}, {"tried_again_in_ms", pause_ms}});
   } else {
-    LogWarn("a table's copy failed and is tried again",
+    LogWarn("a table could not go on, and is copied anew soon",
             {{"table", name}, {"reason", error.message()}, {"delay_ms", pause_ms}});
   }
 }

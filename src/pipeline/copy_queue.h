@@ -32,7 +32,10 @@ class CopyQueue final : public BesideStream {
   /// One round at a time: others wait for its end.
   void Start(std::unique_ptr<CopyRound> round);
   const CopyRound* round() const { return round_.get(); }
-  void RequestStop() { round_->RequestStop(); }
+  void RequestStop() {
+    stops_ = true;
+    round_->RequestStop();
+  }
   /// Not so for a table that is copied already and was taken in.
   bool Copies(TableOid table) const { return round_ && round_->Copies(table) && !joined_.contains(table); }
   /// Takes in what has become of the round: its copied tables can be streamed; once it has ended, its failed tables
@@ -62,6 +65,7 @@ class CopyQueue final : public BesideStream {
   Metrics& metrics_;
   ParkedTables parked_;
   std::unique_ptr<CopyRound> round_;
+  bool stops_ = false;         ///< What is cancelled was to be.
   TimePoint started_;          ///< The round.
   std::set<TableOid> joined_;  ///< Its tables that were taken in.
   TimePoint next_join_;        ///< Others are not before.

@@ -3,11 +3,13 @@
 #include <arrow/record_batch.h>
 
 #include <algorithm>
+#include <chrono>
 #include <tuple>
 #include <utility>
 
 #include "base/try.h"
 #include "iceberg/row_delta.h"
+#include "observe/log.h"
 #include "observe/parallel.h"
 #include "pipeline/take_rows.h"
 
@@ -124,6 +126,14 @@ Result<iceberg::DataFile> PartitionedWriter::CloseWriter(File& file) {
 void PartitionedWriter::TakeClosed(Files::iterator position, iceberg::DataFile closed) {
   File& file = position->second;
   metrics_.RecordWrite(table_, closed.record_count, closed.file_size_in_bytes, file.written);
+  if (IsLogged(LogLevel::kDebug)) {
+    LogDebug("wrote a data file",
+             {{"table", table_},
+              {"path", closed.file_path},
+              {"rows", closed.record_count},
+              {"bytes", closed.file_size_in_bytes},
+              {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(file.written).count()}});
+  }
   closed.partition_spec_id = partitioner_.spec_id();
   closed.partition = std::move(file.partition);
   closed_.push_back(std::move(closed));

@@ -12,6 +12,7 @@
 #include "observe/log.h"
 #include "pipeline/pipeline_run.h"
 #include "pipeline/start_over.h"
+#include "postgres/table_version.h"
 
 namespace firn::pipeline {
 namespace {
@@ -22,13 +23,14 @@ using std::chrono::milliseconds;
 /// A run that streamed this long was healthy: the next failure starts with the first delay again.
 constexpr std::chrono::seconds kHealthyRun{60};
 
-/// Where the WAL ends now, in a form that the stream reaches when nothing more is written: an insert position just
-/// behind a page header stands for the end of the page before.
+constexpr int kQuietRetries = 2;
+
+/// Where the WAL ends now (on a standby: where what is replayed ends), in a form that the stream reaches when nothing
+/// more is written: an insert position just behind a page header stands for the end of the page before.
 Result<Lsn> ReadTargetLsn(const SourceOptions& source) {
   constexpr uint64_t kWalPage = 8192, kLongestPageHeader = 40;
   TRY(postgres::Connection connection, postgres::Connection::Open(source.connection));
-  TRY(const auto result, connection.Query("SELECT pg_current_wal_insert_lsn()"));
-  TRY(Lsn lsn, Lsn::Parse(result.Get(0, 0)));
+  TRY(Lsn lsn, postgres::ReadDefinitionLsn(connection));
   if (lsn.value % kWalPage <= kLongestPageHeader) lsn.value -= lsn.value % kWalPage;
   return lsn;
 }
@@ -86,8 +88,11 @@ Status RunPipeline(const PipelineOptions& options, ReplicatorServices services, 
     }
     services.status.SetFailure(error.message(), UnixMillisNow());
     const milliseconds delay = options.retry.Delay(retry++, random);
-    LogWarn("starting again after an error",
-            {{"error", error.message()}, {"attempt", retry}, {"delay_ms", delay.count()}});
+    // What the stream is ahead of is visible a moment later; so is a table that was renamed just now.
+    const bool passes_soon =
+        error.kind() == ErrorKind::kConflict && error.origin() == ErrorOrigin::kSource && retry <= kQuietRetries;
+    Log(passes_soon ? LogLevel::kInfo : LogLevel::kWarn, "starting again after an error",
+        {{"error", error.message()}, {"attempt", retry}, {"delay_ms", delay.count()}});
     if (!SleepFor(delay, stop)) return {};
   }
 }

@@ -5,15 +5,18 @@
 #include <algorithm>
 #include <chrono>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "base/interruptible_sleep.h"
 #include "base/try.h"
+#include "base/unix_time.h"
 #include "observe/log.h"
 #include "pipeline/acknowledged_position.h"
 #include "pipeline/delete_form.h"
 #include "pipeline/left_out_tables.h"
 #include "pipeline/renamed_tables.h"
+#include "pipeline/shared_names.h"
 #include "pipeline/slot_check.h"
 #include "pipeline/source_watch.h"
 #include "pipeline/start_over.h"
@@ -29,6 +32,8 @@ constexpr milliseconds kPollInterval{50};
 constexpr milliseconds kNextLook{1'000};
 /// A slot whose walsender has not noticed yet that its client died is free again within this time.
 constexpr milliseconds kSlotWait{10'000};
+/// SQLSTATE: what PostgreSQL answers where a timeline's history file is gone.
+constexpr std::string_view kUndefinedFile = "58P01";
 
 }  // namespace
 
@@ -42,6 +47,7 @@ PipelineRun::PipelineRun(const PipelineOptions& options, ReplicatorServices serv
 Result<RunEnd> PipelineRun::Run(std::stop_token stop) {
   carried_.copies.Collect();
   TRY_VOID(FindTables(stop));
+  TRY_VOID(DropUnusedIndexes());
   // Whatever was copied before and is not streamed now is marked before the stream goes on, and with it what is
   // acknowledged.
   for (Table& table : tables_) TRY_VOID(Sort(table, stop));
@@ -57,7 +63,7 @@ Result<RunEnd> PipelineRun::Run(std::stop_token stop) {
 Status PipelineRun::FindTables(std::stop_token stop) {
   bool started_over = false;
   while (true) {
-    const Status looked = Look();
+    const Status looked = Look(stop);
     if (!looked && !started_over && StartsOver(options_.source, looked.error())) {
       started_over = true;
       TRY_VOID(StartOver(options_.source, services_.catalog, source_.tables, options_.naming, identity(),
@@ -79,15 +85,20 @@ Status PipelineRun::FindTables(std::stop_token stop) {
 }
 
 /// What there is on both sides, and whether the stream goes on where the tables are.
-Status PipelineRun::Look() {
+Status PipelineRun::Look(std::stop_token stop) {
   TRY_VOID(LookAtSource());
+  const auto is_copied = [this](TableOid oid) { return carried_.copies.Copies(oid); };
+  TRY(name_problems_, FindNameProblems(services_.catalog, source_.tables, options_.naming, is_copied));
+  TryMendedAtOnce();
   std::vector<SourceTable> sources;
   for (const Table& table : tables_) {
-    if (!carried_.copies.Copies(table.source.oid)) sources.push_back(table.source);
+    const bool has_place = !name_problems_.contains(table.source.oid);
+    if (has_place && !carried_.copies.Copies(table.source.oid)) sources.push_back(table.source);
   }
   TRY_VOID(FollowRenamedTables(services_.catalog, sources, options_.naming, identity()));
-  for (Table& table : tables_) TRY_VOID(FindTarget(table));
-  return CheckSlot();
+  for (Table& table : tables_) TRY_VOID(FindTarget(table, stop));
+  TRY_VOID(CheckSlot());
+  return CheckTimeline();
 }
 
 /// At the start the operator is there to mend what keeps all tables from going on; and nothing is made then.
@@ -103,25 +114,59 @@ Status PipelineRun::LookAtSource() {
   // The last table may be dropped while firn runs: others may come.
   const bool all_were_dropped = carried_.has_run && source_.tables.empty() && source_.problems.size() == 1;
   writer_options_ = options_.writer;
-  writer_options_.writer = {.pipeline = options_.source.slot, .system_identifier = source_.facts.system_identifier};
+  // What is read from a standby may come of another timeline by now; and its own slots follow it alone.
+  writer_options_.writer = {.pipeline = options_.source.slot,
+                            .system_identifier = source_.facts.system_identifier,
+                            .timeline = source_.facts.in_recovery ? 0 : source_.facts.timeline};
   // A loss that can be made good is the last problem to speak of.
   std::ranges::stable_partition(source_.problems,
                                 [&](const Error& problem) { return !StartsOver(options_.source, problem); });
   if (!source_.problems.empty() && !all_were_dropped) return source_.problems.front();
-  for (const std::string& warning : source_.warnings) LogWarn(warning, {{"pipeline", status_.pipeline}});
+  for (const std::string& warning : source_.warnings) {
+    if (carried_.warnings.insert(warning).second) {
+      LogWarn("the source has something to look at", {{"slot", status_.pipeline}, {"warning", warning}});
+    }
+  }
   carried_.copies.Keep(source_.tables);
   tables_.clear();
   for (const SourceTable& source : source_.tables) tables_.push_back({.source = source});
   return {};
 }
 
+/// What mends such a problem need not show in the table itself.
+void PipelineRun::TryMendedAtOnce() {
+  const auto is_barred = [this](TableOid oid) {
+    return name_problems_.contains(oid) || source_.stream_problems.contains(oid);
+  };
+  for (const TableOid oid : carried_.barred) {
+    if (!is_barred(oid)) carried_.copies.Hurry(oid);
+  }
+  std::erase_if(carried_.barred, [&](TableOid oid) { return !is_barred(oid); });
+}
+
 /// Those that are there already; the others are made by their copy.
-Status PipelineRun::FindTarget(Table& table) {
+Status PipelineRun::FindTarget(Table& table, std::stop_token stop) {
   TRY(table.settings, options_.settings_of(table.source.name));
   if (carried_.copies.Copies(table.source.oid)) return {};
   if (const auto* waiting = carried_.copies.Waiting(table.source)) {
     table.why_copied = waiting->reason;
     return {};
+  }
+  if (const auto problem = name_problems_.find(table.source.oid); problem != name_problems_.end()) {
+    // Not the table of its name, which is another's; but one that it had under a name before.
+    TRY_VOID(MarkTableOf(services_.catalog, table.source.oid, identity(), problem->second.message(), options_.retry,
+                         std::move(stop))
+                 .Context("table {}", table.source.name));
+    carried_.barred.insert(table.source.oid);
+    return Park(table, problem->second);
+  }
+  if (const auto problem = source_.stream_problems.find(table.source.oid); problem != source_.stream_problems.end()) {
+    carried_.barred.insert(table.source.oid);
+    // At once, even where nothing else is done: once it is mended nothing tells what the changes until then were.
+    TRY_VOID(MarkTable(services_.catalog, options_.naming.IdentOf(table.source.name), identity(),
+                       problem->second.message(), options_.retry, std::move(stop))
+                 .Context("table {}", table.source.name));
+    return Park(table, problem->second);
   }
   auto target = FindTargetTable(services_.catalog, table.source, options_.naming, table.settings, identity(),
                                 source_.slot ? source_.slot->confirmed_flush_lsn : Lsn{})
@@ -152,6 +197,35 @@ Status PipelineRun::CheckSlot() {
   }
   if (auto problem = FindSlotProblem(situation)) return *std::move(problem);
   if (source_.slot) slot_known_ = source_.slot->confirmed_flush_lsn;
+  return {};
+}
+
+/// The same of a server that was promoted, or restored, and whose log has become longer than the one before.
+Status PipelineRun::CheckTimeline() const {
+  const int timeline = identity().timeline;
+  std::vector<CommittedTable> tables;
+  for (const Table& table : tables_) {
+    if (!table.target || !table.target->progress) continue;
+    const TableProgress& progress = *table.target->progress;
+    if (progress.writer.timeline == 0 || progress.writer.timeline == timeline) continue;
+    tables.push_back({.name = ToString(table.source.name), .lsn = progress.lsn, .timeline = progress.writer.timeline});
+  }
+  if (timeline == 0 || tables.empty()) return {};
+  const auto read = [&]() -> Result<std::map<int, Lsn>> {
+    postgres::ConnectionOptions replication = options_.source.connection;
+    replication.replication = true;
+    TRY(auto walsender, postgres::Connection::Open(replication));
+    return postgres::ReadTimelineHistory(walsender, timeline);
+  };
+  const auto left_at = read();
+  if (!left_at) {
+    const bool is_missing = left_at.error().native_code() == kUndefinedFile;
+    if (!is_missing && RetryPolicy::IsRetryable(left_at.error())) return left_at.error();
+    LogWarn("whether a promoted or restored server has all that the tables hold can't be told: see by firn verify",
+            {{"timeline", timeline}, {"reason", left_at.error().message()}});
+    return {};
+  }
+  if (auto problem = FindTimelineProblem(tables, timeline, *left_at)) return *std::move(problem);
   return {};
 }
 
@@ -192,6 +266,23 @@ void PipelineRun::NoteStopped() {
   carried_.tables = std::move(now);
 }
 
+Status PipelineRun::DropUnusedIndexes() {
+  std::set<std::string> used;
+  for (const Table& table : tables_) {
+    // What index a table has that is being copied or that waits is not known now: another run can tell.
+    const bool is_known = !carried_.copies.Copies(table.source.oid) && table.why_copied.empty();
+    if (!is_known) return {};
+    if (table.target) used.insert(IndexNameOf(*table.target->table.metadata, table.target->layout));
+  }
+  TRY(const auto indexes, services_.writer.index.TableIds());
+  for (const std::string& index : indexes) {
+    if (used.contains(index)) continue;
+    LogInfo("dropping an index that no table uses any more", {{"index", index}});
+    TRY_VOID(services_.writer.index.DropTable(index));
+  }
+  return {};
+}
+
 // --- What becomes of each table ---
 
 Status PipelineRun::Sort(Table& table, std::stop_token stop) {
@@ -209,7 +300,8 @@ Status PipelineRun::Sort(Table& table, std::stop_token stop) {
     TRY_VOID(Park(table, problem->second));
   }
   table.is_queued = carried_.copies.Waiting(table.source) == nullptr;
-  if (!table.why_copied.empty() && !(table.target && table.target->mark == table.why_copied)) {
+  const bool has_table = !name_problems_.contains(oid);
+  if (has_table && !table.why_copied.empty() && !(table.target && table.target->mark == table.why_copied)) {
     TRY_VOID(MarkTable(services_.catalog, options_.naming.IdentOf(table.source.name), identity(), table.why_copied,
                        options_.retry, stop)
                  .Context("table {}", table.source.name));
@@ -238,7 +330,12 @@ Status PipelineRun::FollowSource(Table& table, std::stop_token stop) {
 
 void PipelineRun::ShowTables() {
   const PipelineStatus before = services_.status.Get();
-  if (before.state == "copying" || before.state == "streaming") status_.state = before.state;
+  if (before.state == "copying" || before.state == "streaming") {
+    status_.state = before.state;
+    status_.server_lsn = before.server_lsn;
+    status_.lag_bytes = before.lag_bytes;
+    status_.lag_seconds = before.lag_seconds;
+  }
   carried_.parked.clear();
   for (const Table& table : tables_) {
     TableStatus row{.source = ToString(table.source.name)};
@@ -251,10 +348,15 @@ void PipelineRun::ShowTables() {
                                                                  : TableState::kPending;
     row.reason = table.is_streamed ? "" : table.why_copied;
     row.rows_estimated = table.source.estimated_rows;
-    if (const auto* waiting = carried_.copies.Waiting(table.source); waiting != nullptr && waiting->is_parked) {
-      row.state = TableState::kParked;
-      carried_.parked.push_back(waiting->reason);
+    row.next_try_ms = 0;
+    if (const auto* waiting = carried_.copies.Waiting(table.source)) {
+      row.next_try_ms = UnixMillisNow() + std::chrono::ceil<milliseconds>(waiting->due - Clock::now()).count();
+      if (waiting->is_parked) {
+        row.state = TableState::kParked;
+        carried_.parked.push_back(waiting->reason);
+      }
     }
+    services_.writer.metrics.AddTable(row.source);
     status_.tables.push_back(std::move(row));
   }
   for (const auto& [oid, name] : carried_.stopped) {
@@ -347,13 +449,14 @@ Result<RunEnd> PipelineRun::Stream(std::stop_token stop) {
                             .beside = &carried_.copies,
                             .pause = options_.pause,
                             .rewriter = options_.rewriter,
+                            .begins_at = slot_known_,
                             .requests_heard = carried_.requests_heard};
   if (carried_.copies.round() != nullptr) options.flush.memory_bytes /= 2;
   auto watch = std::make_shared<SourceWatch>(options_.source, watched, source_.table_set);
   options.look_for_changes = [watch](std::span<const postgres::Xid> transactions) { return watch->Look(transactions); };
   options.spool.memory_bytes = std::max<size_t>(options.flush.memory_bytes / 16, 64 << 10);
-  status_.state = "streaming";
   const size_t streamed = targets.size();
+  status_.state = streamed == 0 && carried_.copies.round() != nullptr ? "copying" : "streaming";
   if (options_.rewriter != nullptr) {
     std::vector<TableRewriter::Table> tables;
     for (const TargetTable& target : targets) tables.push_back({target.table.ident, ToString(target.source.name)});
@@ -361,6 +464,11 @@ Result<RunEnd> PipelineRun::Stream(std::stop_token stop) {
   }
   TRY(auto replicator, Replicator::Make(std::move(options), services_, std::move(targets), status_));
   TRY(auto stream, OpenStream(binary, stop));
+  if (source_.facts.in_recovery) {
+    TRY(auto connection, postgres::Connection::Open(options_.source.connection));
+    TRY(const bool is_standby, postgres::IsInRecovery(connection));
+    if (!is_standby) return RunEnd::kAgain;  // Promoted just now: its timeline is to be looked at.
+  }
   carried_.has_run = true;
   has_streamed_ = true;
   services_.status.Set(status_);
@@ -391,7 +499,7 @@ Result<RunEnd> PipelineRun::TakeEnd(StreamEnd end, const std::stop_token& stop) 
     // What came before it is committed; the next start reads the rest.
     if (stop.stop_requested()) return RunEnd::kDone;
     return MakeError(ErrorKind::kConflict, ErrorOrigin::kSource,
-                     "table {}: the stream describes columns that PostgreSQL's catalogs don't show (yet)",
+                     "table {}: the stream describes a definition that PostgreSQL's catalogs don't show (yet)",
                      end.unexplained);
   }
   if (end.source_changed) return RunEnd::kSourceChanged;

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -23,6 +24,8 @@ struct Carried {
   std::map<TableOid, TableName> tables;        ///< That there were.
   std::map<TableOid, TableName> stopped;       ///< Of those, the ones that are no longer replicated.
   std::vector<std::string> parked;             ///< "table x: reason" of each, as of the last run.
+  std::set<std::string> warnings;              ///< Of the source, that the log has.
+  std::set<TableOid> barred;                   ///< Parked for what the source, or the names of the tables, are like.
   CopyQueue copies;
 };
 
@@ -55,15 +58,20 @@ class PipelineRun {
   PipelineIdentity identity() const { return writer_options_.writer; }
   /// Source, publication and targets, none of which is changed any more but by following the source.
   Status FindTables(std::stop_token stop);
-  Status Look();
+  Status Look(std::stop_token stop);
   Status LookAtSource();
   Status CheckSlot();
+  Status CheckTimeline() const;
   Status CheckSomeTableCanGo() const;
-  Status FindTarget(Table& table);
+  /// Tables that were barred, and are no longer.
+  void TryMendedAtOnce();
+  Status FindTarget(Table& table, std::stop_token stop);
   /// Tables that have been copied and that the publication lacks.
   void NoteUnpublished();
   void NoteStopped();
   Status FollowSource(Table& table, std::stop_token stop);
+  /// Of tables that are gone or were made again, and of keys that tables no longer have.
+  Status DropUnusedIndexes();
   /// Decides what becomes of the table in this run.
   Status Sort(Table& table, std::stop_token stop);
   /// OK where the others can go on without the table, which then waits; else the error.
@@ -83,7 +91,8 @@ class PipelineRun {
   bool has_streamed_ = false;
   PipelineStatus status_;
   SourceState source_;
-  Lsn slot_known_;  ///< The slot is no further when the stream begins.
+  std::map<TableOid, Error> name_problems_;  ///< Of tables whose Iceberg table is another's.
+  Lsn slot_known_;                           ///< The slot is no further when the stream begins.
   TableWriterOptions writer_options_;
   std::vector<Table> tables_;
   std::optional<Error> first_failure_;  ///< Of a table in this run.

@@ -1,6 +1,9 @@
 #include "pipeline/relation_matcher.h"
 
 #include <algorithm>
+#include <set>
+
+#include "pipeline/target_table.h"
 
 namespace firn::pipeline {
 namespace {
@@ -150,6 +153,32 @@ RelationMatch MatchRelation(std::span<const RelationColumn> columns, const std::
   const bool is_clear = alignments.Unique(match.attnums) && ArriveAlike(columns, attributes, match.attnums);
   match.fit = is_clear ? RelationFit::kOlder : RelationFit::kUnclear;
   return match;
+}
+
+OldRows OldRowsOf(const postgres::RelationMessage& relation, std::span<const int16_t> attnums,
+                  const SourceTable& source, bool may_be_older) {
+  const bool is_full = relation.replica_identity == ReplicaIdentity::kFull;
+  std::set<int16_t> named, key;
+  for (size_t i = 0; i < relation.columns.size(); ++i) {
+    if (relation.columns[i].is_key) named.insert(attnums[i]);
+  }
+  for (const int column : source.key_columns) key.insert(source.columns[static_cast<size_t>(column)].attnum);
+  bool is_followed = false;
+  switch (IdentityOf(source)) {
+    case RowIdentity::kKey:
+      // FULL names the key with all else, but doesn't say that it was one: rows may have shared it for a time.
+      is_followed = is_full ? may_be_older || source.replica_identity == ReplicaIdentity::kFull : named == key;
+      break;
+    case RowIdentity::kWholeRow:
+      is_followed = is_full;
+      break;
+    case RowIdentity::kAppendOnly:
+      // Else the lane refuses UPDATE and DELETE, and says what is to be done.
+      is_followed = !may_be_older || (!is_full && named.empty());
+      break;
+  }
+  if (is_followed) return OldRows::kFollowed;
+  return !may_be_older && !is_full && named.empty() ? OldRows::kNone : OldRows::kOther;
 }
 
 }  // namespace firn::pipeline

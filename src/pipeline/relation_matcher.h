@@ -85,4 +85,16 @@ struct RelationMatch {
 RelationMatch MatchRelation(std::span<const postgres::RelationColumn> columns,
                             const std::vector<KnownAttribute>& attributes, bool may_be_older);
 
+/// What the changes that follow a message tell of their old rows. A replica identity leaves no trace in the columns: it
+/// may have been another one for a time, and be the one that is known again.
+enum class OldRows : uint8_t {
+  kFollowed,  ///< What the table's rows are found by.
+  kNone,      ///< Nothing: PostgreSQL refuses UPDATE and DELETE. What is inserted is told as ever.
+  kOther,     ///< Other columns, which may miss rows, or mean several.
+};
+
+/// `attnums`: of a message that fits.
+OldRows OldRowsOf(const postgres::RelationMessage& relation, std::span<const int16_t> attnums,
+                  const SourceTable& source, bool may_be_older);
+
 }  // namespace firn::pipeline

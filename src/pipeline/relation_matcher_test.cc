@@ -129,6 +129,37 @@ TEST(RelationMatcher, KnowsATableWithoutColumns) {
   EXPECT_EQ(Older({}, {Dropped(1), Added(2, "b")}).fit, RelationFit::kOlder);
 }
 
+TEST(OldRows, AreWhatRowsAreFoundBy) {
+  SourceTable table{
+      .columns = {{.attnum = 1, .name = "id"}, {.attnum = 3, .name = "u"}, {.attnum = 4, .name = "note"}}};
+  using enum ReplicaIdentity;
+  const auto told = [&](ReplicaIdentity identity, const std::vector<int16_t>& named, bool may_be_older = false) {
+    const std::vector<int16_t> attnums = {1, 3, 4};
+    std::vector<postgres::RelationColumn> columns = Message({"id", "u", "note"});
+    for (size_t i = 0; i < columns.size(); ++i) columns[i].is_key = std::ranges::find(named, attnums[i]) != named.end();
+    return OldRowsOf({.replica_identity = identity, .columns = columns}, attnums, table, may_be_older);
+  };
+  table.key_columns = {1, 0};
+  EXPECT_EQ(told(kDefault, {1, 3}), OldRows::kFollowed);
+  EXPECT_EQ(told(kIndex, {1, 3}), OldRows::kFollowed);  // Another index of the same columns.
+  EXPECT_EQ(told(kDefault, {1}), OldRows::kOther);
+  EXPECT_EQ(told(kDefault, {1, 3, 4}), OldRows::kOther);  // Rows may have shared what is the key now.
+  EXPECT_EQ(told(kNothing, {}), OldRows::kNone);
+  EXPECT_EQ(told(kDefault, {}, /*may_be_older=*/true), OldRows::kOther);
+  EXPECT_EQ(told(kFull, {1, 3, 4}), OldRows::kOther);
+  EXPECT_EQ(told(kFull, {1, 3, 4}, /*may_be_older=*/true), OldRows::kFollowed);
+  table.replica_identity = kFull;
+  EXPECT_EQ(told(kFull, {1, 3, 4}), OldRows::kFollowed);
+  EXPECT_EQ(told(kDefault, {1, 3}), OldRows::kFollowed);
+  table.key_columns.clear();
+  EXPECT_EQ(told(kFull, {1, 3, 4}), OldRows::kFollowed);
+  EXPECT_EQ(told(kDefault, {1}), OldRows::kOther);
+  EXPECT_EQ(told(kDefault, {}), OldRows::kNone);
+  table.replica_identity = kDefault;
+  EXPECT_EQ(told(kDefault, {1}), OldRows::kFollowed);  // A key with a generated column: the lane says what is missing.
+  EXPECT_EQ(told(kDefault, {1}, /*may_be_older=*/true), OldRows::kOther);
+}
+
 TEST(KeptRelation, OutlivesTheMessage) {
   std::unique_ptr<KeptRelation> kept;
   {

@@ -6,9 +6,11 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "base/try.h"
 #include "observe/log.h"
+#include "pipeline/parked_tables.h"
 
 namespace firn::pipeline {
 namespace {
@@ -108,6 +110,14 @@ Status FollowRenamedTables(catalog::Catalog& catalog, const std::vector<SourceTa
     moves.erase(next);
   }
   return {};
+}
+
+Status MarkTableOf(catalog::Catalog& catalog, TableOid oid, const PipelineIdentity& writer, const std::string& reason,
+                   const RetryPolicy& retry, std::stop_token stop) {
+  TRY(const auto by_source, FindBySource(catalog, writer));
+  const auto found = by_source.find(oid);
+  if (found == by_source.end()) return {};
+  return MarkTable(catalog, found->second, writer, reason, retry, std::move(stop));
 }
 
 }  // namespace firn::pipeline

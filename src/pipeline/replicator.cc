@@ -32,25 +32,6 @@ constexpr size_t kChecksPerMemory = 32;
 /// pgoutput counts from 2000-01-01.
 constexpr int64_t kPostgresEpochUnixMicros = 946'684'800'000'000;
 
-/// Whether the old rows that come with UPDATE and DELETE name the table's key as it is now.
-bool DescribesOldRows(const postgres::RelationMessage& relation, const RelationMatch& match,
-                      const SourceTable& source) {
-  const auto is_key = [&](int16_t attnum) {
-    const auto place = std::ranges::find(match.attnums, attnum);
-    return place != match.attnums.end() && relation.columns[place - match.attnums.begin()].is_key;
-  };
-  switch (IdentityOf(source)) {
-    case RowIdentity::kKey:
-      return std::ranges::all_of(source.key_columns, [&](int column) { return is_key(source.columns[column].attnum); });
-    case RowIdentity::kWholeRow:
-      return relation.replica_identity == ReplicaIdentity::kFull;
-    case RowIdentity::kAppendOnly:
-      return relation.replica_identity != ReplicaIdentity::kFull &&
-             std::ranges::none_of(relation.columns, &postgres::RelationColumn::is_key);
-  }
-  return false;
-}
-
 }  // namespace
 
 Replicator::Replicator(ReplicatorOptions options, ReplicatorServices services, PipelineStatus status)
@@ -155,7 +136,7 @@ Status Replicator::Stop() {
 Status Replicator::StandStill(std::stop_token stop) {
   TRY_VOID(CommitWhole());
   if (end_) return {};  // The commit found that a table has changed.
-  status_.state = "paused";
+  const std::string state = std::exchange(status_.state, "paused");
   paused_since_ = options_.now();
   LogInfo("the stream is paused: PostgreSQL keeps WAL until it goes on", {{"slot", options_.slot}});
   while (options_.pause->paused() && !stop.stop_requested()) {
@@ -163,7 +144,7 @@ Status Replicator::StandStill(std::stop_token stop) {
     TRY_VOID(stream_->KeepAlive(kPollInterval));
   }
   paused_since_.reset();
-  status_.state = "streaming";
+  status_.state = state;
   if (!stop.stop_requested()) LogInfo("the stream goes on", {{"slot", options_.slot}});
   return {};
 }
@@ -262,34 +243,48 @@ void Replicator::KeepRelation(const postgres::RelationMessage& relation) {
 
 /// At the first row and not at the message: the server sends it once for several transactions, of which the table may
 /// hold the first ones already.
-Status Replicator::Bind(Table& table) {
-  if (table.binding) return {};
+Status Replicator::Bind(Table& table, bool has_old_row) {
   if (!table.relation) {
     return MakeError(ErrorKind::kCorrupt, "a change of table {} came before its Relation message", table.lane->name());
   }
-  table.binding = MatchToTable(table, table.relation->message());
-  if (table.binding) return {};
+  if (!table.binding) MatchToTable(table);
+  const bool is_told = table.old_rows == OldRows::kFollowed || (table.old_rows == OldRows::kNone && !has_old_row);
+  if (table.binding && is_told) return {};
 
-  if (!end_) end_.emplace();
+  Error error = MakeError(ErrorKind::kSchemaMismatch, "table {}: its definition has changed", table.lane->name());
   if (transaction_commit_lsn_ < table.known_since) {
+    if (!end_) end_.emplace();
     end_->source_changed = true;
     end_->copy_again.insert(table.source.oid);
+    return error;
+  }
+  TRY_VOID(LookForChanges());
+  if (changed_.contains(table.source.oid)) return error;  // To be followed.
+  if (!end_) end_.emplace();
+  if (table.binding && saw_all_) {
+    // Another identity, and the one that is known again since. As a failure, so that there is a pause before it is
+    // copied once more, should it come again.
+    end_->failure = {table.source.oid,
+                     MakeError(ErrorKind::kConflict, ErrorOrigin::kSource,
+                               "table {}: its replica identity was another one for a time, when UPDATE and DELETE did "
+                               "not tell which rows they touched",
+                               table.lane->name())};
   } else {
     end_->unexplained = ToString(table.source.name);
   }
-  return MakeError(ErrorKind::kSchemaMismatch, "table {}: its definition has changed", table.lane->name());
+  return error;
 }
 
-std::optional<RelationBinding> Replicator::MatchToTable(const Table& table,
-                                                        const postgres::RelationMessage& relation) const {
+void Replicator::MatchToTable(Table& table) const {
+  const postgres::RelationMessage& relation = table.relation->message();
   const bool may_be_older = transaction_commit_lsn_ < table.known_since;
   const RelationMatch match = MatchRelation(relation.columns, table.known, may_be_older);
-  if (match.fit != RelationFit::kNow && match.fit != RelationFit::kOlder) return std::nullopt;
+  if (match.fit != RelationFit::kNow && match.fit != RelationFit::kOlder) return;
   // A name leaves no trace in the columns: a table may have had another one since then, and got its own back.
   const bool has_other_name = relation.schema != table.source.name.schema || relation.name != table.source.name.name;
-  if (has_other_name && transaction_commit_lsn_ >= table.source.version.read_at) return std::nullopt;
-  if (may_be_older && !DescribesOldRows(relation, match, table.source)) return std::nullopt;
-  return BindColumns(table.lane->mapping(), table.source.columns, match.attnums);
+  if (has_other_name && transaction_commit_lsn_ >= table.source.version.read_at) return;
+  table.binding = BindColumns(table.lane->mapping(), table.source.columns, match.attnums);
+  table.old_rows = OldRowsOf(relation, match.attnums, table.source, may_be_older);
 }
 
 Status Replicator::ApplyToTable(TableOid oid, const postgres::Message& message) {
@@ -297,7 +292,9 @@ Status Replicator::ApplyToTable(TableOid oid, const postgres::Message& message) 
   if (position == tables_.end()) return {};  // Published, but not chosen by source.tables.
   Table& table = position->second;
   if (transaction_commit_lsn_ < table.lane->start()) return {};  // In the table already.
-  if (!std::holds_alternative<postgres::TruncateMessage>(message.body)) TRY_VOID(Bind(table));
+  if (!std::holds_alternative<postgres::TruncateMessage>(message.body)) {
+    TRY_VOID(Bind(table, /*has_old_row=*/!std::holds_alternative<postgres::InsertMessage>(message.body)));
+  }
   MarkDirty(table);
   ++rows_in_transaction_;
   TableLane& lane = *table.lane;
@@ -457,8 +454,13 @@ Status Replicator::AcknowledgeIdle() {
 
 void Replicator::Acknowledge() {
   const std::optional<Lsn> hold = options_.beside ? options_.beside->Hold() : std::nullopt;
+  const Lsn before = acknowledged_;
   acknowledged_ = std::max(acknowledged_, hold ? std::min(*hold, progress_.committed()) : progress_.committed());
   stream_->SetAcknowledged(acknowledged_);
+  if (acknowledged_ == before || !IsLogged(LogLevel::kDebug)) return;
+  LogDebug(
+      "acknowledged to the slot",
+      {{"slot", options_.slot}, {"lsn", ToString(acknowledged_)}, {"held_at", hold ? ToString(*hold) : std::string()}});
 }
 
 // --- Status ---
@@ -467,7 +469,10 @@ double Replicator::LagSeconds() const {
   // What PostgreSQL has meanwhile is not read: no change of it is older.
   if (paused_since_) return std::chrono::duration<double>(options_.now() - *paused_since_).count();
   if (idle()) return 0;
-  return std::max(0.0, static_cast<double>(UnixMicrosNow() - oldest_change_us_) / 1e6);
+  // What arrives and has given no row of these tables yet is as old as its transaction.
+  const bool has_changes = !dirty_.empty() || written_ || committer_->jobs_in_flight() > 0;
+  const int64_t oldest_us = has_changes ? oldest_change_us_ : transaction_time_us_;
+  return std::max(0.0, static_cast<double>(UnixMicrosNow() - oldest_us) / 1e6);
 }
 
 void Replicator::PublishStatus() {
@@ -481,13 +486,18 @@ void Replicator::PublishStatus() {
                       std::exchange(changes_, 0));
   status_.received_lsn = ToString(stream_->received());
   status_.applied_lsn = ToString(idle() ? stream_->received() : std::max(applied_, progress_.committed()));
-  if (progress_.committed().valid()) status_.committed_lsn = ToString(progress_.committed());
+  // Without a table in the stream nothing of it comes into Iceberg, whatever was read: that waits for the copies.
+  const bool streams = status_.state != "copying";
+  const Lsn committed = std::max(progress_.committed(), options_.begins_at);
+  if (committed.valid() && streams) status_.committed_lsn = ToString(committed);
   if (acknowledged_.valid()) status_.acknowledged_lsn = ToString(acknowledged_);
   const Lsn end = std::max(stream_->server_end(), stream_->received());
   status_.server_lsn = ToString(end);
-  status_.lag_bytes = progress_.committed().valid() ? static_cast<int64_t>(end.value - progress_.committed().value) : 0;
-  status_.lag_seconds = LagSeconds();
-  metrics.SetLag(status_.lag_bytes, status_.lag_seconds);
+  if (streams) {
+    status_.lag_bytes = committed.valid() && end > committed ? static_cast<int64_t>(end.value - committed.value) : 0;
+    status_.lag_seconds = LagSeconds();
+    metrics.SetLag(status_.lag_bytes, status_.lag_seconds);
+  }
   if (options_.beside) options_.beside->Describe(status_);
   services_.status.Set(status_);
 }

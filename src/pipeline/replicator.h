@@ -68,6 +68,8 @@ struct ReplicatorOptions {
   const PauseSwitch* pause = nullptr;
   /// Rewrites files of the tables; nothing: nobody does.
   TableRewriter* rewriter = nullptr;
+  /// What the tables had when the stream began, for the status.
+  Lsn begins_at;
   /// Requests up to there in the stream have been heard before.
   Lsn requests_heard;
 };
@@ -123,6 +125,7 @@ class Replicator : private TransactionSink {
     Lsn known_since;
     std::unique_ptr<KeptRelation> relation;  ///< The last Relation message.
     std::optional<RelationBinding> binding;  ///< Of it; made when the first row comes that needs it.
+    OldRows old_rows = OldRows::kFollowed;   ///< Of it, as the binding.
     bool dirty = false;                      ///< Has changes since the last flush.
     bool uncommitted = false;                ///< Has changes since the last commit.
     bool described = false;                  ///< A Relation message came since the last look for changes.
@@ -137,8 +140,9 @@ class Replicator : private TransactionSink {
 
   Status ApplyToTable(TableOid oid, const postgres::Message& message);
   void KeepRelation(const postgres::RelationMessage& relation);
-  Status Bind(Table& table);
-  std::optional<RelationBinding> MatchToTable(const Table& table, const postgres::RelationMessage& relation) const;
+  /// `has_old_row`: the change that comes is no INSERT.
+  Status Bind(Table& table, bool has_old_row);
+  void MatchToTable(Table& table) const;
   void MarkDirty(Table& table);
 
   Status FlushWhereDue(bool now);

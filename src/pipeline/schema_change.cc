@@ -191,10 +191,9 @@ class Planner {
       key.insert(field.id);
       can_identify = can_identify && field.required && field.type.is_primitive() && field.type.id != TypeId::kFloat &&
                      field.type.id != TypeId::kDouble;
-      if (can_identify) change_.schema.identifier_field_ids.push_back(field.id);
+      if (can_identify) change_.schema.identifier_field_ids.insert(field.id);
     }
     if (!can_identify) change_.schema.identifier_field_ids.clear();
-    std::ranges::sort(change_.schema.identifier_field_ids);
     for (Field& field : change_.schema.fields) field.required = field.required && key.contains(field.id);
     if (change_.schema.identifier_field_ids != current_.identifier_field_ids) Step("changes the key");
   }
@@ -274,6 +273,9 @@ class Planner {
   void LookForRewrites() {
     if (!stored_.membership.empty() && !postgres::ShareEntry(stored_.membership, source_.version.membership)) {
       CopyAgain("it was taken out of the publication for a time");
+    }
+    if (postgres::MayHaveLeftOut(stored_.membership, source_.version.membership)) {
+      CopyAgain("the publication was altered, and may not have published every operation for a time");
     }
     for (const TypePart& part : source_.version.type_parts) {
       const auto known = std::ranges::find(stored_.type_parts, part.oid, &std::pair<uint32_t, uint32_t>::first);

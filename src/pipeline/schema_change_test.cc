@@ -318,6 +318,46 @@ TEST_F(SchemaChangeTest, OfPartitionsOnlyTheNewOnesThatCameEmptyNeedNoCopy) {
   EXPECT_TRUE(Plan().empty());
 }
 
+TEST_F(SchemaChangeTest, APublicationThatMayHaveLeftChangesOutNeedsACopy) {
+  source_.version.membership = "r1";  // As of a firn that knew no versions.
+  Follow();
+  source_.version.membership = "r1,v742.iudt.5a1f07c3";
+  EXPECT_THAT(Follow().copy_again, IsEmpty());
+  EXPECT_TRUE(Plan().empty());
+  source_.version.membership = "r1,v743.i.5a1f07c3";
+  EXPECT_THAT(Follow().copy_again, IsEmpty());
+  source_.version.membership = "r1,v744.iudt.5a1f07c3";
+  EXPECT_THAT(Follow().copy_again, HasSubstr("every operation"));
+}
+
+TEST_F(SchemaChangeTest, TellsASourceThatWasAltered) {
+  const auto stored = [&] { return ReadStoredDefinition(table_).value(); };
+  EXPECT_FALSE(IsAltered(stored(), source_));
+  source_.version.membership = "r2";
+  EXPECT_FALSE(IsAltered(stored(), source_));
+  Altered(2).type_oid = kInt8;
+  EXPECT_TRUE(IsAltered(stored(), source_));
+  Follow();
+  EXPECT_FALSE(IsAltered(stored(), source_));
+  source_.key_columns = {0, 1};
+  EXPECT_TRUE(IsAltered(stored(), source_));
+}
+
+TEST_F(SchemaChangeTest, TellsWholeRowsThatGotAKey) {
+  const auto has_got_key = [&] { return HasGotKey(ReadStoredDefinition(table_).value(), source_); };
+  source_.replica_identity = ReplicaIdentity::kFull;
+  EXPECT_FALSE(has_got_key());  // It had one before.
+  source_.key_columns = {};
+  Follow();
+  EXPECT_FALSE(has_got_key());
+  source_.key_columns = {0};
+  EXPECT_TRUE(has_got_key());
+  source_.replica_identity = ReplicaIdentity::kDefault;
+  EXPECT_TRUE(has_got_key());
+  source_.replica_identity = ReplicaIdentity::kNothing;
+  EXPECT_FALSE(has_got_key());
+}
+
 TEST_F(SchemaChangeTest, WhereTheDefinitionWasReadStaysUntilWhatTheStreamSaysChanges) {
   source_.version.read_at = Lsn{100};
   Add("note", kText);

@@ -32,6 +32,8 @@ class SinkUntil : public TransactionSink {
  protected:
   /// Of the transaction that is being taken.
   Lsn commit_lsn() const { return commit_lsn_; }
+  /// Nothing more is wanted, whatever is left of the transaction.
+  void SetDone() { done_ = true; }
 
  private:
   const Lsn until_;

@@ -45,4 +45,25 @@ std::optional<Error> FindSlotProblem(const SlotSituation& situation) {
   return std::nullopt;
 }
 
+std::optional<Error> FindTimelineProblem(std::span<const CommittedTable> tables, int timeline,
+                                         const std::map<int, Lsn>& left_at) {
+  for (const CommittedTable& table : tables) {
+    if (table.timeline == timeline) continue;
+    const auto left = left_at.find(table.timeline);
+    if (left == left_at.end()) {
+      return SourceLost(
+          "table {} holds changes up to {} of timeline {}, but the server's log, which is on timeline {}, was never on "
+          "that one: it is another server's, or it was restored from a backup; {}",
+          table.name, table.lsn, table.timeline, timeline, kRemedy);
+    }
+    if (left->second < table.lsn) {
+      return SourceLost(
+          "table {} holds changes up to {} of timeline {}, but the server's log left that timeline at {}: it was "
+          "restored from a backup, or is a standby that was promoted before it had them; {}",
+          table.name, table.lsn, table.timeline, left->second, kRemedy);
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace firn::pipeline

@@ -2,7 +2,9 @@
 // stream would tell. Pure.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "firn/result.h"
@@ -25,5 +27,18 @@ struct SlotSituation {
 
 /// kSourceLost, with what happened and what can be done about it; nothing where all is well.
 std::optional<Error> FindSlotProblem(const SlotSituation& situation);
+
+/// How far a table is, and on which timeline the server's log was then.
+struct CommittedTable {
+  std::string name;
+  Lsn lsn;
+  int timeline = 0;
+};
+
+/// The same where the log of a server that is on `timeline` lacks changes that one of the tables holds: a standby was
+/// promoted, or a backup restored, that didn't have them. Its log may be longer than theirs meanwhile. `left_at`: of
+/// each timeline that it was on before, where it left it (postgres::ReadTimelineHistory).
+std::optional<Error> FindTimelineProblem(std::span<const CommittedTable> tables, int timeline,
+                                         const std::map<int, Lsn>& left_at);
 
 }  // namespace firn::pipeline

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace firn::pipeline {
 namespace {
 
@@ -64,6 +66,34 @@ TEST(FindSlotProblemTest, BelievesATableThatAnotherFirnHasCommittedTo) {
   situation.acknowledged = Lsn{90};
   situation.slot->confirmed_flush_lsn = {150};
   EXPECT_FALSE(FindSlotProblem(situation));
+}
+
+/// public.t at 100 on timeline 2.
+const std::vector<CommittedTable> kOnTimeline2 = {{.name = "public.t", .lsn = {100}, .timeline = 2}};
+
+std::string MessageOf(int timeline, const std::map<int, Lsn>& left_at) {
+  const auto problem = FindTimelineProblem(kOnTimeline2, timeline, left_at);
+  if (!problem) return "none";
+  EXPECT_EQ(problem->kind(), ErrorKind::kSourceLost);
+  EXPECT_EQ(problem->origin(), ErrorOrigin::kSource);
+  return problem->message();
+}
+
+TEST(FindTimelineProblemTest, FindsNothingWhereTheLogHasWhatWasCommitted) {
+  EXPECT_EQ(MessageOf(2, {{1, Lsn{10}}}), "none");
+  EXPECT_EQ(MessageOf(3, {{1, Lsn{10}}, {2, Lsn{100}}}), "none");  // It was left just behind the last change.
+  EXPECT_EQ(MessageOf(5, {{2, Lsn{101}}, {4, Lsn{200}}}), "none");
+}
+
+TEST(FindTimelineProblemTest, TellsAStandbyThatWasPromotedTooEarly) {
+  EXPECT_THAT(
+      MessageOf(3, {{1, Lsn{10}}, {2, Lsn{99}}}),
+      HasSubstr("public.t holds changes up to 0/64 of timeline 2, but the server's log left that timeline at 0/63"));
+}
+
+TEST(FindTimelineProblemTest, TellsALogThatWasNeverOnTheTimeline) {
+  EXPECT_THAT(MessageOf(1, {}), HasSubstr("which is on timeline 1, was never on that one"));
+  EXPECT_THAT(MessageOf(3, {{1, Lsn{10}}}), HasSubstr("which is on timeline 3, was never on that one"));
 }
 
 TEST(FindSlotProblemTest, TellsARestoredBackup) {

@@ -8,6 +8,7 @@
 
 #include "base/interruptible_sleep.h"
 #include "base/try.h"
+#include "base/unix_time.h"
 #include "observe/log.h"
 
 namespace firn::pipeline {
@@ -28,8 +29,8 @@ class SlotWatch {
     Clock::time_point next_beat = Clock::now();
     while (!stop.stop_requested()) {
       if (Clock::now() >= next_look) {
-        next_look = Clock::now() + options_.look_interval;
         Forgive(Look());
+        next_look = Clock::now() + (is_made_ ? options_.look_interval : options_.first_look_interval);
       }
       if (beats_ && Clock::now() >= next_beat) {
         next_beat = Clock::now() + options_.heartbeat_interval;
@@ -57,7 +58,15 @@ class SlotWatch {
   Status Look() {
     TRY_VOID(Connect());
     TRY(const auto wal, postgres::ReadSlotWal(*connection_, options_.slot));
-    if (!wal) return {};  // Not made yet.
+    TRY(const auto slot, postgres::ReadSlot(*connection_, options_.slot));
+    // One that is being made waits for open transactions, and has confirmed nothing.
+    is_made_ = wal && slot && slot->confirmed_flush_lsn.valid();
+    if (is_made_) {
+      TellWhatWaits(slot->confirmed_flush_lsn, wal->wal_end);
+    } else {
+      status_.SetWaitingWal(std::nullopt);
+    }
+    if (!wal) return {};
     metrics_.SetSlotSafeWal(wal->safe_bytes);
     const std::string warning = SlotWarning(options_.slot, *wal);
     status_.SetSlotWarning(warning);
@@ -66,8 +75,15 @@ class SlotWatch {
     if (!is_new && (warning.empty() || Clock::now() < remind_at_)) return {};
     told_ = warning;
     remind_at_ = Clock::now() + kRemindInterval;
-    LogWarn(warning, {{"slot", options_.slot}, {"retained_bytes", wal->retained_bytes}});
+    LogWarn("the slot is lost, or may be soon",
+            {{"slot", options_.slot}, {"retained_bytes", wal->retained_bytes}, {"warning", warning}});
     return {};
+  }
+
+  void TellWhatWaits(Lsn confirmed, Lsn wal_end) {
+    status_.SetWaitingWal(waiting_.See(confirmed, wal_end, UnixMillisNow()));
+    const PipelineStatus now = status_.Get();
+    if (!ReadsStream(now)) metrics_.SetLag(now.lag_bytes, now.lag_seconds);
   }
 
   Status Beat() {
@@ -87,6 +103,8 @@ class SlotWatch {
   Metrics& metrics_;
   StatusBoard& status_;
   std::optional<postgres::Connection> connection_;
+  WaitingWalWatch waiting_;
+  bool is_made_ = true;  ///< The slot.
   bool beats_ = options_.heartbeat_interval.count() > 0;
   std::string told_;
   Clock::time_point remind_at_;
@@ -108,6 +126,15 @@ std::string SlotWarning(const std::string& slot, const postgres::SlotWal& wal) {
       "firn up, or raise max_slot_wal_keep_size in PostgreSQL (a reload is enough)",
       slot, wal.retained_bytes,
       is_unreserved ? "at PostgreSQL's next checkpoint" : fmt::format("after {} more", *wal.safe_bytes));
+}
+
+WaitingWal WaitingWalWatch::See(Lsn confirmed, Lsn wal_end, int64_t now_ms) {
+  // How old that is which waits behind a place that was just confirmed, nobody knows: it counts from this look.
+  if (since_ms_ == 0 || confirmed != confirmed_ || wal_end <= confirmed) since_ms_ = now_ms;
+  confirmed_ = confirmed;
+  return {.server_lsn = ToString(wal_end),
+          .bytes = wal_end > confirmed ? static_cast<int64_t>(wal_end.value - confirmed.value) : 0,
+          .since_ms = since_ms_};
 }
 
 void WatchSlot(const SlotWatchOptions& options, Metrics& metrics, StatusBoard& status, const std::stop_token& stop) {

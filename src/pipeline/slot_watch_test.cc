@@ -25,5 +25,18 @@ TEST(SlotWarningTest, SaysWhyTheSlotWasLost) {
             "slot 'firn' is lost (wal_removed)");
 }
 
+TEST(WaitingWalWatchTest, CountsFromTheLastLookAtWhichNothingWaited) {
+  WaitingWalWatch watch;
+  WaitingWal waiting = watch.See(Lsn{100}, Lsn{100}, 1'000);
+  EXPECT_EQ(waiting.bytes, 0);
+  waiting = watch.See(Lsn{100}, Lsn{150}, 6'000);
+  EXPECT_EQ(waiting.bytes, 50);
+  EXPECT_EQ(waiting.since_ms, 1'000);
+  EXPECT_EQ(waiting.server_lsn, "0/96");
+  EXPECT_EQ(watch.See(Lsn{100}, Lsn{200}, 11'000).since_ms, 1'000);
+  EXPECT_EQ(watch.See(Lsn{150}, Lsn{200}, 16'000).since_ms, 16'000) << "somebody reads";
+  EXPECT_EQ(watch.See(Lsn{200}, Lsn{200}, 21'000).bytes, 0);
+}
+
 }  // namespace
 }  // namespace firn::pipeline

@@ -43,6 +43,22 @@ Status ParsePairs(const iceberg::TableMetadata& metadata, const char* property,
   return {};
 }
 
+std::string FormatKey(const SourceTable& source) {
+  std::string key(1, static_cast<char>(source.replica_identity));
+  for (const int column : source.key_columns) {
+    key += fmt::format("{}{}", key.size() == 1 ? ":" : ",", source.columns.at(static_cast<size_t>(column)).attnum);
+  }
+  return key;
+}
+
+AttnumToXmin XminsOf(const SourceTable& source) {
+  AttnumToXmin xmins;
+  for (const AttributeVersion& attribute : source.version.attributes) {
+    xmins.emplace_back(attribute.attnum, attribute.xmin);
+  }
+  return xmins;
+}
+
 /// An invalid one where there is no such property.
 Result<Lsn> ParseLsn(const iceberg::TableMetadata& metadata, const char* property) {
   const std::string text = PropertyOf(metadata, property);
@@ -71,31 +87,35 @@ Result<StoredDefinition> ReadStoredDefinition(const iceberg::TableMetadata& meta
 
 iceberg::Properties DefinitionProperties(const SourceTable& source, const AttnumToField& columns,
                                          const AttnumToField& dropped) {
-  AttnumToXmin attributes;
-  for (const AttributeVersion& attribute : source.version.attributes) {
-    attributes.emplace_back(attribute.attnum, attribute.xmin);
-  }
   std::vector<std::pair<uint32_t, uint32_t>> files;
   for (const TableHeap& heap : source.version.heaps) files.emplace_back(heap.oid.value, heap.file);
   std::vector<std::pair<uint32_t, uint32_t>> type_parts;
   for (const TypePart& part : source.version.type_parts) type_parts.emplace_back(part.oid, part.hash);
-  std::string key(1, static_cast<char>(source.replica_identity));
-  for (const int column : source.key_columns) {
-    key += fmt::format("{}{}", key.size() == 1 ? ":" : ",", source.columns.at(static_cast<size_t>(column)).attnum);
-  }
   iceberg::Properties properties{
       {kSourceTableProperty, ToString(source.name)},
       {kSourceOidProperty, fmt::to_string(source.oid.value)},
       {kSourceColumnsProperty, FormatPairs(columns)},
       {kSourceDroppedProperty, FormatPairs(dropped)},
-      {kSourceKeyProperty, key},
-      {kSourceAttributesProperty, FormatPairs(attributes)},
+      {kSourceKeyProperty, FormatKey(source)},
+      {kSourceAttributesProperty, FormatPairs(XminsOf(source))},
       {kSourceFilesProperty, FormatPairs(files)},
       {kSourceTypesProperty, FormatPairs(type_parts)},
       {kSourceLsnProperty, ToString(source.version.read_at)},
   };
   if (!source.version.membership.empty()) properties.emplace(kSourcePublicationProperty, source.version.membership);
   return properties;
+}
+
+bool IsAltered(const StoredDefinition& stored, const SourceTable& source) {
+  if (stored.oid != source.oid) return true;
+  return (!stored.key.empty() && stored.key != FormatKey(source)) ||
+         (!stored.attributes.empty() && stored.attributes != XminsOf(source));
+}
+
+bool HasGotKey(const StoredDefinition& stored, const SourceTable& source) {
+  const std::string whole_rows(1, static_cast<char>(ReplicaIdentity::kFull));
+  return stored.oid == source.oid && stored.key == whole_rows && source.HasReplicaIdentity() &&
+         !source.key_columns.empty();
 }
 
 iceberg::Properties BeforeProperties(const AttnumToXmin& attributes, Lsn read_at) {

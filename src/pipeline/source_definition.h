@@ -49,6 +49,12 @@ struct StoredDefinition {
 /// kCorrupt for a property that is not what it must be.
 Result<StoredDefinition> ReadStoredDefinition(const iceberg::TableMetadata& metadata);
 
+/// Whether the columns or the key of the source table are others than those that the Iceberg table last followed, as
+/// far as that is known.
+bool IsAltered(const StoredDefinition& stored, const SourceTable& source);
+/// Whether rows that were told apart by all of their columns have got a key.
+bool HasGotKey(const StoredDefinition& stored, const SourceTable& source);
+
 /// The properties of a table that follows `source` with these columns.
 iceberg::Properties DefinitionProperties(const SourceTable& source, const AttnumToField& columns,
                                          const AttnumToField& dropped);

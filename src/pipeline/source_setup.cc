@@ -7,6 +7,7 @@
 
 #include "base/try.h"
 #include "base/uuid.h"
+#include "pipeline/leaf_check.h"
 #include "postgres/cancel_on_stop.h"
 #include "postgres/table_version.h"
 
@@ -16,6 +17,7 @@ namespace {
 using postgres::Connection;
 
 constexpr int kOldestServer = 120000;
+constexpr std::string_view kLockNotAvailable = "55P03";
 
 template <typename... Args>
 void AddProblem(SourceState& state, ErrorKind kind, fmt::format_string<Args...> format, Args&&... args) {
@@ -108,6 +110,12 @@ void CheckTableChoice(const SourceOptions& options, SourceState& state) {
                "no table of database '{}' that source.tables and the publication choose is of shard {}/{}: take fewer "
                "shards",
                state.facts.database, options.shard.number, options.shard.count);
+  } else if (options.tables.empty() && state.publication && !state.publication->all_tables &&
+             !state.publication->made_by_firn) {
+    AddProblem(state, ErrorKind::kInvalidConfig,
+               "publication '{}' has no table, and firn replicates those of a publication that it did not make: run "
+               "ALTER PUBLICATION {} ADD TABLE …, or set source.publication to another name",
+               state.publication->name, postgres::QuoteIdentifier(state.publication->name));
   } else if (options.tables.empty()) {
     AddProblem(state, ErrorKind::kInvalidConfig, "database '{}' has no table to replicate", state.facts.database);
   } else {
@@ -126,13 +134,6 @@ void CheckPublication(const SourceOptions& options, SourceState& state) {
   }
   if (!state.publication) return;
   const postgres::Publication& publication = *state.publication;
-  if (publication.has_row_filters || publication.has_column_lists) {
-    AddProblem(
-        state, ErrorKind::kUnsupported,
-        "publication '{}' publishes only some rows or columns of a table (WHERE, or a column list), which the initial "
-        "copy does not follow: publish whole tables",
-        publication.name);
-  }
   if (!(publication.publishes_insert && publication.publishes_update && publication.publishes_delete &&
         publication.publishes_truncate)) {
     state.warnings.push_back(fmt::format(
@@ -142,11 +143,38 @@ void CheckPublication(const SourceOptions& options, SourceState& state) {
   }
 }
 
-void CheckIdentities(SourceState& state) {
+/// A table with a row filter or a column list: the initial copy doesn't follow it, and what it left out is never sent
+/// later. Where there is no slot yet, nothing is copied, and the operator is asked before anything is made.
+void CheckPartlyPublished(SourceState& state) {
+  if (!state.publication) return;
+  for (const SourceTable& table : state.tables) {
+    const auto partly = std::ranges::find(state.publication->partly, table.name, &postgres::PartlyPublished::table);
+    if (partly == state.publication->partly.end()) continue;
+    const std::string publication = postgres::QuoteIdentifier(state.publication->name);
+    const std::string relation = fmt::format("{}.{}", postgres::QuoteIdentifier(partly->relation.schema),
+                                             postgres::QuoteIdentifier(partly->relation.name));
+    Error problem = MakeError(
+        ErrorKind::kUnsupported, ErrorOrigin::kSource,
+        "publication '{0}' publishes only some rows or columns of table {1} (WHERE, or a column list), which the "
+        "initial copy does not follow: run ALTER PUBLICATION {2} DROP TABLE {3}; ALTER PUBLICATION {2} ADD TABLE {3} "
+        "to publish all of it, or leave the table out (source.tables)",
+        state.publication->name, ToString(table.name), publication, relation);
+    if (state.slot) {
+      state.stream_problems.emplace(table.oid, std::move(problem));
+    } else {
+      state.problems.push_back(std::move(problem));
+    }
+  }
+}
+
+Status CheckIdentities(Connection& connection, SourceState& state) {
   const bool publishes_changes =
       !state.publication || state.publication->publishes_update || state.publication->publishes_delete;
+  if (!publishes_changes) return {};
+  std::vector<TableOid> oids;
   for (const SourceTable& table : state.tables) {
-    if (table.HasReplicaIdentity() || !publishes_changes) continue;
+    oids.push_back(table.oid);
+    if (table.HasReplicaIdentity()) continue;
     state.warnings.push_back(fmt::format(
         "table {} has no primary key and no replica identity: its INSERTs are replicated, but PostgreSQL refuses "
         "UPDATE and "
@@ -154,6 +182,19 @@ void CheckIdentities(SourceState& state) {
         ToString(table.name), postgres::QuoteIdentifier(table.name.schema),
         postgres::QuoteIdentifier(table.name.name)));
   }
+  TRY(const auto leaves, postgres::ReadLeafIdentities(connection, oids));
+  for (const SourceTable& table : state.tables) {
+    const auto first = std::ranges::find(leaves, table.oid, &postgres::LeafIdentity::table);
+    const auto last = std::ranges::find_if(first, leaves.end(),
+                                           [&](const postgres::LeafIdentity& leaf) { return leaf.table != table.oid; });
+    if (auto problem = FindLeafProblem(table, std::span(first, last))) {
+      state.stream_problems.emplace(table.oid, *std::move(problem));
+    }
+    if (std::string warning = LeafWarning(table, std::span(first, last)); !warning.empty()) {
+      state.warnings.push_back(std::move(warning));
+    }
+  }
+  return {};
 }
 
 /// Policies hide rows from the copy alone, while the stream brings the changes of all.
@@ -246,7 +287,7 @@ Result<TableSet> ReadTableSet(Connection& connection, const SourceOptions& optio
 }
 
 Result<SourceState> InspectSource(const SourceOptions& options) {
-  TRY(Connection connection, Connection::Open(options.connection));
+  TRY(Connection connection, postgres::OpenForCatalogs(options.connection));
   SourceState state;
   TRY(state.facts, postgres::ReadServerFacts(connection));
   TRY(state.publication, postgres::ReadPublication(connection, options.publication));
@@ -265,12 +306,13 @@ Result<SourceState> InspectSource(const SourceOptions& options) {
     table.version.membership = memberships[table.oid];
     if (state.publication && table.version.membership.empty()) state.unpublished.push_back(table.name);
   }
+  CheckPartlyPublished(state);
+  TRY_VOID(CheckIdentities(connection, state));
   TRY_VOID(connection.Query("COMMIT"));
   TRY(const Lsn read_at, postgres::ReadDefinitionLsn(connection));
   for (SourceTable& table : state.tables) table.version.read_at = read_at;
   CheckTableChoice(options, state);
   TRY_VOID(CheckPartitionedTables(connection, options, state));
-  CheckIdentities(state);
   TRY_VOID(CheckReadable(connection, state));
   TRY_VOID(CheckRowSecurity(connection, state));
   if (state.facts.system_identifier.empty() && state.facts.can_replicate) {
@@ -286,7 +328,7 @@ Result<SourceState> InspectSource(const SourceOptions& options) {
 
 Result<bool> PreparePublication(const SourceOptions& options, SourceState& state) {
   if (state.publication && state.unpublished.empty()) return false;
-  TRY(Connection connection, Connection::Open(options.connection));
+  TRY(Connection connection, postgres::OpenForCatalogs(options.connection));
   if (!state.publication) {
     std::vector<TableName> names;
     for (const SourceTable& table : state.tables) names.push_back(table.name);
@@ -303,6 +345,11 @@ Result<bool> PreparePublication(const SourceOptions& options, SourceState& state
     Status done = NotPublished(options, name);
     if (state.publication->made_by_firn)
       done = postgres::AddTablesToPublication(connection, options.publication, {name});
+    // Others have locked it: it waits for its next try by itself, and not all tables with it.
+    const bool is_locked = !done && done.error().native_code() == kLockNotAvailable;
+    if (is_locked) {
+      done = std::move(done).error().WithKind(ErrorKind::kPermission).WithContext(fmt::format("table {}", name));
+    }
     if (!done && done.error().kind() != ErrorKind::kPermission) return std::move(done).error();
     if (!done) state.table_problems.emplace(FindTable(state, name)->oid, std::move(done).error());
     added = added || done.has_value();
@@ -335,6 +382,7 @@ Result<std::map<TableOid, Result<SourceTable>>> ReadAtSnapshot(Connection& conne
     oids.push_back(oid);
   }
   TRY(std::vector<SourceTable> found, postgres::ReadTables(connection, names, generated));
+  TRY_VOID(postgres::ReadSizes(connection, found));
   TRY(auto memberships, postgres::ReadMemberships(connection, options.publication, oids));
   std::map<TableOid, Result<SourceTable>> tables;
   for (SourceTable& table : found) {

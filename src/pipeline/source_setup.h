@@ -47,13 +47,15 @@ struct SourceState {
   std::vector<Error> problems;         ///< What keeps a pipeline from running, each with its remedy.
   /// What keeps a table from being copied, with its remedy.
   std::map<TableOid, Error> table_problems;
+  /// What keeps it from being streamed as well: its changes don't tell which rows they are of, or don't all arrive.
+  std::map<TableOid, Error> stream_problems;
   std::vector<std::string> warnings;  ///< One line each, with a remedy.
 };
 
 /// Connects and looks, and makes nothing. Problems: wal_level, a role that can't replicate, no tables, a
-/// publication that is missing with no right to make it, that publishes rows in part, or partitioned tables in another
-/// form than they are to be replicated in, a slot of another database or plugin, or lost. An error only where it can't
-/// look on.
+/// publication that is missing with no right to make it, that publishes rows in part (while there is no slot), or
+/// partitioned tables in another form than they are to be replicated in, a slot of another database or plugin, or lost.
+/// An error only where it can't look on.
 Result<SourceState> InspectSource(const SourceOptions& options);
 
 /// Makes the publication, or adds the tables that it lacks, where it is firn's. Whether something was made: then the

@@ -23,7 +23,7 @@ SourceWatch::SourceWatch(SourceOptions options, const std::vector<SourceTable>& 
 
 Result<SourceLook> SourceWatch::Look(std::span<const postgres::Xid> transactions) {
   if (!connection_) {
-    TRY(connection_, postgres::Connection::Open(options_.connection));
+    TRY(connection_, postgres::OpenForCatalogs(options_.connection));
   }
   auto look = Look(*connection_, transactions);
   if (!look) connection_.reset();

@@ -206,7 +206,11 @@ Status CopyRun::Work(std::stop_token stop, int workers) {
       worker.reader.reset();  // A COPY that broke off leaves its connection in the middle of it.
       worker.files.reset();
     }
-    TRY_VOID(Settle(table, std::move(copied).Context("copying table {}", targets_[table].source.name)));
+    // Of what PostgreSQL says the reader names the table.
+    if (copied || copied.error().origin() != ErrorOrigin::kSource) {
+      copied = std::move(copied).Context("copying table {}", targets_[table].source.name);
+    }
+    TRY_VOID(Settle(table, std::move(copied)));
     worker.has_read = true;
     ++progress_[table]->ranges_read;
     std::lock_guard lock(mutex_);
@@ -306,6 +310,9 @@ Result<int64_t> CopyRun::CopyTask(const Task& task, Worker& worker, PartitionedW
       TRY(encoded->batch, TakeChangedRows(encoded->batch, target.layout.key_columns, *only));
     }
     TRY(const auto rows, AddColumns(target.layout, encoded->batch, std::span(&facts, 1)));
+    if (IsLogged(LogLevel::kDebug)) {
+      LogDebug("writing a batch", {{"table", ToString(target.source.name)}, {"batch_size", rows->num_rows()}});
+    }
     TRY([[maybe_unused]] const auto placed, files.Write(rows));
     rows_copied += rows->num_rows();
     progress_[task.table]->rows += rows->num_rows();

@@ -67,7 +67,7 @@ Status TableLane::Update(const RelationBinding& binding, const postgres::UpdateM
     TRY_VOID(CheckWidth(binding, *update.old_row));
     // REPLICA IDENTITY FULL always sends the old row: only a changed key is of interest where there is a key.
     if (identity_ == RowIdentity::kWholeRow || !SameKey(binding, *update.old_row, update.new_row)) {
-      TRY_VOID(AppendOldKey(binding, *update.old_row));
+      TRY_VOID(AppendOldKey(binding, *update.old_row, "an UPDATE"));
       change.old = static_cast<int32_t>(old_keys_->rows() - 1);
     }
   } else if (identity_ == RowIdentity::kWholeRow) {
@@ -87,7 +87,7 @@ Status TableLane::Delete(const RelationBinding& binding, const postgres::DeleteM
         ErrorKind::kUnsupported,
         "a DELETE came without the whole old row: the table's REPLICA IDENTITY is no longer FULL; set it again");
   }
-  TRY_VOID(AppendOldKey(binding, deletion.old_row));
+  TRY_VOID(AppendOldKey(binding, deletion.old_row, "a DELETE"));
   changes_.push_back({.kind = ChangeKind::kDelete, .old = static_cast<int32_t>(old_keys_->rows() - 1)});
   return {};
 }
@@ -122,17 +122,42 @@ Status TableLane::AppendRow(const RelationBinding& binding, postgres::Tuple row,
   if (old_row) TRY_VOID(CheckWidth(binding, *old_row));
   scratch_.clear();
   for (size_t column = 0; column < binding.relation_column.size(); ++column) {
-    const WireValue value = ValueOf(binding, column, row);
-    // An old row, where there is one, brings the value that was not sent again.
-    const bool in_old_row = value.format == WireFormat::kUnchangedToast && old_row &&
-                            (!old_is_key || is_key_column_[column]) &&
-                            ValueOf(binding, column, *old_row).format != WireFormat::kUnchangedToast;
-    scratch_.push_back(in_old_row ? ValueOf(binding, column, *old_row) : value);
+    WireValue value = ValueOf(binding, column, row);
+    // An old row, where there is one, brings the value that was not sent again. That is never NULL: where it seems to
+    // be, the row's partition has another replica identity than its table, and left it out.
+    if (value.format == WireFormat::kUnchangedToast && old_row && (!old_is_key || is_key_column_[column])) {
+      const WireValue old = ValueOf(binding, column, *old_row);
+      if (old.format == WireFormat::kText || old.format == WireFormat::kBinary) {
+        value = old;
+      } else if (identity_ == RowIdentity::kWholeRow) {
+        return MakeError(
+            ErrorKind::kUnsupported, ErrorOrigin::kSource,
+            "an UPDATE came without the whole old row: the REPLICA IDENTITY of the partition that it is of "
+            "was not FULL; where it still isn't, set it");
+      }
+    }
+    scratch_.push_back(value);
   }
   return rows_->AppendRow(scratch_);
 }
 
-Status TableLane::AppendOldKey(const RelationBinding& binding, postgres::Tuple old_row) {
+/// A key column is never NULL in the source: it is where PostgreSQL was not to tell it.
+Status TableLane::RequireOldKey(const RelationBinding& binding, postgres::Tuple old_row,
+                                std::string_view operation) const {
+  if (identity_ != RowIdentity::kKey) return {};
+  for (const int column : key_columns_) {
+    if (ValueOf(binding, static_cast<size_t>(column), old_row).format != WireFormat::kNull) continue;
+    return MakeError(ErrorKind::kUnsupported, ErrorOrigin::kSource,
+                     "{} did not tell the old value of key column {}: the replica identity of the table, or of the "
+                     "partition that the row is in, was another one; where it still is, run ALTER TABLE … REPLICA "
+                     "IDENTITY DEFAULT (or FULL)",
+                     operation, mapping_.columns[column].field.name);
+  }
+  return {};
+}
+
+Status TableLane::AppendOldKey(const RelationBinding& binding, postgres::Tuple old_row, std::string_view operation) {
+  TRY_VOID(RequireOldKey(binding, old_row, operation));
   scratch_.clear();
   for (const int column : old_columns_) scratch_.push_back(ValueOf(binding, static_cast<size_t>(column), old_row));
   return old_keys_->AppendRow(scratch_);

@@ -66,7 +66,8 @@ class TableLane {
       : mapping_(std::move(mapping)), identity_(identity), mode_(mode), start_(start) {}
   Status AppendRow(const RelationBinding& binding, postgres::Tuple row, const std::optional<postgres::Tuple>& old_row,
                    bool old_is_key);
-  Status AppendOldKey(const RelationBinding& binding, postgres::Tuple old_row);
+  Status AppendOldKey(const RelationBinding& binding, postgres::Tuple old_row, std::string_view operation);
+  Status RequireOldKey(const RelationBinding& binding, postgres::Tuple old_row, std::string_view operation) const;
   bool SameKey(const RelationBinding& binding, postgres::Tuple a, postgres::Tuple b) const;
   Status RequireIdentity(std::string_view operation) const;
   static Status CheckWidth(const RelationBinding& binding, postgres::Tuple row);

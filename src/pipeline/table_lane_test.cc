@@ -155,6 +155,29 @@ TEST_F(TableLaneTest, NeedsTheWholeOldRowOfATableWithoutKey) {
   EXPECT_EQ(lane_->Seal()->old_keys.batch->num_columns(), 3);
 }
 
+TEST_F(TableLaneTest, RefusesAnOldRowThatDoesNotTellTheKey) {
+  const Status deleted = lane_->Delete(binding_, {.old_row = Tuple({"~", "a", "~"}), .old_is_key = true});
+  ASSERT_FALSE(deleted.has_value());
+  EXPECT_EQ(deleted.error().kind(), ErrorKind::kUnsupported);
+  EXPECT_THAT(deleted.error().message(), HasSubstr("a DELETE did not tell the old value of key column id"));
+  const Status updated = lane_->Update(
+      binding_, {.old_row = Tuple({"~", "a", "~"}), .old_is_key = true, .new_row = Tuple({"1", "b", "x"})});
+  ASSERT_FALSE(updated.has_value());
+  EXPECT_THAT(updated.error().message(), HasSubstr("an UPDATE did not tell the old value of key column id"));
+}
+
+TEST_F(TableLaneTest, NeverTakesALeftOutColumnOfAnOldRowForAValue) {
+  // The table has REPLICA IDENTITY FULL and the row's partition has its primary key.
+  ASSERT_TRUE(lane_->Update(binding_, {.old_row = Tuple({"1", "~", "~"}), .new_row = Tuple({"2", "b", "^"})}));
+  const TableBatch batch = lane_->Seal().value();
+  ASSERT_THAT(batch.rows.unchanged, SizeIs(1));
+  EXPECT_EQ(batch.rows.unchanged[0].column, 2);
+  Open(RowIdentity::kWholeRow);
+  const Status status = lane_->Update(binding_, {.old_row = Tuple({"1", "~", "~"}), .new_row = Tuple({"2", "b", "^"})});
+  ASSERT_FALSE(status.has_value());
+  EXPECT_THAT(status.error().message(), HasSubstr("without the whole old row"));
+}
+
 TEST_F(TableLaneTest, RefusesATupleOfAnotherWidth) {
   EXPECT_EQ(lane_->Insert(binding_, Tuple({"1", "a"})).error().kind(), ErrorKind::kCorrupt);
 }

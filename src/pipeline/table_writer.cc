@@ -26,7 +26,8 @@ using Clock = std::chrono::steady_clock;
 /// Entries sorted and loaded in one run: about 64 MB of them.
 constexpr size_t kIndexRunEntries = 2'000'000;
 
-/// Another key is another index: what the one before says of the table is not to be found under it.
+}  // namespace
+
 std::string IndexNameOf(const iceberg::TableMetadata& table, const TableLayout& layout) {
   std::string name = table.table_uuid;
   for (const int column : layout.key_columns) {
@@ -35,8 +36,6 @@ std::string IndexNameOf(const iceberg::TableMetadata& table, const TableLayout& 
   }
   return name;
 }
-
-}  // namespace
 
 TableWriter::TableWriter(WriterContext context, TableWriterOptions options, catalog::LoadedTable table,
                          TableLayout layout, std::string name)
@@ -115,9 +114,11 @@ Result<TableWriter::Positions> TableWriter::DeleteRemovedRows(const FoldedBatch&
     }
     if (Status marked = files_.MarkDeleted(location, position->row); !marked) return DistrustIndex(marked.error());
   }
-  if (missing > 0 && layout_.deletes == DeleteForm::kPosition) {
-    LogWarn("rows to update or delete are not in the Iceberg table: somebody else removed them there",
-            {{"table", name_}, {"rows", missing}});
+  if (missing > 0 && options_.expects_rows && layout_.deletes == DeleteForm::kPosition) {
+    LogWarn(
+        "rows to update or delete are not in the Iceberg table: somebody else may have removed them there; firn verify "
+        "tells whether it still is as in PostgreSQL",
+        {{"table", name_}, {"rows", missing}});
   }
   return positions;
 }
@@ -313,7 +314,10 @@ Result<iceberg::CommitRequest> TableWriter::BuildOn(const iceberg::TableMetadata
   if (fresh.current_snapshot_id != table_.metadata->current_snapshot_id && !pending_->truncate) {
     TRY_VOID(files_.CheckStillLive(fresh, manifests_));
   }
-  return iceberg::BuildRowDelta(context_.store, table_.ident, fresh, pending_->delta, manifests_, UnixMillisNow());
+  TRY(auto request,
+      iceberg::BuildRowDelta(context_.store, table_.ident, fresh, pending_->delta, manifests_, UnixMillisNow()));
+  StateProgress(pending_->delta.summary, request);
+  return request;
 }
 
 Status TableWriter::Committed(const catalog::LoadedTable& table) {

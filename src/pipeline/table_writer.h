@@ -46,6 +46,7 @@ struct TableWriterOptions {
   DataFileOptions files;
   PipelineIdentity writer;
   uint64_t small_deletes = 10'000;  ///< Position delete files of so many rows are merged at every commit.
+  bool expects_rows = true;         ///< That a change finds its row in the table: a warning says where it doesn't.
 };
 
 /// What writers share; it outlives them.
@@ -54,6 +55,10 @@ struct WriterContext {
   index::Database& index;
   Metrics& metrics;
 };
+
+/// The table's id in the index. Another key is another index: what the one before says of the table is not to be found
+/// under it.
+std::string IndexNameOf(const iceberg::TableMetadata& table, const TableLayout& layout);
 
 /// Single-threaded: one thread writes and commits a table.
 class TableWriter {

@@ -165,6 +165,10 @@ Status PlanFor(TargetTable& target, const StoredDefinition& stored, Lsn applied)
   KeepSettled(target, stored, natural);
   if (table.format_version >= kFirstVersionWithDefaults) AddDefaults(target.source, natural);
   TRY(SchemaChange change, PlanSchemaChange(table, stored, target.source, natural, policy, applied));
+  if (change.copy_again.empty() && HasGotKey(stored, target.source) && KeepsKeysUnique(target.settings.mode)) {
+    // Where the table is, in front of the changes that are yet to come, rows may still be there twice.
+    change.copy_again = "its rows have got a key, which they may not have kept to before";
+  }
   // In steps, since firn's own columns come behind those of the source, and partitions are made of both.
   const auto after = [&](const SchemaChange& so_far) {
     const auto request = SchemaChangeRequest(so_far, target.table.ident, table);
@@ -226,13 +230,15 @@ bool IsMade(const SchemaChange& change, const iceberg::TableMetadata& table) {
 }  // namespace
 
 iceberg::TableIdent TargetNaming::IdentOf(const TableName& source) const {
-  iceberg::TableIdent ident{.name = table_prefix + source.name};
+  const auto filled_in = [&](std::string text) {
+    if (const size_t brace = text.find("{schema}"); brace != std::string::npos) text.replace(brace, 8, source.schema);
+    return text;
+  };
+  iceberg::TableIdent ident{.name = filled_in(table_prefix) + source.name};
   std::string_view rest = name_space;
   while (true) {
     const size_t dot = rest.find('.');
-    std::string level(rest.substr(0, dot));
-    if (const size_t brace = level.find("{schema}"); brace != std::string::npos) level.replace(brace, 8, source.schema);
-    ident.namespace_levels.push_back(std::move(level));
+    ident.namespace_levels.push_back(filled_in(std::string(rest.substr(0, dot))));
     if (dot == std::string_view::npos) return ident;
     rest.remove_prefix(dot + 1);
   }
@@ -269,9 +275,23 @@ Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, co
                      .table = std::move(table),
                      .progress = std::move(progress),
                      .mark = mark};
+  const bool was_copied = target.progress.has_value();
   if (mark) target.progress.reset();
+  if (target.progress && target.progress->is_taken_back) {
+    LogWarn("the table is copied again",
+            {{"table", ToString(source.name)}, {"reason", WhyTakenBack(*target.progress)}});
+    target.progress.reset();
+  }
   const Lsn applied = target.progress ? std::max(target.progress->lsn, acknowledged) : Lsn{};
-  TRY_VOID(PlanFor(target, stored, applied).Context("{}", where));
+  Status planned = PlanFor(target, stored, applied);
+  if (!planned && planned.error().kind() == ErrorKind::kInvalidConfig && was_copied && IsAltered(stored, source)) {
+    // The configuration has fitted: it is this table's matter, and no reason to stop the others at a start.
+    planned = std::move(planned.error()).WithKind(ErrorKind::kSchemaMismatch);
+    planned = std::move(planned).Context(
+        "it was altered in PostgreSQL, and what the configuration says of it doesn't fit any more; see tables.{}",
+        source.name);
+  }
+  TRY_VOID(std::move(planned).Context("{}", where));
   return std::optional<TargetTable>(std::move(target));
 }
 

@@ -18,7 +18,7 @@ namespace firn::pipeline {
 
 struct TargetNaming {
   std::string name_space = "{schema}";  ///< "{schema}" stands for the source schema; dots part levels.
-  std::string table_prefix;
+  std::string table_prefix;             ///< "{schema}" the same.
 
   iceberg::TableIdent IdentOf(const TableName& source) const;
 };
@@ -43,8 +43,9 @@ RowIdentity IdentityOf(const SourceTable& source);
 /// as it is now, and its settings; nothing is changed yet. One that is marked has no progress. `acknowledged`: the
 /// stream's changes before it are in all tables. Errors: kAlreadyExists for a table that firn did not make or that
 /// another pipeline writes; kSourceLost for one that was copied from another PostgreSQL cluster; kSchemaMismatch for a
-/// column that can't have its name there; kInvalidConfig when the table has been written in another change mode, is of
-/// a later format version, or can't be deleted from as the settings say.
+/// column that can't have its name there, or a source table that was altered and doesn't fit the settings any more;
+/// kInvalidConfig when the table has been written in another change mode, is of a later format version, or doesn't fit
+/// the settings though the source is as it was.
 Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, const SourceTable& source,
                                                    const TargetNaming& naming, const TableSettings& settings,
                                                    const PipelineIdentity& writer, Lsn acknowledged = {});

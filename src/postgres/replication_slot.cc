@@ -5,6 +5,7 @@
 
 #include "base/failpoint.h"
 #include "base/try.h"
+#include "postgres/source_catalog.h"
 
 namespace firn::postgres {
 namespace {
@@ -105,7 +106,12 @@ Result<CreatedSlot> CreateSlot(Connection& connection, const std::string& name, 
   TRY_VOID(CheckSlotName(name));
   TRY_VOID(BeforeStep(Failpoint::kSlotCreateBefore));
   const bool has_options = connection.server_version() >= 150000;
-  const bool has_failover = failover && !temporary && connection.server_version() >= 170000;
+  bool has_failover = failover && !temporary && connection.server_version() >= 170000;
+  if (has_failover) {
+    // A standby's own slots are there on no other standby.
+    TRY(const bool is_standby, IsInRecovery(connection));
+    has_failover = !is_standby;
+  }
   auto created = connection.Query(fmt::format("CREATE_REPLICATION_SLOT {} {}LOGICAL pgoutput {}", QuoteIdentifier(name),
                                               temporary ? "TEMPORARY " : "",
                                               has_failover  ? "(SNAPSHOT 'export', FAILOVER true)"

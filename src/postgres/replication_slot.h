@@ -46,7 +46,8 @@ struct CreatedSlot {
 /// Waits until every transaction that was open at its start has ended.
 /// `failover`: standbys that synchronize slots (sync_replication_slots) take it over, so that it is there when one is
 /// promoted; from PostgreSQL 17, and not of temporary slots: elsewhere it means nothing.
-/// kAlreadyExists when a slot has that name; kInvalidConfig when wal_level or max_replication_slots don't allow one.
+/// kAlreadyExists when a slot has that name; kInvalidConfig when wal_level doesn't allow one; kTransient while all
+/// max_replication_slots are taken.
 Result<CreatedSlot> CreateSlot(Connection& connection, const std::string& name, bool temporary, bool failover = false);
 /// A temporary slot at the place of `source`, over a replication connection. Needs no more rights than to make one.
 /// kNotFound when there is no such slot; kAlreadyExists, kInvalidConfig as of CreateSlot.

@@ -20,7 +20,9 @@ Result<CreatedSlot> CreateAt(FakeServer& server, bool temporary = false, bool fa
 
 FakeServer::Script Answer(std::string answer, std::string version = "15.4") {
   return {.version = std::move(version),
-          .answers = {{"CREATE_REPLICATION_SLOT", std::move(answer)}, {"SHOW wal_level", Rows({{"replica"}})}}};
+          .answers = {{"CREATE_REPLICATION_SLOT", std::move(answer)},
+                      {"SHOW wal_level", Rows({{"replica"}})},
+                      {"SELECT pg_is_in_recovery()", Rows({{"f"}})}}};
 }
 
 TEST(CheckSlotNameTest, KnowsPostgresqlsRule) {
@@ -64,6 +66,15 @@ TEST(CreateSlotTest, AsksForFailoverWhereTheServerKnowsIt) {
   EXPECT_THAT(sql("16.4", false), testing::Not(HasSubstr("FAILOVER")));
 }
 
+TEST(CreateSlotTest, AsksForNoFailoverOnAStandby) {
+  FakeServer::Script script = Answer(Rows({{"firn", "0/1", "s", "pgoutput"}}), "18.0");
+  script.answers.back() = {"SELECT pg_is_in_recovery()", Rows({{"t"}})};
+  FakeServer server(std::move(script));
+  ASSERT_TRUE(CreateAt(server, /*temporary=*/false, /*failover=*/true).has_value());
+  server.Join();
+  EXPECT_THAT(server.queries().back(), testing::Not(HasSubstr("FAILOVER")));
+}
+
 TEST(CreateSlotTest, ExplainsWalLevel) {
   FakeServer server(Answer(ErrorResponse("55000", "logical decoding requires wal_level >= logical")));
   const auto slot = CreateAt(server);
@@ -74,7 +85,7 @@ TEST(CreateSlotTest, ExplainsWalLevel) {
 
 TEST(CreateSlotTest, SaysWhatToDoWhereSlotsOrRightsLack) {
   const std::tuple<const char*, ErrorKind, const char*> cases[] = {
-      {"53400", ErrorKind::kInvalidConfig, "raise max_replication_slots"},
+      {"53400", ErrorKind::kTransient, "raise max_replication_slots"},
       {"42501", ErrorKind::kPermission, "ALTER ROLE \"ann\" REPLICATION"},
       {"42710", ErrorKind::kAlreadyExists, "refused"},
   };

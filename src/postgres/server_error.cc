@@ -26,8 +26,7 @@ constexpr std::array kKinds = {
     CodeKind{"42710", ErrorKind::kAlreadyExists},   // duplicate_object
     CodeKind{"42P01", ErrorKind::kTableNotFound},   // undefined_table
     CodeKind{"42703", ErrorKind::kSchemaMismatch},  // undefined_column: altered since its catalog entry was read
-    CodeKind{"53400", ErrorKind::kInvalidConfig},   // configuration_limit_exceeded: replication slots, for one
-    CodeKind{"53", ErrorKind::kTransient},          // insufficient resources: connections, memory, disk
+    CodeKind{"53", ErrorKind::kTransient},          // insufficient resources: connections, slots, memory, disk
     CodeKind{"55006", ErrorKind::kTransient},       // object_in_use
     CodeKind{"55P03", ErrorKind::kTransient},       // lock_not_available
     CodeKind{"57", ErrorKind::kTransient},   // operator intervention: cancel, shutdown, starting up, idle time-out
@@ -70,7 +69,11 @@ std::string OneLine(std::string_view text) {
 Error ToError(const ServerError& error) {
   std::string message = OneLine(error.message);
   if (!error.detail.empty()) message += ": " + OneLine(error.detail);
-  if (!error.hint.empty()) message += "; " + OneLine(error.hint);
+  if (!error.hint.empty()) {
+    message += "; " + OneLine(error.hint);
+    if (message.ends_with('.')) message.pop_back();  // Remedies of firn's own follow.
+  }
+  if (error.sqlstate == "55P03") message += "; pg_locks tells which session has the lock";
   if (message.empty()) message = "PostgreSQL gave no reason";
   return Error(KindOfSqlState(error.sqlstate), std::move(message), ErrorOrigin::kSource, error.sqlstate);
 }
@@ -82,7 +85,8 @@ ServerError ParseConnectFailure(std::string_view text) {
     const size_t end = std::min(text.find('\n'), text.size());
     std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.starts_with("LOCATION:")) continue;
+    // libpq's own hint, whatever its language ("Is the server running …?"), says less than firn's remedy.
+    if (line.starts_with("LOCATION:") || line.starts_with('\t')) continue;
     // "SEVERITY:  28P01: text", whatever language the severity is in.
     const size_t colon = line.find(":  ");
     if (colon != std::string_view::npos && line.size() > colon + 9 && line.substr(colon + 8, 2) == ": " &&

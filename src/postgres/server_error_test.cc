@@ -10,7 +10,7 @@ TEST(ServerErrorTest, NamesTheRemedyOfASqlState) {
   EXPECT_EQ(KindOfSqlState("57P01"), ErrorKind::kTransient);
   EXPECT_EQ(KindOfSqlState("40P01"), ErrorKind::kTransient);
   EXPECT_EQ(KindOfSqlState("53300"), ErrorKind::kTransient);
-  EXPECT_EQ(KindOfSqlState("53400"), ErrorKind::kInvalidConfig);
+  EXPECT_EQ(KindOfSqlState("53400"), ErrorKind::kTransient);
   EXPECT_EQ(KindOfSqlState("28P01"), ErrorKind::kPermission);
   EXPECT_EQ(KindOfSqlState("42501"), ErrorKind::kPermission);
   EXPECT_EQ(KindOfSqlState("3D000"), ErrorKind::kInvalidConfig);
@@ -28,6 +28,11 @@ TEST(ServerErrorTest, PutsMessageDetailAndHintOnOneLine) {
   EXPECT_EQ(error.message(), "slot is active: by 12; stop it");
   EXPECT_EQ(error.native_code(), "55006");
   EXPECT_EQ(error.origin(), ErrorOrigin::kSource);
+}
+
+TEST(ServerErrorTest, LeavesThePeriodOfAHintToWhoAddsARemedy) {
+  EXPECT_EQ(ToError({.sqlstate = "53400", .message = "all slots are in use", .hint = "Free one."}).message(),
+            "all slots are in use; Free one");
 }
 
 TEST(ServerErrorTest, FindsTheSqlStateOfAFailedConnection) {
@@ -57,10 +62,7 @@ TEST(ServerErrorTest, HasNoSqlStateWhereTheServerSaidNothing) {
       "and "
       "accepting TCP/IP connections?\n");
   EXPECT_EQ(error.sqlstate, "");
-  EXPECT_EQ(
-      error.message,
-      "connection to server at \"127.0.0.1\", port 1 failed: Connection refused Is the server running on that host "
-      "and accepting TCP/IP connections?");
+  EXPECT_EQ(error.message, "connection to server at \"127.0.0.1\", port 1 failed: Connection refused");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <map>
 #include <set>
 #include <utility>
@@ -14,8 +15,13 @@
 namespace firn::postgres {
 namespace {
 
+using std::chrono::milliseconds;
+
 /// The comment on a publication that firn made.
 constexpr std::string_view kMadeByFirn = "made by firn";
+
+/// Also what a stop waits for.
+constexpr milliseconds kCatalogLockTimeout{3'000};
 
 bool IsTrue(std::string_view text) { return text == "t"; }
 
@@ -162,6 +168,57 @@ Status ChangePublication(Connection& connection, const std::string& sql, const s
   return MissingRights(connection, std::move(changed.error()), sql, tables);
 }
 
+/// Of a publication: its relations with a row filter or a column list, each with those of its partition tree.
+Result<std::vector<PartlyPublished>> ReadPartlyPublished(Connection& connection, const std::string& publication) {
+  std::vector<PartlyPublished> partly;
+  if (connection.server_version() < 150000) return partly;
+  TRY(const auto found, connection
+                            .Query(fmt::format(R"(
+    SELECT n.nspname, c.relname, rn.nspname, rc.relname
+      FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid
+      JOIN pg_class rc ON rc.oid = r.prrelid JOIN pg_namespace rn ON rn.oid = rc.relnamespace
+      CROSS JOIN LATERAL (SELECT rc.oid UNION SELECT relid FROM pg_partition_ancestors(rc.oid)
+                          UNION SELECT relid FROM pg_partition_tree(rc.oid)) family(relid)
+      JOIN pg_class c ON c.oid = family.relid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE p.pubname = {} AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL)
+     ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C", rn.nspname COLLATE "C", rc.relname COLLATE "C")",
+                                               QuoteLiteral(publication)))
+                            .Context("reading the row filters and column lists of publication {}", publication));
+  for (int row = 0; row < found.rows(); ++row) {
+    partly.push_back({.table = {std::string(found.Get(row, 0)), std::string(found.Get(row, 1))},
+                      .relation = {std::string(found.Get(row, 2)), std::string(found.Get(row, 3))}});
+  }
+  return partly;
+}
+
+/// What the view pg_publication_tables lists, which opens each table, and so waits for whoever has locked one.
+std::string PublishedTables(int server_version, const std::string& publication) {
+  constexpr std::string_view kOfSchemas = R"(
+      UNION SELECT c.oid FROM candidates c JOIN pg_publication_namespace s ON s.pnnspid = c.relnamespace
+                    JOIN publication p ON p.oid = s.pnpubid)";
+  return fmt::format(R"(
+    WITH RECURSIVE publication AS (SELECT p.oid, p.puballtables, {} AS via_root FROM pg_publication p
+                                    WHERE p.pubname = {}),
+    candidates AS (SELECT c.oid, c.relnamespace FROM pg_class c
+                    WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND c.oid >= 16384),
+    listed(oid) AS (
+      SELECT r.prrelid FROM pg_publication_rel r JOIN publication p ON p.oid = r.prpubid
+      UNION SELECT c.oid FROM candidates c, publication p WHERE p.puballtables {}),
+    trees(oid) AS (
+      SELECT l.oid FROM listed l
+      UNION SELECT i.inhrelid FROM trees t JOIN pg_class c ON c.oid = t.oid AND c.relkind = 'p'
+                     JOIN pg_inherits i ON i.inhparent = c.oid)
+    SELECT n.nspname, c.relname FROM publication p, trees t JOIN pg_class c ON c.oid = t.oid
+           JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE CASE WHEN p.via_root THEN NOT c.relispartition OR (
+                  c.oid IN (SELECT l.oid FROM listed l) AND NOT EXISTS (
+                    SELECT FROM pg_partition_ancestors(c.oid) a JOIN listed l ON l.oid = a.relid AND l.oid <> c.oid))
+                ELSE c.relkind = 'r' END
+     ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C")",
+                     server_version >= 130000 ? "p.pubviaroot" : "false", publication,
+                     server_version >= 150000 ? kOfSchemas : "");
+}
+
 // ---- Tables ----
 
 /// Fills in the columns.
@@ -244,6 +301,12 @@ Status ReadKeys(Connection& connection, std::span<SourceTable> tables) {
 
 }  // namespace
 
+Result<Connection> OpenForCatalogs(const ConnectionOptions& options) {
+  TRY(Connection connection, Connection::Open(options));
+  TRY_VOID(connection.Query(fmt::format("SET lock_timeout = {}", kCatalogLockTimeout.count())));
+  return connection;
+}
+
 Result<ServerFacts> ReadServerFacts(Connection& connection) {
   // pg_control_system() is open to every role unless an administrator revoked it.
   TRY(const auto row, connection
@@ -262,6 +325,7 @@ Result<ServerFacts> ReadServerFacts(Connection& connection) {
   if (row.rows() != 1) return MakeError(ErrorKind::kInternal, "reading server settings: {} rows", row.rows());
   ServerFacts facts{.version = static_cast<int>(ToInt(row.Get(0, 0))),
                     .wal_level = std::string(row.Get(0, 1)),
+                    .in_recovery = IsTrue(row.Get(0, 10)),
                     .database = std::string(row.Get(0, 2)),
                     .user = std::string(row.Get(0, 3)),
                     .can_replicate = IsTrue(row.Get(0, 5)),
@@ -272,11 +336,10 @@ Result<ServerFacts> ReadServerFacts(Connection& connection) {
   if (!IsTrue(row.Get(0, 9))) return facts;
 
   // After a promotion the control file names the old timeline until the next checkpoint; a WAL file name does not.
-  const bool standby = IsTrue(row.Get(0, 10));
   TRY(const auto identity,
       connection
           .Query(fmt::format("SELECT system_identifier, {} FROM pg_control_system()",
-                             standby
+                             facts.in_recovery
                                  ? "(SELECT timeline_id FROM pg_control_checkpoint())"
                                  : "('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int"))
           .Context("reading the system identifier"));
@@ -295,6 +358,38 @@ Result<SystemIdentity> IdentifySystem(Connection& replication_connection) {
   TRY(const auto row, replication_connection.Query("IDENTIFY_SYSTEM").Context("reading the system identifier"));
   return SystemIdentity{.system_identifier = std::string(row.Get(0, 0)),
                         .timeline = static_cast<int>(ToInt(row.Get(0, 1)))};
+}
+
+Result<std::map<int, Lsn>> ReadTimelineHistory(Connection& replication_connection, int timeline) {
+  std::map<int, Lsn> left_at;
+  if (timeline <= 1) return left_at;  // The first one has no history.
+  const std::string doing = fmt::format("reading the history of timeline {}", timeline);
+  TRY(const auto row, replication_connection.Query(fmt::format("TIMELINE_HISTORY {}", timeline)).Context("{}", doing));
+  if (row.rows() != 1 || row.columns() != 2) {
+    return MakeError(ErrorKind::kCorrupt, ErrorOrigin::kSource, "{}: {} rows of {} columns", doing, row.rows(),
+                     row.columns());
+  }
+  // A line for each timeline before: number, tab, where it was left, tab, why (readTimeLineHistory).
+  std::string_view rest = row.Get(0, 1);
+  while (!rest.empty()) {
+    std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    line.remove_prefix(std::min(line.size(), line.find_first_not_of(" \t\r")));
+    if (line.empty() || line.front() == '#') continue;
+    const size_t gap = line.find_first_of(" \t");
+    const size_t start = line.find_first_not_of(" \t", gap);
+    if (gap == std::string_view::npos || start == std::string_view::npos) {
+      return MakeError(ErrorKind::kCorrupt, ErrorOrigin::kSource, "{}: '{}' names no position", doing, line);
+    }
+    const std::string_view position = line.substr(start, line.find_first_of(" \t\r", start) - start);
+    TRY(left_at[static_cast<int>(ToInt(line.substr(0, gap)))], Lsn::Parse(position).Context("{}", doing));
+  }
+  return left_at;
+}
+
+Result<bool> IsInRecovery(Connection& connection) {
+  TRY(const auto row, connection.Query("SELECT pg_is_in_recovery()").Context("asking whether it is a standby"));
+  return IsTrue(row.Get(0, 0));
 }
 
 Result<std::vector<TableName>> ListPartitioned(Connection& connection, PartitionedTables which) {
@@ -363,14 +458,18 @@ Result<std::vector<SourceTable>> ReadTables(Connection& connection, std::span<co
   for (const TableName& name : names) {
     wanted += fmt::format("{}({}, {})", wanted.empty() ? "" : ", ", QuoteLiteral(name.schema), QuoteLiteral(name.name));
   }
+  // Catalogs only: pg_relation_size, and pg_partition_tree of its leaves, would wait for whoever has locked the table.
   // A partitioned root has no heap of its own: its rows are the sum of its leaves', its pages 0.
   TRY(const auto relations, connection
                                 .Query(fmt::format(R"(
     SELECT c.oid, c.relreplident,
            CASE WHEN c.relkind = 'r' THEN c.reltuples::bigint
-                ELSE (SELECT CASE WHEN bool_or(l.reltuples < 0) THEN -1 ELSE coalesce(sum(l.reltuples), 0) END::bigint
-                        FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf) END,
-           pg_relation_size(c.oid) / current_setting('block_size')::bigint, n.nspname, c.relname
+                ELSE (WITH RECURSIVE tree(oid) AS (
+                        SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = c.oid
+                        UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid)
+                      SELECT CASE WHEN bool_or(l.reltuples < 0) THEN -1 ELSE coalesce(sum(l.reltuples), 0) END::bigint
+                        FROM tree JOIN pg_class l ON l.oid = tree.oid WHERE l.relkind <> 'p') END,
+           greatest(c.relpages, 0), n.nspname, c.relname
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE (n.nspname, c.relname) IN ({}) AND c.relkind IN ('r', 'p'))",
                                                    wanted))
@@ -394,23 +493,32 @@ Result<std::vector<SourceTable>> ReadTables(Connection& connection, std::span<co
   return tables;
 }
 
+Status ReadSizes(Connection& connection, std::span<SourceTable> tables) {
+  const TablesByOid by_oid(tables);
+  TRY(const auto sizes, connection
+                            .Query(fmt::format(R"(
+    SELECT c.oid, pg_relation_size(c.oid) / current_setting('block_size')::bigint FROM pg_class c
+     WHERE c.oid = ANY ({}) AND c.relkind = 'r' AND NOT EXISTS (
+             SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND
+                    l.relation = c.oid AND
+                    l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())))",
+                                               by_oid.Array()))
+                            .Context("reading the sizes of tables"));
+  for (int row = 0; row < sizes.rows(); ++row) {
+    if (!sizes.IsNull(row, 1)) by_oid.Of(sizes.Get(row, 0)).pages = ToInt(sizes.Get(row, 1));
+  }
+  return {};
+}
+
 Result<std::optional<Publication>> ReadPublication(Connection& connection, const std::string& name) {
-  const bool has_lists_and_filters = connection.server_version() >= 150000;
   TRY(const auto found,
       connection
-          .Query(fmt::format(
-              "SELECT puballtables, pubinsert, pubupdate, pubdelete, pubtruncate, {}, {}, {}, {}, "
-              "coalesce(obj_description(p.oid, 'pg_publication') = {}, false) "
-              "FROM pg_publication p WHERE pubname = {}",
-              connection.server_version() >= 130000 ? "pubviaroot" : "false",
-              has_lists_and_filters
-                  ? "EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prqual IS NOT NULL)"
-                  : "false",
-              has_lists_and_filters
-                  ? "EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prattrs IS NOT NULL)"
-                  : "false",
-              connection.server_version() >= 180000 ? "pubgencols = 's'" : "false", QuoteLiteral(kMadeByFirn),
-              QuoteLiteral(name)))
+          .Query(fmt::format("SELECT puballtables, pubinsert, pubupdate, pubdelete, pubtruncate, {}, {}, "
+                             "coalesce(obj_description(p.oid, 'pg_publication') = {}, false) "
+                             "FROM pg_publication p WHERE pubname = {}",
+                             connection.server_version() >= 130000 ? "pubviaroot" : "false",
+                             connection.server_version() >= 180000 ? "pubgencols = 's'" : "false",
+                             QuoteLiteral(kMadeByFirn), QuoteLiteral(name)))
           .Context("reading publication {}", name));
   if (found.rows() == 0) return std::nullopt;
   const auto flag = [&](int column) { return IsTrue(found.Get(0, column)); };
@@ -421,19 +529,14 @@ Result<std::optional<Publication>> ReadPublication(Connection& connection, const
                           .publishes_delete = flag(3),
                           .publishes_truncate = flag(4),
                           .via_partition_root = flag(5),
-                          .has_row_filters = flag(6),
-                          .has_column_lists = flag(7),
-                          .generated_columns = flag(8) ? GeneratedColumns::kStored : GeneratedColumns::kSkipped,
-                          .made_by_firn = flag(9)};
-  TRY(const auto tables,
-      connection
-          .Query(fmt::format("SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = {} "
-                             "ORDER BY schemaname COLLATE \"C\", tablename COLLATE \"C\"",
-                             QuoteLiteral(name)))
-          .Context("reading the tables of publication {}", name));
+                          .generated_columns = flag(6) ? GeneratedColumns::kStored : GeneratedColumns::kSkipped,
+                          .made_by_firn = flag(7)};
+  TRY(const auto tables, connection.Query(PublishedTables(connection.server_version(), QuoteLiteral(name)))
+                             .Context("reading the tables of publication {}", name));
   for (int row = 0; row < tables.rows(); ++row) {
     publication.tables.push_back({std::string(tables.Get(row, 0)), std::string(tables.Get(row, 1))});
   }
+  TRY(publication.partly, ReadPartlyPublished(connection, name));
   return publication;
 }
 

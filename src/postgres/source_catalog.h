@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,6 +19,7 @@ struct ServerFacts {
   std::string system_identifier;  ///< pg_control_system().system_identifier; empty where the role may not ask that
                                   ///< (then: IdentifySystem over a replication connection).
   int timeline = 0;
+  bool in_recovery = false;  ///< A standby: its timeline may be the one of its last restart point.
   std::string database;
   std::string user;
   bool can_replicate = false;  ///< The role has REPLICATION, is a superuser or a member of rds_replication.
@@ -28,6 +30,10 @@ struct ServerFacts {
 };
 Result<ServerFacts> ReadServerFacts(Connection& connection);
 
+/// A connection on which what has to wait for a lock fails after a few seconds (kTransient): for looks at the catalogs,
+/// by those who have other tables to care for.
+Result<Connection> OpenForCatalogs(const ConnectionOptions& options);
+
 /// The server's clock: microseconds since 1970-01-01 00:00 UTC.
 Result<int64_t> ReadClock(Connection& connection);
 
@@ -37,6 +43,12 @@ struct SystemIdentity {
   int timeline = 0;
 };
 Result<SystemIdentity> IdentifySystem(Connection& replication_connection);
+
+/// TIMELINE_HISTORY: of each timeline that the server's log was on before `timeline`, where it left it.
+Result<std::map<int, Lsn>> ReadTimelineHistory(Connection& replication_connection, int timeline);
+
+/// Whether the server is a standby.
+Result<bool> IsInRecovery(Connection& connection);
 
 /// What stands for a partitioned table: itself, or each table that holds a part of its rows.
 enum class PartitionedTables : uint8_t { kRoot, kLeaves };
@@ -62,20 +74,28 @@ enum class GeneratedColumns : uint8_t { kSkipped, kStored };
 /// kTableNotFound when it is not there. `generated`: those of the table's publication.
 Result<SourceTable> ReadTable(Connection& connection, const TableName& name,
                               GeneratedColumns generated = GeneratedColumns::kSkipped);
-/// Those of the tables that are there, in the order of `names`, by a few queries for all.
+/// Those of the tables that are there, in the order of `names`, by a few queries for all. Reads catalogs only, so that
+/// it waits for no lock on a table; `pages` are what PostgreSQL last noted.
 Result<std::vector<SourceTable>> ReadTables(Connection& connection, std::span<const TableName> names,
                                             GeneratedColumns generated = GeneratedColumns::kSkipped);
+/// Brings `pages` up to date, but of tables that others have locked, or wait to lock.
+Status ReadSizes(Connection& connection, std::span<SourceTable> tables);
+
+/// A relation that a publication has with a row filter or a column list.
+struct PartlyPublished {
+  TableName table;     ///< The relation, or a partition or a partitioned table that shares rows with it.
+  TableName relation;  ///< As the publication names it.
+};
 
 struct Publication {
   std::string name;
   bool all_tables = false;
   bool publishes_insert = false, publishes_update = false, publishes_delete = false, publishes_truncate = false;
   bool via_partition_root = false;
-  bool has_row_filters = false;   ///< Some table's rows are published only in part: the copy would hold more.
-  bool has_column_lists = false;  ///< Some table's columns are published only in part.
   GeneratedColumns generated_columns = GeneratedColumns::kSkipped;
-  bool made_by_firn = false;      ///< By its comment: firn may add tables to it, and drop it.
-  std::vector<TableName> tables;  ///< The relations whose changes arrive, by name.
+  bool made_by_firn = false;            ///< By its comment: firn may add tables to it, and drop it.
+  std::vector<TableName> tables;        ///< The relations whose changes arrive, by name.
+  std::vector<PartlyPublished> partly;  ///< Of which the copy would hold more than the stream; by name.
 };
 Result<std::optional<Publication>> ReadPublication(Connection& connection, const std::string& name);
 /// CREATE PUBLICATION … FOR TABLE …, via_partition_root or not. kPermission says which grant or ownership is missing.

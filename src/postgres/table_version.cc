@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "base/try.h"
@@ -11,16 +12,21 @@
 namespace firn::postgres {
 namespace {
 
-/// The heaps of partitioned table `c`: its leaves, at any depth.
+/// The heaps of partitioned table `c`: its leaves, at any depth; with the attnums of the index, if any, that is a
+/// leaf's replica identity.
 constexpr std::string_view kLeaves = R"(
   WITH RECURSIVE tree(oid) AS (
     SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = c.oid
     UNION ALL
     SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid)
-  SELECT l.oid, l.relfilenode, l.reltype FROM tree JOIN pg_class l ON l.oid = tree.oid WHERE l.relkind = 'r')";
+  SELECT l.oid, l.relfilenode, l.reltype, l.relreplident, (i.indkey::int2[])[0:i.indnkeyatts - 1] AS identity
+    FROM tree JOIN pg_class l ON l.oid = tree.oid
+         LEFT JOIN pg_index i ON i.indrelid = l.oid AND i.indimmediate AND i.indisvalid AND
+                   CASE l.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END
+   WHERE l.relkind = 'r')";
 
 /// What decides how values of the types of table `c` look: the labels of enums, the attributes of composite types;
-/// those of arrays, domains and nested types included. PostgreSQL's own types, below 16384, stay as they are.
+/// those of arrays, domains, ranges and nested types included. PostgreSQL's own types, below 16384, stay as they are.
 constexpr std::string_view kTypeParts = R"(
   WITH RECURSIVE used(type) AS (
     SELECT a.atttypid FROM pg_attribute a
@@ -29,6 +35,9 @@ constexpr std::string_view kTypeParts = R"(
     SELECT inner_type.oid FROM used u JOIN pg_type t ON t.oid = u.type CROSS JOIN LATERAL (
       SELECT t.typbasetype AS oid WHERE t.typtype = 'd'
       UNION ALL SELECT t.typelem WHERE t.typtype = 'b' AND t.typelem <> 0
+      UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE t.typtype = 'r' AND r.rngtypid = t.oid
+      UNION ALL SELECT r.rngtypid FROM pg_range r
+                 WHERE t.typtype = 'm' AND to_jsonb(r) ->> 'rngmultitypid' = t.oid::text
       UNION ALL SELECT a.atttypid FROM pg_attribute a
                  WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) inner_type)
   SELECT e.oid, e.enumlabel::text AS form FROM used u JOIN pg_enum e ON e.enumtypid = u.type
@@ -40,7 +49,8 @@ constexpr std::string_view kTypeParts = R"(
 /// Of `c` and its namespace `n`. A row of pg_attribute has another xmin after each change, so that it need not be
 /// looked into. The heap of an ordinary table is left out: a TRUNCATE comes through the stream, VACUUM FULL and CLUSTER
 /// keep the rows, and a rewrite that changes values changes pg_attribute, too. Those of partitions are in, because a
-/// partition that is detached, dropped or truncated takes its rows along without a word in the stream.
+/// partition that is detached, dropped or truncated takes its rows along without a word in the stream. So are their
+/// replica identities, which decide what the stream tells of their old rows.
 std::string FingerprintExpression() {
   return fmt::format(R"(md5(concat_ws(E'\x1f', n.nspname, c.relname, c.relreplident, c.relkind, c.relpersistence,
     (SELECT string_agg(a.attnum || ':' || a.xmin, ',' ORDER BY a.attnum) FROM pg_attribute a
@@ -49,7 +59,8 @@ std::string FingerprintExpression() {
                                  i.indisvalid), ',' ORDER BY i.indkey::text)
        FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisprimary OR i.indisreplident)),
     CASE WHEN c.relkind = 'p' THEN
-      (SELECT string_agg(leaf.oid || ':' || leaf.relfilenode, ',' ORDER BY leaf.oid) FROM ({}) leaf) END,
+      (SELECT string_agg(concat_ws(':', leaf.oid, leaf.relfilenode, leaf.relreplident, leaf.identity), ','
+                         ORDER BY leaf.oid) FROM ({}) leaf) END,
     (SELECT string_agg(part.oid || ':' || part.form, ',' ORDER BY part.oid) FROM ({}) part))))",
                      kLeaves, kTypeParts);
 }
@@ -59,6 +70,25 @@ Number ToNumber(std::string_view text) {
   Number number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
   return number;
+}
+
+constexpr char kVersionMark = 'v';
+
+/// What a membership says of the publication's row in pg_publication.
+struct PublicationVersion {
+  std::string_view xmin;
+  std::string_view operations;  ///< "iudt": all of them.
+  std::string_view others;      ///< Of its other columns.
+};
+
+std::optional<PublicationVersion> VersionIn(std::string_view membership) {
+  const size_t comma = membership.rfind(',');
+  const std::string_view last = comma == std::string_view::npos ? membership : membership.substr(comma + 1);
+  const size_t first_dot = last.find('.'), second_dot = last.rfind('.');
+  if (!last.starts_with(kVersionMark) || first_dot == second_dot) return std::nullopt;
+  return PublicationVersion{.xmin = last.substr(1, first_dot - 1),
+                            .operations = last.substr(first_dot + 1, second_dot - first_dot - 1),
+                            .others = last.substr(second_dot + 1)};
 }
 
 }  // namespace
@@ -98,7 +128,8 @@ Status ReadTableVersions(Connection& connection, std::span<SourceTable> tables) 
                          JOIN pg_attribute a ON a.attrelid = heap.oid AND a.attnum > 0
               WHERE t.oid = heap.reltype AND i.xmin = t.xmin AND a.xmin = t.xmin AND a.cmin::text = t.cmin::text)
       FROM pg_class c, LATERAL (
-             SELECT c.oid, c.relfilenode, c.reltype WHERE c.relkind <> 'p' UNION ALL (SELECT * FROM ({}) leaf)) heap
+             SELECT c.oid, c.relfilenode, c.reltype WHERE c.relkind <> 'p' UNION ALL
+             (SELECT leaf.oid, leaf.relfilenode, leaf.reltype FROM ({}) leaf)) heap
      WHERE c.oid = ANY ({}) ORDER BY c.oid, heap.oid)",
                                                kLeaves, oids))
                             .Context("reading the files of tables"));
@@ -126,6 +157,32 @@ Status ReadTableVersions(Connection& connection, std::span<SourceTable> tables) 
   for (TableFingerprint& found : fingerprints) fingerprint_of.emplace(found.oid, std::move(found.fingerprint));
   for (SourceTable& table : tables) table.version.fingerprint = fingerprint_of[table.oid];
   return {};
+}
+
+Result<std::vector<LeafIdentity>> ReadLeafIdentities(Connection& connection, const std::vector<TableOid>& oids) {
+  std::string list;
+  for (const TableOid oid : oids) list += fmt::format("{}{}", list.empty() ? "" : ",", oid.value);
+  TRY(const auto found, connection
+                            .Query(fmt::format(R"(
+    SELECT c.oid, leaf.oid, n.nspname, l.relname, leaf.relreplident, a.attname
+      FROM pg_class c CROSS JOIN LATERAL ({}) leaf
+      JOIN pg_class l ON l.oid = leaf.oid JOIN pg_namespace n ON n.oid = l.relnamespace
+      LEFT JOIN pg_attribute a ON a.attrelid = leaf.oid AND a.attnum = ANY (leaf.identity)
+     WHERE c.oid = ANY ('{{{}}}'::oid[]) AND c.relkind = 'p' ORDER BY c.oid, leaf.oid, a.attnum)",
+                                               kLeaves, list))
+                            .Context("reading the replica identities of partitions"));
+  std::vector<LeafIdentity> leaves;
+  for (int row = 0; row < found.rows(); ++row) {
+    const TableOid table{ToNumber<uint32_t>(found.Get(row, 0))}, oid{ToNumber<uint32_t>(found.Get(row, 1))};
+    if (leaves.empty() || leaves.back().table != table || leaves.back().oid != oid) {
+      leaves.push_back({.table = table,
+                        .oid = oid,
+                        .name = {std::string(found.Get(row, 2)), std::string(found.Get(row, 3))},
+                        .identity = static_cast<ReplicaIdentity>(found.Get(row, 4).front())});
+    }
+    if (!found.IsNull(row, 5)) leaves.back().columns.emplace_back(found.Get(row, 5));
+  }
+  return leaves;
 }
 
 Result<bool> IsUnaltered(Connection& connection, const SourceTable& table) {
@@ -185,7 +242,13 @@ Result<std::map<TableOid, std::string>> ReadMemberships(Connection& connection, 
   TRY(const auto found,
       connection
           .Query(fmt::format(R"(
-    WITH wanted AS (SELECT p.oid, p.puballtables FROM pg_publication p WHERE p.pubname = {0}),
+    WITH wanted AS (
+           SELECT p.oid, p.puballtables,
+                  concat('v', p.xmin, '.', CASE WHEN p.pubinsert THEN 'i' END, CASE WHEN p.pubupdate THEN 'u' END,
+                         CASE WHEN p.pubdelete THEN 'd' END, CASE WHEN p.pubtruncate THEN 't' END, '.',
+                         left(md5((to_jsonb(p) - ARRAY['pubinsert', 'pubupdate', 'pubdelete', 'pubtruncate'])::text), 8)
+                        ) AS version
+             FROM pg_publication p WHERE p.pubname = {0}),
          tables(oid) AS (SELECT c.oid FROM pg_class c WHERE c.oid = ANY ('{{{1}}}'::oid[])),
          family(oid, relid) AS (
            SELECT t.oid, t.oid FROM tables t
@@ -195,7 +258,7 @@ Result<std::map<TableOid, std::string>> ReadMemberships(Connection& connection, 
            SELECT t.oid, 'p' || p.oid FROM tables t, wanted p WHERE p.puballtables
            UNION SELECT f.oid, 'r' || r.oid FROM family f JOIN pg_publication_rel r ON r.prrelid = f.relid
              JOIN wanted p ON p.oid = r.prpubid {2})
-    SELECT oid, string_agg(entry, ',' ORDER BY entry) FROM entries GROUP BY oid)",
+    SELECT oid, string_agg(entry, ',' ORDER BY entry) || (SELECT ',' || version FROM wanted) FROM entries GROUP BY oid)",
                              QuoteLiteral(publication), list, connection.server_version() >= 150000 ? kSchemas : ""))
           .Context("reading which tables publication {} has", publication));
   for (int row = 0; row < found.rows(); ++row) {
@@ -208,10 +271,17 @@ bool ShareEntry(std::string_view before, std::string_view now) {
   while (!before.empty()) {
     const std::string_view entry = before.substr(0, before.find(','));
     before.remove_prefix(std::min(before.size(), entry.size() + 1));
+    if (entry.starts_with(kVersionMark)) continue;
     const size_t place = fmt::format(",{},", now).find(fmt::format(",{},", entry));
     if (place != std::string::npos) return true;
   }
   return false;
+}
+
+bool MayHaveLeftOut(std::string_view before, std::string_view now) {
+  const auto then = VersionIn(before), current = VersionIn(now);
+  if (!then || !current || then->xmin == current->xmin || current->operations != "iudt") return false;
+  return then->operations != current->operations || then->others == current->others;
 }
 
 Result<bool> HaveEnded(Connection& connection, std::span<const Xid> transactions) {

@@ -1,9 +1,13 @@
 """The results of all scenarios as tables and plots, in README.md between its marks."""
 
+import operator
+import re
+
 from . import REPOSITORY, plots, results
 
 README = REPOSITORY / "bench/README.md"
 PLOTS = "results"  # Beside README.md.
+MEETS = {"≤": operator.le, "≥": operator.ge, "<": operator.lt, ">": operator.gt}
 MARKS = ("<!-- results: written by make bench -->", "<!-- end of results -->")
 
 
@@ -43,7 +47,7 @@ def _line(result, number, line):
     per_cpu_second = f"{count / line['cpu_seconds']:,.0f}" if line["cpu_seconds"] else ""
     of_floor = "1"
     if line["of_floor"] is not None:
-        of_floor = f"{line['of_floor']:.2f}" + (f" (goal {line['goal']})" if line["goal"] else "")
+        of_floor = f"{line['of_floor']:.2f}" + (f" (goal {_goal(line['of_floor'], line['goal'])})" if line["goal"] else "")
     scenario = result["scenario"] if number == 0 else ""
     return (
         f"| {scenario} | {line['who']} | {line['seconds']:.2f} | {line['per_second']:,.0f} {result['unit']} | {line['cpu_seconds']:.2f}"
@@ -53,7 +57,14 @@ def _line(result, number, line):
 
 def _figure(result, figure):
     value = f"{number_text(figure['value'])} {figure['unit']}".rstrip()
-    return f"| {result['scenario']} | {figure['name']} | {value} | {figure['goal']} |"
+    return f"| {result['scenario']} | {figure['name']} | {value} | {_goal(figure['value'], figure['goal'])} |"
+
+
+def _goal(value, goal):
+    """Says so where it is not reached."""
+    found = re.match(r"([≤≥<>]) ([\d.,]+)", goal)
+    is_missed = found and not MEETS[found[1]](value, float(found[2].replace(",", "")))
+    return f"{goal}, **missed**" if is_missed else goal
 
 
 def number_text(value):

@@ -119,7 +119,7 @@ def test_a_scenario_alone_leaves_the_rows_of_others(folder):
     assert text.startswith("before\n") and text.endswith("behind\n") and "old" not in text
     assert "| 500 rows |" in text and "| 777 rows |" in text and "| 501 rows |" not in text
     assert text.count("| one | files | 3 | ≤ 4 |") == 1
-    assert text.count("0.50 (goal ≥ 0.80)") == 2
+    assert text.count("0.50 (goal ≥ 0.80, **missed**)") == 2
     assert (folder / "results/two.svg").read_text().startswith("<svg")
 
 

@@ -3,6 +3,7 @@
 import pytest
 from harness.firn_process import run_firn
 from harness.lake import Lake
+from harness.waiting import wait_until
 
 TYPES = """
     CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
@@ -239,7 +240,33 @@ def test_run_with_no_configuration_file(binary, pipeline, as_uri, tmp_path):
 def test_cleanup_drops_slot_and_publication_and_keeps_the_tables(pipeline, admin):
     pipeline.execute("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
     pipeline.catch_up()
-    pipeline.firn.command("cleanup", check=True)
+    told = pipeline.firn.command("cleanup", check=True)
+    assert f"dropped slot '{pipeline.database}'; dropped publication '{pipeline.database}'" in told.stderr
     assert admin.execute("SELECT slot_name FROM pg_replication_slots WHERE database = %s", [pipeline.database]).fetchall() == []
     assert pipeline.execute("SELECT pubname FROM pg_publication").fetchall() == []
     pipeline.expect_equal("t")
+    told = pipeline.firn.command("cleanup", check=True)
+    assert f"there is no slot '{pipeline.database}' to drop" in told.stderr
+    assert f"there is no publication '{pipeline.database}' to drop" in told.stderr
+
+
+def test_cleanup_leaves_what_is_in_use_or_not_of_firn(pipeline):
+    slot = pipeline.database
+    pipeline.execute(f"CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION {slot} FOR TABLE t")
+    pipeline.firn.start()
+    pipeline.firn.wait_streaming()
+    wait_until(
+        lambda: pipeline.execute("SELECT active FROM pg_replication_slots WHERE slot_name = %s", [slot]).fetchone()[0],
+        "firn uses its slot",
+    )
+    told = pipeline.firn.command("cleanup")
+    assert told.returncode == 1
+    assert "is active for PID" in told.stderr and "stop firn first" in told.stderr
+    pipeline.firn.stop()
+    told = pipeline.firn.command("cleanup", check=True)
+    assert f"dropped slot '{slot}'" in told.stderr and f"publication '{slot}' stays, which firn did not make" in told.stderr
+    pipeline.execute("SELECT pg_create_physical_replication_slot(%s)", [slot])
+    told = pipeline.firn.command("cleanup")
+    assert told.returncode == 2
+    assert "belongs to something else" in told.stderr
+    pipeline.execute("SELECT pg_drop_replication_slot(%s)", [slot])

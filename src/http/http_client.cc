@@ -82,6 +82,10 @@ Error ToError(CURLcode code, const Exchange& exchange, std::string_view detail, 
                        options.ca_file_key);
     case CURLE_SSL_CACERT_BADFILE:
       return MakeError(ErrorKind::kInvalidConfig, options.origin, "the file of trusted certificates: {}", detail);
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+      return MakeError(ErrorKind::kTransient, options.origin,
+                       "{}; check that the server is up, its address in the configuration, and firewalls", detail);
     default:
       break;
   }

@@ -13,10 +13,12 @@
 #include "base/try.h"
 #include "base/uuid.h"
 #include "observe/log.h"
+#include "pipeline/changed_keys.h"
 #include "postgres/replication_stream.h"
 #include "postgres/table_version.h"
 #include "verify/change_reader.h"
 #include "verify/table_comparison.h"
+#include "verify/unstreamed_changes.h"
 
 namespace firn::verify {
 namespace {
@@ -28,6 +30,10 @@ using postgres::Connection;
 constexpr int kSnapshotsMax = 10;
 constexpr std::chrono::milliseconds kSlotPollInterval{200};
 constexpr std::chrono::milliseconds kPauseBetweenSnapshots{1'000};
+/// A firn that starts, or connects again, uses its slot within this time; else none is waited for.
+constexpr std::chrono::milliseconds kFirnStartsWithin{5'000};
+/// How long at least the changes that no firn streams may be looked for.
+constexpr std::chrono::milliseconds kLookAtLeast{10'000};
 
 /// What ends with the table's next definition, or with a connection.
 bool MayPass(const Error& error) {
@@ -43,6 +49,9 @@ struct Candidate {
   bool settled = false;
 
   // Of the snapshot that is compared with:
+  std::optional<Lsn> behind_at;                 ///< Where it is in Iceberg, while that is before the snapshot.
+  std::optional<Lsn> unchanged_since;           ///< No transaction changed it from there to the snapshot.
+  bool may_be_copying = false;                  ///< A first copy doesn't use the slot yet.
   std::optional<pipeline::TargetTable> target;  ///< Once it has reached the snapshot.
   Lsn until;
   std::unique_ptr<LaterChanges> changes;
@@ -144,14 +153,19 @@ class Verification {
     return {};
   }
 
-  /// Until each table's Iceberg table holds all that the snapshot sees. Tables that don't come so far fail.
+  /// Until each table's Iceberg table holds all that the snapshot sees. Tables that don't come so far fail: those that
+  /// no firn streams soon, for nobody would bring them there.
   Status WaitForTables(const std::vector<Candidate*>& tables, Lsn snapshot) {
     const auto deadline = Clock::now() + options_.wait;
     for (Candidate* table : tables) {
       table->target.reset();
       table->report.reason.clear();
+      table->unchanged_since.reset();
     }
+    look_failure_.clear();
     TRY(Connection connection, Connection::Open(options_.source.connection));
+    auto last_used = Clock::now();
+    bool looked = false;
     bool told = false;
     while (true) {
       // Before the tables are loaded: what it says is true of those then.
@@ -160,60 +174,113 @@ class Verification {
         return MakeError(ErrorKind::kSourceLost, ErrorOrigin::kSource,
                          "slot '{}' does not exist: `firn run` makes it, and copies the tables", options_.source.slot);
       }
-      bool all_there = true;
       for (Candidate* table : tables) {
-        if (!table->settled && !table->target) all_there = HasReached(*table, *slot, snapshot) && all_there;
+        if (!table->settled && !table->target) FindTarget(*table, *slot, snapshot);
       }
-      if (all_there) return {};
-      const bool is_late = Clock::now() >= deadline;
+      const auto waits = [](const Candidate* table) { return !table->settled && !table->target; };
+      if (std::ranges::none_of(tables, waits)) return {};
+      const auto now = Clock::now();
+      if (slot->active) last_used = now;
+      if (!slot->active && !std::exchange(looked, true)) {
+        TRY_VOID(LookForUnstreamed(tables, snapshot));
+        continue;
+      }
+      const bool is_late = now >= deadline;
+      const bool is_unused = now - last_used >= kFirnStartsWithin;
       for (Candidate* table : tables) {
-        if (is_late && !table->settled && !table->target) table->Fail(table->report.reason);
+        if (waits(table) && (is_late || (is_unused && !table->may_be_copying))) table->Fail(table->report.reason);
       }
-      if (is_late) return {};
+      if (std::ranges::none_of(tables, waits)) return {};
       if (!std::exchange(told, true)) {
         LogInfo(slot->active ? "waiting for firn to commit what the snapshot sees"
-                             : "waiting for a `firn run` that commits what the snapshot sees: none uses the slot now",
+                             : "waiting a moment for a `firn run`: none uses the slot now",
                 {{"slot", slot->name}, {"lsn", ToString(snapshot)}});
       }
       if (!SleepFor(kSlotPollInterval, stop_)) return Stopped();
     }
   }
 
-  /// False where the table has not come so far, with the reason.
-  bool HasReached(Candidate& table, const postgres::SlotInfo& slot, Lsn snapshot) {
+  /// Which of the tables that are behind the snapshot have not changed up to it. What can't be told stays unknown.
+  Status LookForUnstreamed(const std::vector<Candidate*>& tables, Lsn snapshot) {
+    std::vector<Candidate*> behind;
+    std::vector<UnstreamedTable> unstreamed;
+    Lsn since = snapshot;
+    for (Candidate* table : tables) {
+      if (table->settled || table->target || !table->behind_at) continue;
+      behind.push_back(table);
+      unstreamed.push_back({.oid = table->source.oid, .since = *table->behind_at});
+      since = std::min(since, *table->behind_at);
+    }
+    if (behind.empty()) return {};
+    LogInfo("no firn uses the slot: looking for changes that it has not committed",
+            {{"tables", behind.size()}, {"from", ToString(since)}, {"to", ToString(snapshot)}});
+    const auto look = [&]() -> Status {
+      TRY(const auto stream, pipeline::OpenChangesSince(options_.source, since));
+      return FindUnstreamed(*stream, unstreamed, snapshot, Clock::now() + std::max(options_.wait, kLookAtLeast), stop_);
+    };
+    const Status done = look();
+    if (stop_.stop_requested()) return Stopped();
+    if (!done) look_failure_ = done.error().message();
+    for (size_t i = 0; done && i < behind.size(); ++i) {
+      if (!unstreamed[i].has_changed) behind[i]->unchanged_since = unstreamed[i].since;
+    }
+    return {};
+  }
+
+  /// The table's target once it holds what the snapshot sees; else the reason.
+  void FindTarget(Candidate& table, const postgres::SlotInfo& slot, Lsn snapshot) {
+    std::string& reason = table.report.reason;
+    const std::string remedy = slot.active ? ""
+                                           : fmt::format(
+                                                 "; no firn uses slot '{}': start `firn run`, or let `firn run "
+                                                 "--until-caught-up` come to its end",
+                                                 slot.name);
+    table.behind_at.reset();
+    table.may_be_copying = false;
     auto found = pipeline::FindTargetTable(catalog_, table.source, options_.naming, table.settings, identity_,
                                            slot.confirmed_flush_lsn);
     if (!found) {
       if (!MayPass(found.error())) table.Fail(found.error().message());
-      table.report.reason = found.error().message();
-      return table.settled;
+      reason = found.error().message();
+      return;
     }
     if (!*found || !(*found)->progress) {
       const bool is_marked = *found && (*found)->mark;
-      table.report.reason =
-          is_marked ? fmt::format("it waits to be copied again: {}", *(*found)->mark) : "it is not copied yet";
-      return false;
+      table.may_be_copying = !is_marked;
+      reason = (is_marked ? fmt::format("it waits to be copied again: {}", *(*found)->mark) : "it is not copied yet") +
+               remedy;
+      return;
     }
     pipeline::TargetTable& target = **found;
     if (target.change && (target.change->schema_differs || !target.change->copy_again.empty())) {
-      table.report.reason = "it was altered in PostgreSQL, and firn has not followed that yet";
-      return false;
+      reason = "it was altered in PostgreSQL, and firn has not followed that yet" + remedy;
+      return;
     }
     // A table without changes keeps its position while the slot's goes on.
-    const Lsn committed = target.progress->lsn;
-    if (committed < snapshot && slot.confirmed_flush_lsn < snapshot) {
-      table.report.reason = fmt::format(
-          "firn has committed it up to {}, and the snapshot to compare with is at {}; {}", committed, snapshot,
-          slot.active ? "see the log of the running firn for what holds it up, or wait longer (--wait)"
-                      : fmt::format("no firn uses slot '{}': start `firn run`", slot.name));
-      return false;
+    const Lsn committed = std::max(target.progress->lsn, slot.confirmed_flush_lsn);
+    const bool is_unchanged = table.unchanged_since && committed >= *table.unchanged_since;
+    if (committed < snapshot && !is_unchanged) {
+      table.behind_at = committed;
+      reason = WhyBehind(committed, snapshot, slot) + remedy;
+      return;
     }
-    table.report.reason.clear();
-    table.until = std::max(committed, snapshot);
+    reason.clear();
+    table.until = std::max(target.progress->lsn, snapshot);
     table.report.lsn = table.until;
     table.report.snapshot_id = target.table.metadata->current_snapshot_id.value_or(0);
     table.target = std::move(target);
-    return true;
+  }
+
+  std::string WhyBehind(Lsn committed, Lsn snapshot, const postgres::SlotInfo& slot) const {
+    const std::string where =
+        fmt::format("firn has committed it up to {}, and the snapshot to compare with is at {}", committed, snapshot);
+    if (slot.active) {
+      return where + "; see the log of the running firn for what holds it up, or wait longer (--wait)";
+    }
+    if (!look_failure_.empty()) {
+      return fmt::format("{}; whether it has changed in between can't be told: {}", where, look_failure_);
+    }
+    return "PostgreSQL has changes of it that firn has not committed: " + where;
   }
 
   /// Gives the slot back.
@@ -265,6 +332,7 @@ class Verification {
   pipeline::SourceState state_;
   pipeline::PipelineIdentity identity_;
   std::vector<Candidate> tables_;
+  std::string look_failure_;  ///< Why LookForUnstreamed could not tell; "" where it could.
 };
 
 }  // namespace

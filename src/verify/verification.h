@@ -4,6 +4,9 @@
 //        └───────────► stream, commits in [L, P) ──────────────┴──► rows at P ──┐
 //   wait until the Iceberg table is at P ≥ L ──► its rows at P ─────────────────┴──► equal?
 //
+// Where no firn streams, a table that is before L is compared all the same if the pipeline's slot has no changes of it
+// up to there.
+//
 // P is where the table happens to be once it has reached L, so nothing has to stop or to be told, and a row that
 // changes all the time is compared as well as any other. A table that is altered or truncated meanwhile is compared
 // again.
@@ -30,13 +33,13 @@ struct VerifyOptions {
   std::function<Result<pipeline::TableSettings>(const TableName&)> settings_of;
   /// Patterns as in source.tables; none: every replicated table.
   std::vector<std::string> tables;
-  /// How long to wait for firn to bring a table to the snapshot's position, and to compare it again when it was
-  /// altered.
+  /// How long to wait for a running firn to bring a table to the snapshot's position, and to compare it again when it
+  /// was altered.
   std::chrono::milliseconds wait{300'000};
 };
 
-/// A report for each table, by name. It makes a temporary replication slot, which is gone with its connection. An error
-/// where nothing could be compared: the source has a problem, or its slot is not there.
+/// A report for each table, by name. It makes temporary replication slots, which are gone with their connections. An
+/// error where nothing could be compared: the source has a problem, or its slot is not there.
 Result<std::vector<TableReport>> Verify(const VerifyOptions& options, catalog::Catalog& catalog,
                                         storage::FileStore& store, const std::stop_token& stop);
 

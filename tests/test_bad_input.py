@@ -138,6 +138,7 @@ def test_every_mistake_of_a_configuration_is_told_at_once(filled):
         ["run", "--source", "postgresql://x"],
         ["run", "--no-such-option"],
         ["no-such-command"],
+        ["config", "no-such-command"],
         ["run", "--config", "no/such/file.yaml"],
     ],
     ids=" ".join,
@@ -147,6 +148,19 @@ def test_wrong_usage(binary, arguments):
     assert done.returncode == USAGE
     assert done.stderr.strip()
     assert done.stdout == ""
+
+
+def test_an_unknown_command_is_named(binary):
+    assert "'statsu' is no command of firn (did you mean 'status'?)" in run_firn("statsu").stderr
+    assert "'bogus' is no command of firn; it has run, status, " in run_firn("bogus", "--config", "x").stderr
+    assert "'exampel' is no command of firn config (did you mean 'example'?)" in run_firn("config", "exampel").stderr
+
+
+def test_tables_of_the_command_line_are_not_for_a_file(filled):
+    done = filled.firn.command("run", "--tables", "public.t")
+    assert done.returncode == USAGE
+    assert "source.tables" in done.stderr and "--tables" in done.stderr
+    expect_nothing_made(filled)
 
 
 def test_check_names_every_problem_with_its_remedy(filled, postgres, admin):

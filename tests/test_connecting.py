@@ -157,6 +157,7 @@ SECRETS = {
     "client": "cl13nt-secret",
     "bearer": "b3arer-of-good-news",
     "header": "h3ader-value",
+    "basic": "b4sic-of-a-url",
 }
 
 
@@ -185,6 +186,7 @@ def failing_settings(pipeline, authority):
         "catalog down": {"source": source, "catalog": {"uri": f"postgresql://who:{password}@127.0.0.1:{nobody}/catalog"}},
         "store down": {"source": source, "storage": s3, "catalog": {"warehouse": "s3://lake/shop", "uri": f"sqlite://{pipeline.firn.directory}/c.db"}},
         "rest down": {"source": source, "catalog": {"type": "rest", "uri": f"http://127.0.0.1:{nobody}", "credential": f"id:{SECRETS['client']}", "headers": {"X-Secret": SECRETS["header"]}}},
+        "rest by a password": {"source": source, "catalog": {"type": "rest", "uri": f"http://who:{SECRETS['basic']}@127.0.0.1:{nobody}"}},
         "rest refuses": {"source": source, "catalog": {"type": "rest", "uri": f"http://127.0.0.1:{nobody}/x?y", "token": SECRETS["bearer"]}},
     }
 

@@ -1,5 +1,7 @@
 """The status page, as Chromium shows it, of a firn that runs."""
 
+import datetime
+import http.client
 import json
 import re
 import urllib.error
@@ -173,13 +175,50 @@ def test_a_copy_shows_its_progress_and_the_time_left(scripted):
     assert "Rows copied" in tab.text("#charts")
 
 
+def test_many_tables_keep_their_head_and_large_numbers_their_place(scripted):
+    tab, show = scripted
+    contents = dict.fromkeys(("rows", "data_files", "delete_files", "deleted_rows", "bytes"), 123_456_789_012)
+
+    def many(status):
+        first = status["tables"][0]
+        status["tables"] = [first | {"source": f"public.t{n}", "contents": contents} for n in range(200)]
+
+    show(many)
+    tab.page.get_by_text("public.t199").wait_for()
+    head = tab.page.locator("#columns th").first
+    tab.page.locator("#tables").scroll_into_view_if_needed()
+    before = head.bounding_box()["y"]
+    tab.page.evaluate("document.querySelector('.scroll').scrollTop = 3000")
+    assert abs(head.bounding_box()["y"] - before) < 2, "the columns stay named"
+    tab.page.set_viewport_size(PHONE)
+    rows, files = (box.bounding_box() for box in tab.page.locator("#rows tr").first.locator("td.number").all()[:2])
+    overlaps = "cell => cell.scrollWidth > cell.clientWidth"
+    assert not tab.page.locator("#rows tr").first.locator("td.number").first.evaluate(overlaps)
+    assert rows["x"] + rows["width"] <= files["x"] or rows["y"] + rows["height"] <= files["y"]
+    assert not tab.overflows()
+
+
+def test_a_chart_names_its_scale(scripted):
+    tab, _ = scripted
+    wait_until(lambda: all(tab.texts(".top-line")), "each chart has the value of its top line")
+    assert tab.texts(".top-line")[0].endswith(" s")
+
+
 def test_what_is_wrong_comes_first_with_its_remedy(scripted):
     tab, show = scripted
     reason = "column price: NaN does not fit decimal(9, 2); set on_unrepresentable: null"
-    show(lambda status: status["tables"][1].update(source="public.zebra", state="parked", reason=reason))
+    next_try = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=7)).isoformat(timespec="milliseconds")
+    parked = {"source": "public.zebra", "state": "parked", "reason": reason, "next_try": next_try}
+    show(lambda status: status["tables"][1].update(parked))
     tab.page.get_by_text("A table is parked").wait_for()
     assert tab.texts(NAMES)[0] == "public.zebra"
     assert reason in tab.texts("#rows tr")[0]
+    assert re.search("tried again in [67] min", tab.texts("#rows tr")[0])
+    # Those of a status that stands still are even sooner or later.
+    show(lambda status: status.update({name: "0/1000000" for name in status if name.endswith("_lsn")}))
+    tab.page.get_by_text("all is in Iceberg, but for a table that is parked").wait_for()
+    show(lambda status: status.update(slot_warning="slot 'x' may be lost after 100 more"))
+    tab.page.get_by_text("slot 'x' may be lost after 100 more").wait_for()
     failure = {"message": "the catalog is gone; start it", "at": "2026-01-01T00:00:00.000Z"}
     show(lambda status: status.update(state="retrying", last_failure=failure))
     tab.page.get_by_text("the catalog is gone; start it").wait_for()
@@ -250,6 +289,19 @@ def test_actions_by_http(acting):
     acting.catch_up()
     acting.expect_equal("orders", "items", engines=("pyiceberg",))
     assert TOKEN not in acting.firn.log_text()
+
+
+def test_an_action_needs_no_body(acting):
+    """As curl -X POST sends it: without a body, and without a length of one."""
+    for action in ("pause", "resume"):
+        connection = http.client.HTTPConnection("127.0.0.1", acting.firn.http_port, timeout=30)
+        connection.putrequest("POST", f"/actions/{action}")
+        connection.putheader("Authorization", f"Bearer {TOKEN}")
+        connection.endheaders()
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        connection.close()
+    acting.firn.stop()
 
 
 def test_a_paused_firn_stops_when_it_is_told_to(acting):

@@ -1,9 +1,12 @@
 """What people see and type on a terminal: help, colours, completion."""
 
+import fcntl
 import os
 import pty
 import re
+import struct
 import subprocess
+import termios
 
 import pytest
 from harness.firn_process import BINARY, run_firn
@@ -11,9 +14,11 @@ from harness.firn_process import BINARY, run_firn
 COMMANDS = ["run", "status", "check", "verify", "resync", "maintain", "cleanup", "config", "completion"]
 
 
-def on_a_terminal(*arguments, environment=None):
-    """What the command writes where stdout is a terminal."""
+def on_a_terminal(*arguments, environment=None, columns=None):
+    """What the command writes where stdout is a terminal, which says how wide it is where `columns` does."""
     master, slave = pty.openpty()
+    if columns:
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     variables = os.environ | {"TERM": "xterm-256color", "NO_COLOR": ""} | (environment or {})
     process = subprocess.Popen([BINARY, *map(str, arguments)], stdin=slave, stdout=slave, stderr=slave, env=variables)
     os.close(slave)
@@ -54,6 +59,17 @@ def test_status_is_coloured_on_a_terminal_alone(pipeline):
     )
 
 
+@pytest.mark.parametrize("columns", [40, 60, 200])
+def test_status_fits_the_terminal(pipeline, columns):
+    pipeline.execute("CREATE TABLE a_table_with_quite_a_name (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY)")
+    pipeline.catch_up()
+    told = on_a_terminal("status", "--config", pipeline.firn.config, environment={"NO_COLOR": "1"}, columns=columns)
+    table = told.replace("\r", "").split("\n\n")[1].splitlines()
+    assert all(len(line) <= columns for line in table), table
+    assert "state" in table[0] and "streaming" in table[1]
+    assert ("lsn" in table[0]) == (columns == 200)
+
+
 def completions(*words):
     """What bash offers for the last word."""
     script = """
@@ -74,10 +90,17 @@ def test_bash_completes_commands_and_options():
     assert completions("firn", "config", "e") == ["example"]
     assert completions("firn", "status", "--j") == ["--json"]
     assert completions("firn", "run", "--source", "") == []
+    assert set(completions("firn", "maintain", "")) >= {"all", "compact", "expire", "orphans"}
+    assert completions("firn", "maintain", "comp") == ["compact"]
+    assert completions("firn", "maintain", "--engine", "") == ["firn", "spark"]
+    assert completions("firn", "run", "--copy-engine", "s") == ["spark"]
+    assert set(completions("firn", "completion", "")) >= {"bash", "fish", "zsh"}
 
 
 def test_bash_completes_files(tmp_path):
     (tmp_path / "shop.yaml").touch()
+    # As bash splits --config=PATH.
+    assert completions("firn", "run", "--config", "=", f"{tmp_path}/sh") == [f"{tmp_path}/shop.yaml"]
     assert completions("firn", "run", "--config", f"{tmp_path}/sh") == [f"{tmp_path}/shop.yaml"]
 
 

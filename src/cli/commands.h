@@ -27,7 +27,8 @@ Status RunFolder(const std::vector<config::PipelineConfig>& pipelines, const Run
 struct StatusCommand {
   bool json = false;
 };
-/// Asks PostgreSQL and the catalog, so that it works whether `firn run` is running or not.
+/// Asks PostgreSQL and the catalog, so that it works whether `firn run` is running or not; and the firn that runs, at
+/// its http.listen, where it answers.
 Status ShowStatus(const config::Config& config, const StatusCommand& command);
 
 struct HealthCommand {
@@ -45,7 +46,8 @@ struct VerifyCommand {
 /// what was found is printed.
 Status VerifyTables(const config::Config& config, const VerifyCommand& command, std::stop_token stop);
 
-/// Looks at both sides and prints every problem; kInvalidConfig never, kWriteFailed where there is one.
+/// Looks at both sides and prints every problem. Where there are any: kInvalidConfig if all are of the configuration,
+/// else kPermission.
 Status Check(const config::Config& config);
 
 struct ResyncCommand {

@@ -5,6 +5,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iterator>
+#include <map>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -16,6 +19,7 @@ struct OptionWords {
   std::string description;
   bool takes_value = false;
   bool takes_path = false;
+  std::vector<std::string> values;  ///< Those that it may have; none: any.
 };
 
 /// A command with its place: "" for the program, "config example" for a command of a command.
@@ -23,13 +27,29 @@ struct CommandWords {
   std::string path;
   std::vector<const CLI::App*> commands;
   std::vector<OptionWords> options;
+  std::vector<std::string> values;  ///< Of its arguments without a name.
 };
+
+/// CLI11 writes what is allowed behind the type: "TEXT:{firn,spark}".
+std::vector<std::string> ValuesOf(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  const size_t open = type.find('{'), close = type.find('}');
+  if (open == std::string::npos || close == std::string::npos || close < open) return {};
+  std::vector<std::string> values;
+  for (size_t start = open + 1; start < close;) {
+    const size_t end = std::min(type.find(',', start), close);
+    values.push_back(type.substr(start, end - start));
+    start = end + 1;
+  }
+  return values;
+}
 
 OptionWords WordsOf(const CLI::Option& option) {
   OptionWords words{.description = option.get_description(), .takes_value = option.get_items_expected_max() > 0};
   for (const std::string& name : option.get_lnames()) words.names.push_back("--" + name);
   for (const std::string& name : option.get_snames()) words.names.push_back("-" + name);
   words.takes_path = option.get_type_name() == "FILE" || option.get_type_name() == "DIR";
+  words.values = ValuesOf(option);
   return words;
 }
 
@@ -37,7 +57,11 @@ OptionWords WordsOf(const CLI::Option& option) {
 void Collect(const CLI::App& app, const std::string& path, std::vector<CommandWords>& all) {
   CommandWords words{.path = path, .commands = app.get_subcommands([](const CLI::App*) { return true; })};
   for (const CLI::Option* option : app.get_options()) {
-    if (!option->get_positional()) words.options.push_back(WordsOf(*option));
+    if (!option->get_positional()) {
+      words.options.push_back(WordsOf(*option));
+    } else {
+      std::ranges::move(ValuesOf(*option), std::back_inserter(words.values));
+    }
   }
   const auto commands = words.commands;
   all.push_back(std::move(words));
@@ -49,22 +73,38 @@ void Collect(const CLI::App& app, const std::string& path, std::vector<CommandWo
 std::vector<std::string> Candidates(const CommandWords& command) {
   std::vector<std::string> words;
   for (const CLI::App* child : command.commands) words.push_back(child->get_name());
+  words.insert(words.end(), command.values.begin(), command.values.end());
   for (const OptionWords& option : command.options) words.insert(words.end(), option.names.begin(), option.names.end());
   return words;
 }
 
-/// The options of all commands that take a path, or another text: a shell's pattern, empty where there are none.
+/// The options of all commands that take a path, or a text of which nothing is known: a shell's pattern, empty where
+/// there are none.
 std::string OptionsThatTake(bool path, const std::vector<CommandWords>& commands) {
   std::vector<std::string> names;
   for (const CommandWords& command : commands) {
     for (const OptionWords& option : command.options) {
-      const bool wanted = path ? option.takes_path : option.takes_value && !option.takes_path;
+      const bool wanted = path ? option.takes_path : option.takes_value && !option.takes_path && option.values.empty();
       if (wanted) names.insert(names.end(), option.names.begin(), option.names.end());
     }
   }
   std::ranges::sort(names);
   names.erase(std::unique(names.begin(), names.end()), names.end());
   return fmt::format("{}", fmt::join(names, "|"));
+}
+
+/// Those of which it is known what they may be, with that: a pattern of their names for each set of values.
+std::map<std::string, std::string> OptionsWithValues(const std::vector<CommandWords>& commands) {
+  std::map<std::string, std::set<std::string>> names_of;
+  for (const CommandWords& command : commands) {
+    for (const OptionWords& option : command.options) {
+      if (option.values.empty()) continue;
+      names_of[fmt::format("{}", fmt::join(option.values, " "))].insert(option.names.begin(), option.names.end());
+    }
+  }
+  std::map<std::string, std::string> values_of;
+  for (const auto& [values, names] : names_of) values_of.emplace(fmt::format("{}", fmt::join(names, "|")), values);
+  return values_of;
 }
 
 std::string CommandNames(const std::vector<CommandWords>& commands) {
@@ -92,6 +132,12 @@ std::string Bash(const std::string& program, const std::vector<CommandWords>& co
       "    case $word in {1}) path=\"${{path:+$path }}$word\" ;; esac\n"
       "  done\n"
       "  COMPREPLY=()\n"
+      "  # --config=PATH is three words.\n"
+      "  if [[ $current == '=' ]]; then\n"
+      "    current=''\n"
+      "  elif [[ $previous == '=' ]]; then\n"
+      "    previous=${{COMP_WORDS[COMP_CWORD-2]}}\n"
+      "  fi\n"
       "  case $previous in\n",
       program, CommandNames(commands));
   const std::string takes_path = OptionsThatTake(/*path=*/true, commands);
@@ -99,6 +145,10 @@ std::string Bash(const std::string& program, const std::vector<CommandWords>& co
   if (!takes_path.empty()) {
     out += fmt::format(
         "    {}) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$current\"); return ;;\n", takes_path);
+  }
+  for (const auto& [options, values] : OptionsWithValues(commands)) {
+    out += fmt::format("    {}) mapfile -t COMPREPLY < <(compgen -W {} -- \"$current\"); return ;;\n", options,
+                       Quoted(values));
   }
   if (!takes_text.empty()) out += fmt::format("    {}) return ;;\n", takes_text);
   out += "  esac\n  case $path in\n";
@@ -130,11 +180,15 @@ std::string Zsh(const std::string& program, const std::vector<CommandWords>& com
   const std::string takes_path = OptionsThatTake(/*path=*/true, commands);
   const std::string takes_text = OptionsThatTake(/*path=*/false, commands);
   if (!takes_path.empty()) out += fmt::format("    {}) _files; return ;;\n", takes_path);
+  for (const auto& [options, values] : OptionsWithValues(commands)) {
+    out += fmt::format("    {}) compadd {}; return ;;\n", options, values);
+  }
   if (!takes_text.empty()) out += fmt::format("    {}) return ;;\n", takes_text);
   out += "  esac\n  case $completed in\n";
   for (const CommandWords& command : commands) {
     out += fmt::format("    {}) candidates=(", Quoted(command.path));
     for (const CLI::App* child : command.commands) out += entry(child->get_name(), child->get_description());
+    for (const std::string& value : command.values) out += " " + Quoted(value);
     for (const OptionWords& option : command.options) {
       for (const std::string& name : option.names) out += entry(name, option.description);
     }
@@ -163,12 +217,17 @@ std::string Fish(const std::string& program, const std::vector<CommandWords>& co
       out += fmt::format("complete -c {} -n {} -a {} -d {}\n", program, Quoted(condition), child->get_name(),
                          Quoted(child->get_description()));
     }
+    if (!command.values.empty()) {
+      out += fmt::format("complete -c {} -n {} -a {}\n", program, Quoted(condition),
+                         Quoted(fmt::format("{}", fmt::join(command.values, " "))));
+    }
     for (const OptionWords& option : command.options) {
       out += fmt::format("complete -c {} -n {}", program, Quoted(condition));
       for (const std::string& name : option.names) {
         out += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
       }
       if (option.takes_value) out += option.takes_path ? " -r -F" : " -x";
+      if (!option.values.empty()) out += " -a " + Quoted(fmt::format("{}", fmt::join(option.values, " ")));
       out += fmt::format(" -d {}\n", Quoted(option.description));
     }
   }

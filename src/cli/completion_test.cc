@@ -18,6 +18,8 @@ class CompletionTest : public ::testing::Test {
     run->add_option("--config", text_, "A file")->type_name("FILE");
     run->add_option("--tables", text_, "Patterns");
     run->add_flag("--once", once_, "Once");
+    run->add_option("--engine", text_, "Who")->check(CLI::IsMember({"firn", "spark"}));
+    run->add_option("task", text_, "What")->type_name("TASK:{all,some}");
     app_.add_subcommand("config", "Files")->add_subcommand("example", "One");
   }
 
@@ -31,7 +33,10 @@ class CompletionTest : public ::testing::Test {
 TEST_F(CompletionTest, BashOffersTheWordsOfEachCommand) {
   const std::string script = Script("bash");
   EXPECT_THAT(script, HasSubstr("    '') mapfile -t COMPREPLY < <(compgen -W 'run config --help -h'"));
-  EXPECT_THAT(script, HasSubstr("    'run') mapfile -t COMPREPLY < <(compgen -W '--help -h --config --tables --once'"));
+  EXPECT_THAT(
+      script,
+      HasSubstr(
+          "    'run') mapfile -t COMPREPLY < <(compgen -W 'all some --help -h --config --tables --once --engine'"));
   EXPECT_THAT(script, HasSubstr("    'config example') "));
 }
 
@@ -40,6 +45,14 @@ TEST_F(CompletionTest, BashCompletesPathsOnlyWhereOneIsTaken) {
   EXPECT_THAT(script, HasSubstr("    --config) compopt -o filenames"));
   EXPECT_THAT(script, HasSubstr("    --tables) return ;;"));
   EXPECT_THAT(script, Not(HasSubstr("--once)")));
+}
+
+TEST_F(CompletionTest, OffersTheValuesThatAnOptionMayHave) {
+  EXPECT_THAT(Script("bash"), HasSubstr("    --engine) mapfile -t COMPREPLY < <(compgen -W 'firn spark' --"));
+  EXPECT_THAT(Script("zsh"), HasSubstr("    --engine) compadd firn spark; return ;;"));
+  EXPECT_THAT(Script("zsh"), HasSubstr("'run') candidates=( 'all' 'some' '--help:"));
+  EXPECT_THAT(Script("fish"), HasSubstr("-n '__fish_seen_subcommand_from run' -l engine -x -a 'firn spark' -d 'Who'"));
+  EXPECT_THAT(Script("fish"), HasSubstr("-n '__fish_seen_subcommand_from run' -a 'all some'\n"));
 }
 
 TEST_F(CompletionTest, ZshQuotesDescriptions) { EXPECT_THAT(Script("zsh"), HasSubstr("'run:It'\\''s running'")); }

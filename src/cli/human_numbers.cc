@@ -15,6 +15,8 @@ std::string FormatCount(int64_t count) {
   return digits;
 }
 
+std::string FormatRows(int64_t rows) { return FormatCount(rows) + (rows == 1 ? " row" : " rows"); }
+
 std::string FormatBytes(int64_t bytes) {
   constexpr std::array<std::string_view, 6> kUnits = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
   if (bytes < 1024) return fmt::format("{} B", bytes);

@@ -17,6 +17,12 @@ TEST(FormatCount, GroupsThousands) {
   EXPECT_EQ(FormatCount(std::numeric_limits<int64_t>::min()), "-9,223,372,036,854,775,808");
 }
 
+TEST(FormatRows, KnowsASingleOne) {
+  EXPECT_EQ(FormatRows(0), "0 rows");
+  EXPECT_EQ(FormatRows(1), "1 row");
+  EXPECT_EQ(FormatRows(1'200'000), "1,200,000 rows");
+}
+
 TEST(FormatBytes, TakesTheUnitThatFits) {
   EXPECT_EQ(FormatBytes(0), "0 B");
   EXPECT_EQ(FormatBytes(1023), "1023 B");

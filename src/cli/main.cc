@@ -1,7 +1,7 @@
 // The firn program: arguments and signals in, exit code out.
 //   0 done    1 failed at run time    2 wrong usage or configuration (nothing was touched)
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <pthread.h>
 #include <sys/prctl.h>
 
@@ -21,9 +21,13 @@
 #include "base/try.h"
 #include "cli/commands.h"
 #include "cli/completion.h"
+#include "cli/table_settings.h"
 #include "config/config.h"
 #include "config/config_folder.h"
+#include "config/expand.h"
+#include "config/suggestion.h"
 #include "observe/log.h"
+#include "observe/redact.h"
 
 namespace firn::cli {
 namespace {
@@ -91,26 +95,55 @@ Status SetUpLoggingOf(const config::Config& config) {
   return {};
 }
 
-Result<config::Config> LoadConfiguration(const Arguments& arguments) {
-  const bool direct = !arguments.source_url.empty() || !arguments.warehouse.empty();
-  if (direct == !arguments.config_path.empty()) {
+/// Whether the options that say what to replicate go together.
+Status CheckUsage(const Arguments& arguments) {
+  const bool has_source = !arguments.source_url.empty(), has_warehouse = !arguments.warehouse.empty();
+  if (!arguments.config_path.empty()) {
+    if (has_source || has_warehouse) {
+      return MakeError(ErrorKind::kInvalidConfig,
+                       "--config says what to replicate; --source and --warehouse are for none");
+    }
+    if (arguments.tables.empty()) return {};
     return MakeError(ErrorKind::kInvalidConfig,
-                     "say what to replicate: either --config FILE, or --source URL and --warehouse DIR_OR_URI");
+                     "--tables goes with --source and --warehouse: with --config, write the patterns into the file, as "
+                     "source.tables, so that each command finds the same ones");
   }
-  if (direct && (arguments.source_url.empty() || arguments.warehouse.empty())) {
-    return MakeError(ErrorKind::kInvalidConfig, "--source and --warehouse go together");
-  }
-  TRY(config::Config config, direct
-                                 ? config::MakeDirectConfig(arguments.source_url, arguments.warehouse, arguments.tables)
+  if (has_source && has_warehouse) return {};
+  if (has_source || has_warehouse) return MakeError(ErrorKind::kInvalidConfig, "--source and --warehouse go together");
+  return MakeError(ErrorKind::kInvalidConfig,
+                   "say which pipeline: either --config FILE, or --source URL and --warehouse DIR_OR_URI");
+}
+
+Result<config::Config> LoadConfiguration(const Arguments& arguments) {
+  TRY_VOID(CheckUsage(arguments));
+  TRY(config::Config config, arguments.config_path.empty()
+                                 ? config::MakeDirectConfig(arguments.source_url, arguments.warehouse, arguments.tables,
+                                                            config::ProcessEnvironment())
                                  : config::LoadConfig(arguments.config_path));
+  TRY_VOID(CheckTableSettings(config));
   TRY_VOID(SetUpLoggingOf(config));
   return config;
 }
 
 int Finish(const Status& status) {
   if (status) return kDone;
-  fmt::print(stderr, "firn: {}\n", status.error().message());
+  fmt::print(stderr, "firn: {}\n", RedactSecrets(status.error().message()));
   return ExitCodeOf(status.error());
+}
+
+/// With the line of what is wrong in the configuration, where that is known.
+int Finish(const config::Config& config, const Status& status) {
+  return status ? kDone : Finish(std::unexpected(config::Located(config, status.error())));
+}
+
+/// Without a file, of a warehouse that is elsewhere.
+void TellWhereCatalogIs(const config::Config& config) {
+  constexpr std::string_view kSqlite = "sqlite://";
+  const std::string& uri = config.catalog.uri;
+  if (config.origins.contains("catalog.uri") || config.catalog.type != "sql" || !uri.starts_with(kSqlite)) return;
+  if (config.catalog.warehouse.starts_with('/')) return;
+  LogInfo("the catalog of these tables is a file on this machine, which knows them alone: keep it",
+          {{"catalog", uri.substr(kSqlite.size())}, {"warehouse", config.catalog.warehouse}});
 }
 
 bool IsFolder(const std::string& path) {
@@ -120,11 +153,14 @@ bool IsFolder(const std::string& path) {
 
 /// All pipelines of --config, where that is a folder.
 Result<std::vector<config::PipelineConfig>> LoadFolder(const Arguments& arguments) {
-  if (!arguments.source_url.empty() || !arguments.warehouse.empty()) {
-    return MakeError(ErrorKind::kInvalidConfig,
-                     "--config says what to replicate; --source and --warehouse are for none");
-  }
+  TRY_VOID(CheckUsage(arguments));
   TRY(auto pipelines, config::LoadConfigFolder(arguments.config_path));
+  std::string problems;
+  for (const config::PipelineConfig& pipeline : pipelines) {
+    const Status usable = CheckTableSettings(pipeline.config);
+    if (!usable) problems += (problems.empty() ? "" : "\n") + usable.error().message();
+  }
+  if (!problems.empty()) return Error(ErrorKind::kInvalidConfig, std::move(problems));
   TRY_VOID(SetUpLoggingOf(pipelines.front().config));
   return pipelines;
 }
@@ -133,7 +169,7 @@ template <typename Command>
 int WithConfiguration(const Arguments& arguments, Command&& command) {
   const auto config = LoadConfiguration(arguments);
   if (!config) return Finish(std::unexpected(config.error()));
-  return Finish(command(*config));
+  return Finish(*config, command(*config));
 }
 
 /// For a command that works on one pipeline after the other where --config is a folder; it fails where one did. Each
@@ -146,9 +182,25 @@ int WithEachConfiguration(const Arguments& arguments, Command&& command) {
   int exit_code = kDone;
   for (const config::PipelineConfig& pipeline : *pipelines) {
     fmt::print(stderr, "{}:\n", pipeline.file);
-    exit_code = std::max(exit_code, Finish(command(pipeline.config)));
+    exit_code = std::max(exit_code, Finish(pipeline.config, command(pipeline.config)));
   }
   return exit_code;
+}
+
+/// Where a word stands in the place of a command and is none: which one it may be meant for. Else empty.
+std::string UnknownCommand(const CLI::App& app) {
+  if (const auto chosen = app.get_subcommands(); !chosen.empty()) return UnknownCommand(*chosen.back());
+  const std::vector<std::string> rest = app.remaining();
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  if (rest.empty() || names.empty()) return "";
+  const std::string program = app.get_parent() == nullptr ? "firn" : "firn " + app.get_name();
+  const auto near = config::Suggest(rest.front(), names);
+  return fmt::format("'{}' is no {} of {}{}; it has {} ({} --help)", rest.front(),
+                     rest.front().starts_with('-') ? "option" : "command", program,
+                     near ? fmt::format(" (did you mean '{}'?)", *near) : "", fmt::join(names, ", "), program);
 }
 
 int Main(int argc, char** argv) {
@@ -170,23 +222,33 @@ int Main(int argc, char** argv) {
   Arguments arguments;
   int exit_code = kDone;
 
-  auto add_config = [&](CLI::App* command) {
+  enum class Takes { kFile, kFolder };
+  auto add_pipeline = [&](CLI::App* command, Takes takes = Takes::kFile) {
     command
-        ->add_option("--config", arguments.config_path,
-                     "Configuration file (YAML; firn config example shows one), or a folder of them for run, status, "
-                     "health, check and maintain: a pipeline each")
+        ->add_option(
+            "--config", arguments.config_path,
+            takes == Takes::kFolder
+                ? "Configuration file (YAML; firn config example shows one), or a folder of them: a pipeline each"
+                : "Configuration file (YAML; firn config example shows one)")
         ->type_name("FILE");
+    command
+        ->add_option("--source", arguments.source_url,
+                     "Without a file: PostgreSQL to read, as postgresql://user@host:port/database")
+        ->type_name("URL");
+    command
+        ->add_option("--warehouse", arguments.warehouse,
+                     "Without a file: folder or URI for the tables; the catalog is catalog.db in the folder, or in a "
+                     "folder of this machine")
+        ->type_name("DIR");
+    command
+        ->add_option("--tables", arguments.tables,
+                     "Without a file: the pipeline's tables, as patterns: 'public.*,!public.audit_*'")
+        ->delimiter(',')
+        ->type_name("LIST");
   };
 
   CLI::App* run = app.add_subcommand("run", "Copy what is not copied yet, then stream changes");
-  add_config(run);
-  run->add_option("--source", arguments.source_url, "PostgreSQL to read, as postgresql://user@host:port/database")
-      ->type_name("URL");
-  run->add_option("--warehouse", arguments.warehouse, "Folder or URI for the tables; the catalog is catalog.db in it")
-      ->type_name("DIR");
-  run->add_option("--tables", arguments.tables, "Tables, as patterns: 'public.*,!public.audit_*'")
-      ->delimiter(',')
-      ->type_name("LIST");
+  add_pipeline(run, Takes::kFolder);
   run->add_flag("--until-caught-up", arguments.run.until_caught_up,
                 "End once all that was committed before the start is in Iceberg");
   run->add_option("--copy-engine", arguments.run.copy_engine,
@@ -204,7 +266,7 @@ int Main(int argc, char** argv) {
       "  firn run --config /etc/firn/pipelines/\n"
       "      a pipeline for each *.yaml in the folder, all in one process\n"
       "  firn run --source postgresql://firn@db/shop --warehouse ./lake --tables 'public.*,!public.audit_*'\n"
-      "      without a file; PGPASSWORD and PGPASSFILE hold the password\n"
+      "      without a file; PGPASSWORD and PGPASSFILE hold the password, FIRN_… variables any key of one\n"
       "\n"
       "Started again, it goes on where it was. http.listen in the file serves a status page and metrics.");
   run->callback([&] {
@@ -215,12 +277,14 @@ int Main(int argc, char** argv) {
                                    : Status(std::unexpected(pipelines.error())));
       return;
     }
-    exit_code = WithConfiguration(
-        arguments, [&](const config::Config& config) { return Run(config, arguments.run, signals.token()); });
+    exit_code = WithConfiguration(arguments, [&](const config::Config& config) {
+      TellWhereCatalogIs(config);
+      return Run(config, arguments.run, signals.token());
+    });
   });
 
   CLI::App* status = app.add_subcommand("status", "Show tables, states, rows, lag and slot");
-  add_config(status);
+  add_pipeline(status, Takes::kFolder);
   status->add_flag("--json", arguments.status.json, "As JSON");
   status->footer(
       "Asks PostgreSQL and the catalog, so it works whether firn runs or not.\n"
@@ -234,7 +298,7 @@ int Main(int argc, char** argv) {
   });
 
   CLI::App* health = app.add_subcommand("health", "Ask the firn that runs whether it is well, at its http.listen");
-  add_config(health);
+  add_pipeline(health, Takes::kFolder);
   health->add_flag("--ready", arguments.health.ready, "Whether it copies or streams, too, as /readyz tells");
   health->footer(
       "The exit code is 0 where it is, else 1: a container's health check.\n"
@@ -247,7 +311,7 @@ int Main(int argc, char** argv) {
   });
 
   CLI::App* verify = app.add_subcommand("verify", "Compare the contents of both sides while firn runs");
-  add_config(verify);
+  add_pipeline(verify);
   verify->add_option("--table", arguments.verify.tables, "Tables, as patterns: 'public.orders' (default: all)")
       ->delimiter(',');
   verify->add_flag("--json", arguments.verify.json, "As JSON");
@@ -269,7 +333,7 @@ int Main(int argc, char** argv) {
   });
 
   CLI::App* check = app.add_subcommand("check", "Look at both sides and name every problem with its remedy");
-  add_config(check);
+  add_pipeline(check, Takes::kFolder);
   check->footer(
       "Changes nothing on either side; the exit code is 1 where there is a problem.\n"
       "\n"
@@ -278,7 +342,7 @@ int Main(int argc, char** argv) {
   check->callback([&] { exit_code = WithEachConfiguration(arguments, Check); });
 
   CLI::App* resync = app.add_subcommand("resync", "Copy tables again while the others stream");
-  add_config(resync);
+  add_pipeline(resync);
   resync->add_option("--table", arguments.resync.tables, "A table, as public.orders; may be given more than once")
       ->required();
   resync->footer(
@@ -292,7 +356,7 @@ int Main(int argc, char** argv) {
   });
 
   CLI::App* maintain = app.add_subcommand("maintain", "Compact tables, expire snapshots, find orphaned files, now");
-  add_config(maintain);
+  add_pipeline(maintain, Takes::kFolder);
   maintain
       ->add_option("task", arguments.maintain.task,
                    "compact: small files and deletes into large files; expire: snapshots older than "
@@ -324,12 +388,13 @@ int Main(int argc, char** argv) {
   });
 
   CLI::App* cleanup = app.add_subcommand("cleanup", "Drop slot and publication; the Iceberg tables stay");
-  add_config(cleanup);
+  add_pipeline(cleanup);
   cleanup->footer(
       "For a pipeline that you are done with: its slot keeps WAL in PostgreSQL for as long as it is there.\n"
       "\n"
-      "Example:\n"
-      "  firn cleanup --config firn.yaml");
+      "Examples:\n"
+      "  firn cleanup --config firn.yaml\n"
+      "  firn cleanup --source postgresql://firn@localhost/shop --warehouse ./lake");
   cleanup->callback([&] { exit_code = WithConfiguration(arguments, Cleanup); });
 
   CLI::App* config = app.add_subcommand("config", "About configuration files");
@@ -342,7 +407,7 @@ int Main(int argc, char** argv) {
   });
 
   CLI::App* completion = app.add_subcommand("completion", "Print a script that completes commands and options");
-  completion->add_option("shell", arguments.shell, "bash, zsh or fish")->required()->type_name("SHELL");
+  completion->add_option("shell", arguments.shell, "bash, zsh or fish")->required()->type_name("SHELL:{bash,zsh,fish}");
   completion->footer(
       "Examples:\n"
       "  source <(firn completion bash)                                        in ~/.bashrc\n"
@@ -358,6 +423,14 @@ int Main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
     return app.exit(success);
+  } catch (const CLI::RequiredError& error) {
+    const std::string unknown = UnknownCommand(app);
+    if (unknown.empty()) {
+      app.exit(error, std::cerr, std::cerr);
+    } else {
+      fmt::print(stderr, "firn: {}\n", unknown);
+    }
+    return kUsage;
   } catch (const CLI::ParseError& error) {
     app.exit(error, std::cerr, std::cerr);
     return kUsage;

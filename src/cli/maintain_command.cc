@@ -14,6 +14,7 @@
 #include "maintenance/rewrite_order.h"
 #include "maintenance/spark_compaction.h"
 #include "maintenance/table_maintenance.h"
+#include "observe/redact.h"
 #include "pipeline/copy_checkpoints.h"
 
 namespace firn::cli {
@@ -73,8 +74,8 @@ class Maintenance {
       fmt::print("Nothing was deleted: --delete deletes the orphans.\n");
     }
     if (problems_ == 0) return {};
-    return MakeError(ErrorKind::kWriteFailed, "{} of {} tables could not be looked after (above)", problems_,
-                     wanted.size());
+    return MakeError(ErrorKind::kWriteFailed, "{} of {} table{} could not be looked after (above)", problems_,
+                     wanted.size(), wanted.size() == 1 ? "" : "s");
   }
 
  private:
@@ -85,7 +86,7 @@ class Maintenance {
     for (const iceberg::TableIdent& ident : tables) {
       if (stop_.stop_requested()) return;
       if (const Status done = work(ident); !done) {
-        fmt::print(stderr, "firn: {}\n", done.error().message());
+        fmt::print(stderr, "firn: {}\n", RedactSecrets(done.error().message()));
         ++problems_;
       }
     }
@@ -119,7 +120,7 @@ class Maintenance {
     TRY(const auto outcomes, maintenance::CompactWithSpark(spark, tables, stop_));
     for (const maintenance::SparkOutcome& outcome : outcomes) {
       if (!outcome.result) {
-        fmt::print(stderr, "firn: {}\n", outcome.result.error().message());
+        fmt::print(stderr, "firn: {}\n", RedactSecrets(outcome.result.error().message()));
         ++problems_;
         continue;
       }
@@ -135,7 +136,22 @@ class Maintenance {
     return {};
   }
 
+  /// Says so where not: as an error where it was just this that was asked of just this table.
+  Result<bool> MayDeleteFiles(const iceberg::TableIdent& ident, std::string_view what) {
+    TRY(const catalog::LoadedTable table, context_.catalog.LoadTable(ident));
+    if (maintenance::MayDeleteFiles(*table.metadata)) return true;
+    const std::string message = fmt::format(
+        "table {}: {}, as the table's property gc.enabled is false: other tables may need its files. Set it to true "
+        "where none does",
+        ToString(ident), what);
+    if (command_.task != "all" && !command_.tables.empty()) return MakeError(ErrorKind::kUnsupported, "{}", message);
+    fmt::print("{}\n", message);
+    return false;
+  }
+
   Status Expire(const iceberg::TableIdent& ident) {
+    TRY(const bool may_delete, MayDeleteFiles(ident, "no snapshot is expired"));
+    if (!may_delete) return {};
     maintenance::SnapshotFiles kept;
     TRY(const auto report,
         maintenance::ExpireSnapshots(context_, ident, RetentionOf(config_), UnixMillisNow(), kept, stop_));
@@ -144,6 +160,10 @@ class Maintenance {
   }
 
   Status Orphans(const iceberg::TableIdent& ident, const std::vector<catalog::LoadedTable>& all) {
+    if (command_.delete_orphans) {
+      TRY(const bool may_delete, MayDeleteFiles(ident, "no orphan is deleted"));
+      if (!may_delete) return {};
+    }
     const maintenance::OrphanOptions options{
         .grace_ms = DurationMillis(config_.maintenance.orphan_grace),
         .now_ms = UnixMillisNow(),

@@ -17,9 +17,6 @@
 namespace firn::cli {
 namespace {
 
-/// Each pipeline has its own.
-std::string StateDirOf(const config::Config& config) { return config.state_dir + "/" + config.source.slot; }
-
 RetryPolicy RetryPolicyOf(const config::Config& config) {
   return {.max_retries = config.retry.max_retries,
           .base_delay = std::chrono::milliseconds(config.retry.base_delay_ms),
@@ -34,6 +31,8 @@ bool IsLocation(std::string_view warehouse) {
 }
 
 }  // namespace
+
+std::string StateDirOf(const config::Config& config) { return config.state_dir + "/" + config.source.slot; }
 
 pipeline::SourceOptions SourceOptionsOf(const config::Config& config) {
   const config::Shard shard = config::ParseShard(config.source.shard).value_or(config::Shard());

@@ -18,6 +18,8 @@
 
 namespace firn::cli {
 
+/// Each pipeline has its own folder in state_dir.
+std::string StateDirOf(const config::Config& config);
 pipeline::SourceOptions SourceOptionsOf(const config::Config& config);
 pipeline::TargetNaming TargetNamingOf(const config::Config& config);
 /// The options look into `config`, which outlives them.

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "cli/human_numbers.h"
 #include "cli/text_table.h"
@@ -67,13 +68,16 @@ std::string Summary(const PipelineStatus& status) {
 
 ProgressRenderer::Output ProgressRenderer::Update(const PipelineStatus& status, TimePoint now, size_t columns) {
   Output output;
-  for (const TableStatus& table : status.tables) Track(table, now, output);
+  for (const TableStatus& table : status.tables) Track(table, now);
 
   const bool copying = CountOf(status, TableState::kCopying) > 0;
   const bool waiting = CountOf(status, TableState::kPending) > 0;
   if (tables_copied_ > 1 && !copying && !waiting && first_copy_start_) {
-    output.lines.push_back(fmt::format("copied {} tables: {} rows in {}", tables_copied_, FormatCount(rows_copied_),
-                                       FormatSeconds(duration<double>(now - *first_copy_start_).count())));
+    output.lines.push_back(
+        {"copied tables",
+         {{"tables", tables_copied_},
+          {"rows", rows_copied_},
+          {"duration_ms", std::chrono::floor<std::chrono::milliseconds>(now - *first_copy_start_).count()}}});
   }
   if (!copying && !waiting) {
     first_copy_start_.reset();
@@ -94,10 +98,10 @@ ProgressRenderer::Output ProgressRenderer::Update(const PipelineStatus& status, 
       live_shown_ = false;
     }
   } else if (copying && due) {
-    // A copy that is over within seconds needs only its last line.
+    // A copy that is over within seconds needs only the line of its end, which the pipeline writes.
     if (last_shown_) {
       for (const TableStatus& table : status.tables) {
-        if (table.state == TableState::kCopying) output.lines.push_back(Line(table));
+        if (table.state == TableState::kCopying) output.lines.push_back(LineOf(table));
       }
     }
     last_shown_ = now;
@@ -105,7 +109,7 @@ ProgressRenderer::Output ProgressRenderer::Update(const PipelineStatus& status, 
   return output;
 }
 
-void ProgressRenderer::Track(const TableStatus& status, TimePoint now, Output& output) {
+void ProgressRenderer::Track(const TableStatus& status, TimePoint now) {
   const auto [entry, is_new] = tables_.try_emplace(status.source);
   Table& table = entry->second;
   const TableState before = is_new ? status.state : table.state;
@@ -129,10 +133,6 @@ void ProgressRenderer::Track(const TableStatus& status, TimePoint now, Output& o
   if (status.state == TableState::kStreaming && was_copied_now) {
     ++tables_copied_;
     rows_copied_ += status.rows_copied;
-    const std::string time =
-        table.copy_start ? " in " + FormatSeconds(duration<double>(now - *table.copy_start).count()) : "";
-    output.lines.push_back(
-        fmt::format("copied {}: {} rows{}", Printable(status.source), FormatCount(status.rows_copied), time));
   }
   table.copy_start.reset();
   table.samples.clear();
@@ -146,16 +146,15 @@ double ProgressRenderer::RowsPerSecond(const Table& table) const {
   return seconds > 0 ? static_cast<double>(last.rows - first.rows) / seconds : 0;
 }
 
-std::string ProgressRenderer::Line(const TableStatus& status) const {
+ProgressRenderer::Line ProgressRenderer::LineOf(const TableStatus& status) const {
   const double rate = RowsPerSecond(tables_.at(status.source));
-  std::string line = fmt::format("copying {}: {}", Printable(status.source), FormatCount(status.rows_copied));
+  Line line{"copying a table", {{"table", status.source}, {"rows", status.rows_copied}}};
   if (const auto share = Share(status)) {
-    line += fmt::format(" of about {} rows ({})", FormatCount(status.rows_estimated), Percent(*share));
-  } else {
-    line += " rows";
+    line.fields.emplace_back("rows_estimated", status.rows_estimated);
+    line.fields.emplace_back("percent", std::llround(*share * 100));
   }
-  if (rate > 0) line += ", " + Rate(rate);
-  if (const auto left = SecondsLeft(status, rate)) line += fmt::format(", about {} left", FormatSeconds(*left));
+  if (rate > 0) line.fields.emplace_back("rows_per_second", std::llround(rate));
+  if (const auto left = SecondsLeft(status, rate)) line.fields.emplace_back("seconds_left", std::llround(*left));
   return line;
 }
 
@@ -164,30 +163,45 @@ std::string ProgressRenderer::Bars(const PipelineStatus& status, size_t columns)
   struct Row {
     std::string name;
     std::optional<double> share;
-    std::string numbers;
+    std::string copied;
+    std::string rate;
+    std::string left;
+
+    /// 3: all of them.
+    std::string Numbers(int shown) const {
+      std::string text = copied;
+      if (shown > 2 && !rate.empty()) text += "  " + rate;
+      if (shown > 1 && !left.empty()) text += "  " + left;
+      return text;
+    }
   };
   std::vector<Row> rows;
   size_t name_width = 0;
-  size_t numbers_width = 0;
   for (const TableStatus& table : status.tables) {
     if (table.state != TableState::kCopying || rows.size() == kMaxBars) continue;
     const double rate = RowsPerSecond(tables_.at(table.source));
-    Row row{Shortened(Printable(table.source), std::min(kMaxNameWidth, columns / 2)), Share(table), ""};
-    row.numbers = FormatCount(table.rows_copied) + " rows";
-    if (rate > 0) row.numbers += "  " + Rate(rate);
-    if (const auto left = SecondsLeft(table, rate)) row.numbers += fmt::format("  {} left", FormatSeconds(*left));
+    Row row{Shortened(Printable(table.source), std::min(kMaxNameWidth, columns / 2)), Share(table),
+            FormatCount(table.rows_copied) + " rows", "", ""};
+    if (rate > 0) row.rate = Rate(rate);
+    if (const auto left = SecondsLeft(table, rate)) row.left = FormatSeconds(*left) + " left";
     name_width = std::max(name_width, DisplayWidth(row.name));
-    numbers_width = std::max(numbers_width, DisplayWidth(row.numbers));
     rows.push_back(std::move(row));
   }
-  // name, 2, bar, 1, "100%", 2, numbers: the bar gets what the rest leaves.
-  const size_t without_bar = name_width + 2 + 1 + 4 + 2 + numbers_width;
+  // name, 2, bar, 1, "100%", 2, numbers: the bar gets what the rest leaves, and numbers go before the bar does.
+  int shown = 3;
+  const auto without_bar_now = [&] {
+    size_t numbers_width = 0;
+    for (const Row& row : rows) numbers_width = std::max(numbers_width, DisplayWidth(row.Numbers(shown)));
+    return name_width + 2 + 1 + 4 + 2 + numbers_width;
+  };
+  while (shown > 1 && without_bar_now() + kMinBarWidth >= columns) --shown;
+  const size_t without_bar = without_bar_now();
   const size_t bar_width = without_bar + kMinBarWidth < columns ? std::min(kMaxBarWidth, columns - 1 - without_bar) : 0;
   std::string text;
   for (const Row& row : rows) {
     std::string line = row.name + std::string(name_width - DisplayWidth(row.name) + 2, ' ');
     if (bar_width > 0) line += (row.share ? Bar(*row.share, bar_width) : std::string(bar_width, ' ')) + " ";
-    line += fmt::format("{:>4}  {}", row.share ? Percent(*row.share) : "", row.numbers);
+    line += fmt::format("{:>4}  {}", row.share ? Percent(*row.share) : "", row.Numbers(shown));
     text += Shortened(line, columns - 1) + "\n";  // the last column would wrap on some terminals
   }
   return text + Shortened(Summary(status), columns - 1) + "\n";
@@ -201,7 +215,7 @@ void ProgressDisplay::Update(const PipelineStatus& status) {
   winsize size{};
   const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
   const auto output = renderer_.Update(status, std::chrono::steady_clock::now(), known ? size.ws_col : 80);
-  for (const std::string& line : output.lines) LogInfo(line);
+  for (const ProgressRenderer::Line& line : output.lines) LogFields(LogLevel::kInfo, line.message, line.fields);
   if (output.live) ShowLiveText(*output.live);
 }
 

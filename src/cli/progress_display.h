@@ -1,5 +1,5 @@
-// The progress of initial copies: bars on a terminal, plain lines elsewhere. What to show is computed here without I/O
-// or a clock; ProgressDisplay is the thin part that shows it.
+// The progress of initial copies: bars on a terminal, lines of the log elsewhere. What to show is computed here without
+// I/O or a clock; ProgressDisplay is the thin part that shows it.
 #pragma once
 
 #include <chrono>
@@ -8,8 +8,10 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "observe/log.h"
 #include "observe/pipeline_status.h"
 
 namespace firn::cli {
@@ -24,8 +26,13 @@ class ProgressRenderer {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
+  /// For the log.
+  struct Line {
+    std::string_view message;
+    std::vector<LogField> fields;
+  };
   struct Output {
-    std::vector<std::string> lines;   ///< To keep: "copied public.orders: 5,000,000 rows in 12 s".
+    std::vector<Line> lines;
     std::optional<std::string> live;  ///< The bars, one a line of at most `columns`; nothing: leave them as they are.
   };
 
@@ -45,9 +52,9 @@ class ProgressRenderer {
     std::deque<Sample> samples;  ///< Of the last seconds: the rate's base.
   };
 
-  void Track(const TableStatus& status, TimePoint now, Output& output);
+  void Track(const TableStatus& status, TimePoint now);
   double RowsPerSecond(const Table& table) const;
-  std::string Line(const TableStatus& status) const;
+  Line LineOf(const TableStatus& status) const;
   std::string Bars(const PipelineStatus& status, size_t columns) const;
 
   const ProgressStyle style_;

@@ -4,6 +4,7 @@
 
 #include "base/try.h"
 #include "cli/commands.h"
+#include "cli/table_settings.h"
 #include "config/config.h"
 #include "config/expand.h"
 #include "firn/replication.h"
@@ -14,6 +15,7 @@ namespace firn {
 Status Replicate(const Replication& replication, std::stop_token stop) {
   TRY(const config::Config config,
       config::ParseConfig(replication.configuration, "configuration", config::ProcessEnvironment()));
+  TRY_VOID(cli::CheckTableSettings(config));
   TRY(const LogLevel level, ParseLogLevel(config.log.level));
   TRY(const LogFormat format, ParseLogFormat(config.log.format));
   SetUpLogging(level, format);

@@ -12,6 +12,7 @@
 #include "cli/progress_display.h"
 #include "cli/spark_settings.h"
 #include "cli/surroundings_watch.h"
+#include "cli/table_settings.h"
 #include "cli/upkeep_options.h"
 #include "config/expand.h"
 #include "maintenance/spark_copy.h"
@@ -37,6 +38,7 @@ Status Run(const config::Config& config, const RunCommand& command, std::stop_to
   std::erase_if(source.problems, [&](const Error& problem) { return pipeline::StartsOver(options.source, problem); });
   for (size_t i = 1; i < source.problems.size(); ++i) LogError(source.problems[i].message());
   if (!source.problems.empty()) return source.problems.front();
+  for (const std::string& warning : UnusedTableSettings(config, options.source.shard, source.tables)) LogWarn(warning);
 
   std::optional<maintenance::SparkCopier> spark;
   if ((command.copy_engine.empty() ? config.source.copy_engine : command.copy_engine) == "spark") {
@@ -59,7 +61,6 @@ Status Run(const config::Config& config, const RunCommand& command, std::stop_to
   if (!config.http.listen.empty()) {
     TRY(http, serve::HttpServer::Start(config.http.listen, services->metrics, services->status,
                                        PageActionsOf(config, services->status, pause, upkeep)));
-    LogInfo("listening", {{"address", config.http.listen}, {"port", http->port()}});
     surroundings.emplace(options.source, options.state_dir, services->status);
   }
   const std::jthread slot_watch(InLogPipeline([&](std::stop_token end) {

@@ -1,15 +1,20 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/try.h"
 #include "base/unix_time.h"
 #include "cli/commands.h"
 #include "cli/human_numbers.h"
 #include "cli/pipeline_services.h"
+#include "cli/running_firn.h"
 #include "cli/table_settings.h"
 #include "cli/text_table.h"
+#include "observe/redact.h"
+#include "pipeline/acknowledged_position.h"
 #include "pipeline/slot_watch.h"
 #include "pipeline/table_contents.h"
 
@@ -25,6 +30,11 @@ struct TableRow {
   int64_t snapshot_id = 0;
   int64_t last_commit_ms = 0;
   std::string problem;
+  // What a running firn alone knows.
+  std::optional<int64_t> rows_estimated;
+  std::optional<int64_t> rows_copied;
+  std::optional<int64_t> rows_written;
+  std::string next_try;
 };
 
 struct Report {
@@ -36,7 +46,12 @@ struct Report {
   std::string confirmed_lsn;
   std::string server_lsn;
   int64_t lag_bytes = 0;
+  std::optional<double> lag_seconds;  ///< At most, where no firn answers.
+  std::string state;                  ///< Of the running pipeline; empty: none answers.
+  nlohmann::json last_failure;        ///< As at /status.
   std::vector<TableRow> tables;
+
+  bool is_running() const { return !state.empty(); }
 };
 
 Result<std::optional<pipeline::TargetTable>> FindTarget(const config::Config& config, const SourceTable& table,
@@ -53,13 +68,13 @@ TableRow DescribeTable(const config::Config& config, const SourceTable& table,
   const auto target = FindTarget(config, table, identity, *catalog);
   if (!target) {
     row.state = "error";
-    row.problem = target.error().message();
+    row.problem = RedactSecrets(target.error().message());
     return row;
   }
   if (!*target) return row;
   if ((*target)->mark) {
     row.state = "parked";
-    row.problem = *(*target)->mark;
+    row.problem = RedactSecrets(*(*target)->mark);
     return row;
   }
   if (!(*target)->progress) return row;
@@ -70,6 +85,56 @@ TableRow DescribeTable(const config::Config& config, const SourceTable& table,
   row.snapshot_id = snapshot.snapshot_id;
   row.last_commit_ms = snapshot.timestamp_ms;
   return row;
+}
+
+/// Without a firn that could tell: no change that waits is older than the last one that was committed, or the last time
+/// that the slot was told of one from here.
+std::optional<double> SecondsBehindAtMost(const config::Config& config, const Report& report) {
+  if (report.lag_bytes == 0) return 0;
+  int64_t known_ms = 0;
+  for (const TableRow& row : report.tables) known_ms = std::max(known_ms, row.last_commit_ms);
+  std::error_code missing;
+  const auto told = std::filesystem::last_write_time(
+      pipeline::AcknowledgedFile(config.state_dir + "/" + config.source.slot), missing);
+  if (!missing) {
+    const auto age = std::filesystem::file_time_type::clock::now() - told;
+    const int64_t age_ms = std::chrono::duration_cast<std::chrono::milliseconds>(age).count();
+    known_ms = std::max(known_ms, UnixMillisNow() - age_ms);
+  }
+  if (known_ms == 0) return std::nullopt;
+  return static_cast<double>(std::max<int64_t>(0, UnixMillisNow() - known_ms)) / 1000;
+}
+
+void TakeTable(const nlohmann::json& told, TableRow& row) {
+  // What keeps this command from looking is not its reason.
+  const std::string reason = ValueOf<std::string>(told, "reason");
+  if (!reason.empty() || row.state != "error") row.problem = reason;
+  row.state = ValueOf<std::string>(told, "state", row.state);
+  row.rows_estimated = ValueOf<int64_t>(told, "rows_estimated");
+  row.rows_copied = ValueOf<int64_t>(told, "rows_copied");
+  row.rows_written = ValueOf<int64_t>(told, "rows_written");
+  row.next_try = ValueOf<std::string>(told, "next_try");
+}
+
+/// What the firn that runs says of itself goes before what its tables and its slot show.
+void TakeRunning(const nlohmann::json& told, Report& report) {
+  report.state = ValueOf<std::string>(told, "state");
+  if (report.state.empty()) report.state = "starting";
+  if (const std::string lsn = ValueOf<std::string>(told, "server_lsn"); !lsn.empty()) {
+    report.server_lsn = lsn;
+    report.lag_bytes = ValueOf<int64_t>(told, "lag_bytes");
+    report.lag_seconds = ValueOf<double>(told, "lag_seconds");
+  }
+  report.last_failure = told.value("last_failure", nlohmann::json());
+  for (const nlohmann::json& table : told["tables"]) {
+    const std::string source = ValueOf<std::string>(table, "source");
+    auto row = std::ranges::find(report.tables, source, &TableRow::source);
+    if (row == report.tables.end()) {  // No longer in the source.
+      report.tables.push_back({.source = source, .target = ValueOf<std::string>(table, "target")});
+      row = report.tables.end() - 1;
+    }
+    TakeTable(table, *row);
+  }
 }
 
 Result<Report> MakeReport(const config::Config& config) {
@@ -86,8 +151,11 @@ Result<Report> MakeReport(const config::Config& config) {
     TRY(const auto wal, postgres::ReadSlotWal(connection, options.slot));
     if (wal) report.slot_warning = pipeline::SlotWarning(options.slot, *wal);
     report.confirmed_lsn = ToString(source.slot->confirmed_flush_lsn);
-    report.lag_bytes =
-        std::max<int64_t>(0, static_cast<int64_t>(server_lsn.value - source.slot->confirmed_flush_lsn.value));
+    // One that is being made has confirmed nothing yet.
+    const Lsn confirmed = source.slot->confirmed_flush_lsn;
+    if (confirmed.valid() && server_lsn > confirmed) {
+      report.lag_bytes = static_cast<int64_t>(server_lsn.value - confirmed.value);
+    }
   }
   // A catalog that no run has made yet is not made by looking.
   Lake lake;
@@ -100,7 +168,18 @@ Result<Report> MakeReport(const config::Config& config) {
   for (const SourceTable& table : source.tables) {
     report.tables.push_back(DescribeTable(config, table, identity, lake.bare_catalog.get()));
   }
+  if (const auto told = AskRunning(config)) TakeRunning(*told, report);
+  if (!report.lag_seconds && report.slot_exists) report.lag_seconds = SecondsBehindAtMost(config, report);
   return report;
+}
+
+nlohmann::ordered_json OrNull(const std::string& text) {
+  return text.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(text);
+}
+
+template <typename Number>
+nlohmann::ordered_json OrNull(const std::optional<Number>& number) {
+  return number ? nlohmann::ordered_json(*number) : nlohmann::ordered_json(nullptr);
 }
 
 std::string ToJson(const Report& report) {
@@ -109,6 +188,11 @@ std::string ToJson(const Report& report) {
     nlohmann::ordered_json table{{"source", row.source},
                                  {"target", row.target},
                                  {"state", row.state},
+                                 {"reason", OrNull(row.problem)},
+                                 {"next_try", OrNull(row.next_try)},
+                                 {"rows_estimated", OrNull(row.rows_estimated)},
+                                 {"rows_copied", OrNull(row.rows_copied)},
+                                 {"rows_written", OrNull(row.rows_written)},
                                  {"rows", row.contents.rows},
                                  {"data_files", row.contents.data_files},
                                  {"delete_files", row.contents.delete_files},
@@ -121,6 +205,9 @@ std::string ToJson(const Report& report) {
     tables.push_back(std::move(table));
   }
   return nlohmann::ordered_json{{"pipeline", report.slot},
+                                {"running", report.is_running()},
+                                {"state", OrNull(report.state)},
+                                {"last_failure", report.last_failure},
                                 {"slot",
                                  {{"exists", report.slot_exists},
                                   {"active", report.slot_active},
@@ -129,13 +216,14 @@ std::string ToJson(const Report& report) {
                                   {"confirmed_lsn", report.confirmed_lsn}}},
                                 {"server_lsn", report.server_lsn},
                                 {"lag_bytes", report.lag_bytes},
+                                {"lag_seconds", OrNull(report.lag_seconds)},
                                 {"tables", std::move(tables)}}
       .dump(2);
 }
 
 Ink InkOf(const std::string& state) {
   if (state == "streaming") return Ink::kGood;
-  if (state == "pending") return Ink::kBusy;
+  if (state == "pending" || state == "copying" || state == "starting" || state == "stopped") return Ink::kBusy;
   return Ink::kBad;
 }
 
@@ -144,35 +232,56 @@ std::string Ago(int64_t unix_ms) {
   return FormatSeconds(static_cast<double>(std::max<int64_t>(0, UnixMillisNow() - unix_ms)) / 1000) + " ago";
 }
 
+std::string Behind(const Report& report) {
+  const std::string bytes = FormatBytes(report.lag_bytes);
+  if (!report.lag_seconds) return bytes + " behind";
+  const bool is_exact = report.is_running() || report.lag_bytes == 0;
+  return fmt::format("{} and {}{} behind", bytes, is_exact ? "" : "at most ", FormatSeconds(*report.lag_seconds));
+}
+
+std::string StateText(const TableRow& row) {
+  const int64_t estimated = row.rows_estimated.value_or(0);
+  if (row.state != "copying" || estimated <= 0) return row.state;
+  return fmt::format("{} {}%", row.state, std::min<int64_t>(99, row.rows_copied.value_or(0) * 100 / estimated));
+}
+
 void PrintSlot(const Report& report, bool colours) {
   const std::string slot = Inked(report.slot, Ink::kBold, colours);
+  if (report.is_running()) {
+    fmt::print("pipeline {}: {}, {}\n", slot, Inked(report.state, InkOf(report.state), colours), Behind(report));
+    if (report.state == "retrying" && report.last_failure.is_object()) {
+      const std::string message = Printable(ValueOf<std::string>(report.last_failure, "message"));
+      fmt::print("{}\n", Inked(message, Ink::kBad, colours));
+    }
+  }
   if (!report.slot_exists) {
     fmt::print("slot {}: not made yet (firn run makes it)\n\n", slot);
     return;
   }
-  fmt::print("slot {}: {}, confirmed {}, server at {}, {} behind\n\n", slot,
-             report.slot_active ? Inked("in use by a running firn", Ink::kGood, colours)
-                                : Inked("not in use", Ink::kBusy, colours),
-             report.confirmed_lsn, report.server_lsn, FormatBytes(report.lag_bytes));
+  const char* unused = report.is_running() ? "not in use now" : "not in use";
+  fmt::print(
+      "slot {}: {}, confirmed {}, server at {}{}\n\n", slot,
+      report.slot_active ? Inked("in use by a running firn", Ink::kGood, colours) : Inked(unused, Ink::kBusy, colours),
+      report.confirmed_lsn, report.server_lsn, report.is_running() ? "" : ", " + Behind(report));
   if (!report.slot_warning.empty()) fmt::print("{}\n\n", Inked("warning: " + report.slot_warning, Ink::kBad, colours));
 }
 
 void PrintText(const Report& report, bool colours) {
   PrintSlot(report, colours);
   TextTable table({{"table"},
-                   {"iceberg table"},
+                   {"iceberg table", Align::kLeft, 4},
                    {"state"},
                    {"rows", Align::kRight},
-                   {"files", Align::kRight},
-                   {"deleted", Align::kRight},
-                   {"size", Align::kRight},
-                   {"lsn", Align::kRight},
-                   {"last commit", Align::kRight}},
+                   {"files", Align::kRight, 3},
+                   {"deleted", Align::kRight, 5},
+                   {"size", Align::kRight, 2},
+                   {"lsn", Align::kRight, 6},
+                   {"last commit", Align::kRight, 1}},
                   colours);
   for (const TableRow& row : report.tables) {
     table.AddRow({{row.source, Ink::kBold},
                   row.target,
-                  {row.state, InkOf(row.state)},
+                  {StateText(row), InkOf(row.state)},
                   FormatCount(row.contents.rows),
                   FormatCount(row.contents.data_files),
                   FormatCount(row.contents.deleted_rows),
@@ -180,9 +289,11 @@ void PrintText(const Report& report, bool colours) {
                   row.lsn,
                   Ago(row.last_commit_ms)});
   }
-  fmt::print("{}", table.Render());
+  fmt::print("{}", table.Render(StdoutColumns()));
   for (const TableRow& row : report.tables) {
-    if (!row.problem.empty()) fmt::print("\n{}: {}\n", row.source, Inked(row.problem, Ink::kBad, colours));
+    if (row.problem.empty()) continue;
+    fmt::print("\n{}: {}\n", Printable(row.source), Inked(Printable(row.problem), Ink::kBad, colours));
+    if (!row.next_try.empty()) fmt::print("It is tried again at {}.\n", row.next_try);
   }
 }
 

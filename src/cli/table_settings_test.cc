@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace firn::cli {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(TableSettings, NamesTheCodecInIcebergsWords) {
@@ -134,6 +137,44 @@ TEST(TableSettings, DeletesByPlaceUnlessAskedToDeleteByKey) {
   EXPECT_EQ(TableSettingsOf(config, {"public", "orders"})->deletes, pipeline::DeleteForm::kPosition);
   config.destination.deletes = "equality";
   EXPECT_EQ(TableSettingsOf(config, {"public", "orders"})->deletes, pipeline::DeleteForm::kEquality);
+}
+
+TEST(CheckTableSettings, TellsAllThatIsWrongWithItsPlace) {
+  config::Config config;
+  EXPECT_TRUE(CheckTableSettings(config).has_value());
+  config::TableConfig& table = config.tables["public.orders"];
+  table.partition_by = {"days(d)", "id"};
+  table.sort_by = {"d last"};
+  table.columns = {{"amount", "money"}};
+  config.origins = {{"tables.public.orders.partition_by", "firn.yaml:7"},
+                    {"tables.public.orders.columns", "FIRN_TABLES"}};
+  const Status checked = CheckTableSettings(config);
+  ASSERT_FALSE(checked.has_value());
+  EXPECT_EQ(checked.error().kind(), ErrorKind::kInvalidConfig);
+  const std::string& message = checked.error().message();
+  EXPECT_THAT(message, HasSubstr("firn.yaml:7: tables.public.orders.partition_by: 'days(d)'"));
+  EXPECT_THAT(message, HasSubstr("\ntables.public.orders.sort_by: 'd last'"));
+  EXPECT_THAT(message, HasSubstr("FIRN_TABLES: tables.public.orders.columns: amount: "));
+  EXPECT_EQ(std::ranges::count(message, '\n'), 2);
+}
+
+TEST(UnusedTableSettings, NamesTablesThatAreNotReplicated) {
+  config::Config config;
+  config.tables["public.ordres"].cdc_mode = "append";
+  config.tables["public.items"].cdc_mode = "append";
+  config.origins = {{"tables.public.ordres.cdc_mode", "firn.yaml:9"}};
+  const std::vector<SourceTable> tables = {{.name = {"public", "orders"}}, {.name = {"public", "items"}}};
+  EXPECT_THAT(UnusedTableSettings(config, {}, tables),
+              ElementsAre("firn.yaml:9: tables.public.ordres: the pipeline replicates no table of this name (did you "
+                          "mean 'public.orders'?); these settings have no effect"));
+}
+
+TEST(UnusedTableSettings, LeaveOtherShardsTablesAlone) {
+  config::Config config;
+  config.tables["public.gone"].cdc_mode = "append";
+  const int warned = static_cast<int>(UnusedTableSettings(config, {.number = 1, .count = 2}, {}).size()) +
+                     static_cast<int>(UnusedTableSettings(config, {.number = 2, .count = 2}, {}).size());
+  EXPECT_EQ(warned, 1) << "the shard that would take it";
 }
 
 }  // namespace

@@ -16,6 +16,8 @@ enum class Ink : uint8_t { kPlain, kBold, kQuiet, kGood, kBusy, kBad };
 
 /// Whether stdout is a terminal that shows colours, and NO_COLOR does not forbid them.
 bool StdoutHasColours();
+/// Of the terminal that stdout is; npos where it is none, or doesn't say.
+size_t StdoutColumns();
 /// `text` between the ANSI codes of `ink`, or as it is.
 std::string Inked(std::string_view text, Ink ink, bool colours);
 
@@ -24,6 +26,8 @@ class TextTable {
   struct Column {
     std::string title;
     Align align = Align::kLeft;
+    /// Where all columns are too wide: those with the highest are left out first; one with 0 never is.
+    int dispensable = 0;
   };
   struct Cell {
     std::string text;
@@ -40,10 +44,14 @@ class TextTable {
   void AddRow(std::vector<Cell> cells);
   bool empty() const { return rows_.empty(); }
 
-  /// The titles and the rows, one a line, without spaces at the ends of lines.
-  std::string Render() const;
+  /// The titles and the rows, one a line, without spaces at the ends of lines. Lines are at most `width` long: columns
+  /// are left out, then the texts of those on the left are shortened.
+  std::string Render(size_t width = std::string::npos) const;
 
  private:
+  /// Of each column; 0 for one that is left out.
+  std::vector<size_t> Widths(size_t width) const;
+
   std::vector<Column> columns_;
   bool colours_;
   std::vector<std::vector<Cell>> rows_;

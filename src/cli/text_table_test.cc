@@ -45,6 +45,20 @@ TEST(TextTable, KeepsControlCharactersFromTheTerminal) {
   EXPECT_EQ(table.Render(), "A\na?[2Jb?\n");
 }
 
+TEST(TextTable, FitsATerminal) {
+  TextTable table({{"TABLE"}, {"TARGET", Align::kLeft, 1}, {"STATE"}, {"LSN", Align::kRight, 2}});
+  table.AddRow({"public.orders", "shop.orders", "streaming", "0/16B3748"});
+  EXPECT_EQ(table.Render(50),
+            "TABLE          TARGET       STATE            LSN\n"
+            "public.orders  shop.orders  streaming  0/16B3748\n");
+  EXPECT_EQ(table.Render(47),
+            "TABLE          TARGET       STATE\n"
+            "public.orders  shop.orders  streaming\n");
+  EXPECT_EQ(table.Render(30), "TABLE          STATE\npublic.orders  streaming\n");
+  EXPECT_EQ(table.Render(20), "TABLE      STATE\npublic.o…  streaming\n");
+  EXPECT_EQ(table.Render(5), "TABLE     STATE\npublic.…  streami…\n") << "no shorter than can be read";
+}
+
 TEST(Shortened, CutsBetweenCodePoints) {
   EXPECT_EQ(Shortened("Größe", 5), "Größe");
   EXPECT_EQ(Shortened("Größe", 4), "Grö…");

@@ -10,6 +10,7 @@
 #include "cli/pipeline_services.h"
 #include "cli/table_settings.h"
 #include "cli/text_table.h"
+#include "observe/redact.h"
 #include "verify/verification.h"
 
 namespace firn::cli {
@@ -40,14 +41,14 @@ std::string Describe(const Difference& difference) {
     if (difference.columns.empty()) return "differs";
     return fmt::format("differs in {}", fmt::join(difference.columns, ", "));
   }
-  return fmt::format("{} rows in PostgreSQL, {} in the Iceberg table", FormatCount(difference.source_rows),
+  return fmt::format("{} in PostgreSQL, {} in the Iceberg table", FormatRows(difference.source_rows),
                      FormatCount(difference.table_rows));
 }
 
 void PrintDifferences(const TableReport& report) {
-  fmt::print("\n{}: {}{} key{} differ{}; PostgreSQL has {} rows, the Iceberg table {}\n", ToString(report.source),
+  fmt::print("\n{}: {}{} key{} differ{}; PostgreSQL has {}, the Iceberg table {}\n", ToString(report.source),
              report.has_more ? "more than " : "", FormatCount(report.differing), report.differing == 1 ? "" : "s",
-             report.differing == 1 ? "s" : "", FormatCount(report.source_rows), FormatCount(report.table_rows));
+             report.differing == 1 ? "s" : "", FormatRows(report.source_rows), FormatCount(report.table_rows));
   for (const Difference& difference : report.differences) {
     std::string key;
     for (size_t i = 0; i < difference.key.size(); ++i) {
@@ -68,7 +69,7 @@ void PrintText(const std::vector<TableReport>& reports) {
   fmt::print("{}", table.Render());
   for (const TableReport& report : reports) {
     if (report.outcome == Outcome::kDifferent) PrintDifferences(report);
-    if (!report.reason.empty()) fmt::print("\n{}: {}\n", ToString(report.source), report.reason);
+    if (!report.reason.empty()) fmt::print("\n{}: {}\n", ToString(report.source), RedactSecrets(report.reason));
   }
 }
 
@@ -84,7 +85,7 @@ nlohmann::ordered_json ToJson(const TableReport& report, const Difference& diffe
 nlohmann::ordered_json ToJson(const TableReport& report) {
   nlohmann::ordered_json table{
       {"source", ToString(report.source)}, {"target", report.target}, {"result", ToString(report.outcome)}};
-  if (!report.reason.empty()) table["reason"] = report.reason;
+  if (!report.reason.empty()) table["reason"] = RedactSecrets(report.reason);
   if (report.outcome == Outcome::kNotCompared) return table;
   table["lsn"] = ToString(report.lsn);
   table["snapshot_id"] = report.snapshot_id;
@@ -128,8 +129,8 @@ Status VerifyTables(const config::Config& config, const VerifyCommand& command, 
   }
   const auto bad = std::ranges::count_if(reports, IsBad);
   if (bad == 0) return {};
-  return MakeError(ErrorKind::kCorrupt, "{} of {} tables {} not equal, or could not be compared", bad, reports.size(),
-                   bad == 1 ? "is" : "are");
+  return MakeError(ErrorKind::kCorrupt, "{} of {} table{} {} not equal, or could not be compared", bad, reports.size(),
+                   reports.size() == 1 ? "" : "s", bad == 1 ? "is" : "are");
 }
 
 }  // namespace firn::cli

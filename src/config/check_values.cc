@@ -161,10 +161,9 @@ void CheckGlue(const Config& config, const FindOrigin& origin_of, Problems& prob
   if (IsGiven(catalog, "endpoint") && !HasScheme(catalog.options.at("endpoint"), {"http://", "https://"})) {
     problems.Add(origin_of("catalog.endpoint"), "catalog.endpoint: expected http://… or https://…");
   }
-  std::string name_space = config.destination.name_space;
-  if (const size_t schema = name_space.find("{schema}"); schema != std::string::npos) name_space.erase(schema, 8);
-  for (const auto& [path, name] : {std::pair("destination.namespace", name_space),
-                                   std::pair("destination.table_prefix", config.destination.table_prefix)}) {
+  for (auto [path, name] : {std::pair("destination.namespace", config.destination.name_space),
+                            std::pair("destination.table_prefix", config.destination.table_prefix)}) {
+    if (const size_t schema = name.find("{schema}"); schema != std::string::npos) name.erase(schema, 8);
     const bool plain =
         std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
     if (!plain) {

@@ -1,5 +1,8 @@
 #include "config/config.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -73,6 +76,44 @@ Result<std::string> ReadFile(const std::string& path) {
                    errno != 0 ? std::strerror(errno) : "reading failed");
 }
 
+/// Where the state of a warehouse that is a URI is kept, below a state_dir that others use, too.
+std::string FolderOfWarehouse(const std::string& state_dir, std::string_view uri) {
+  std::string folder = state_dir + "/warehouses";
+  for (size_t start = 0; start < uri.size();) {
+    const size_t end = std::min(uri.find('/', start), uri.size());
+    std::string_view name = uri.substr(start, end - start);
+    if (start == 0 && name.ends_with(':')) name.remove_suffix(1);  // "s3:"
+    if (name == "." || name == "..") {
+      folder += fmt::format("/_{}", name);
+    } else if (!name.empty()) {
+      folder += fmt::format("/{}", name);
+    }
+    start = end + 1;
+  }
+  return folder;
+}
+
+/// The values where they belong, checked, with the defaults that depend on others. `missing`: the origin of what was
+/// not given.
+Config FromValues(const FlatValues& values, const Environment& environment, const FindOrigin& missing,
+                  Problems& problems) {
+  Config config;
+  for (const auto& [path, value] : values) {
+    std::visit(Assign{config, value}, value.key->field);
+    config.origins.emplace(path, value.origin.Text());
+  }
+  const FindOrigin origin_of = [&](std::string_view path) -> Origin {
+    for (auto it = values.lower_bound(std::string(path)); it != values.end() && it->first.starts_with(path); ++it) {
+      return it->second.origin;
+    }
+    return missing(path);
+  };
+  NameShard(config, origin_of, problems);
+  CheckValues(config, origin_of, problems);
+  FillDerivedDefaults(config, environment, origin_of, problems);
+  return config;
+}
+
 }  // namespace
 
 Result<Config> ParseConfig(const std::string& yaml, const std::string& file_name,
@@ -82,17 +123,7 @@ Result<Config> ParseConfig(const std::string& yaml, const std::string& file_name
   if (!ReadYaml(yaml, file_name, environment, values, problems)) return std::move(problems).ToError();
   ReadEnvironment(environment, values, problems);
 
-  Config config;
-  for (const auto& [path, value] : values) std::visit(Assign{config, value}, value.key->field);
-  const FindOrigin origin_of = [&](std::string_view path) -> Origin {
-    for (auto it = values.lower_bound(std::string(path)); it != values.end() && it->first.starts_with(path); ++it) {
-      return it->second.origin;
-    }
-    return {file_name};
-  };
-  NameShard(config, origin_of, problems);
-  CheckValues(config, origin_of, problems);
-  FillDerivedDefaults(config, environment, origin_of, problems);
+  Config config = FromValues(values, environment, [&](std::string_view) -> Origin { return {file_name}; }, problems);
   if (!problems.empty()) return std::move(problems).ToError();
   return config;
 }
@@ -103,25 +134,53 @@ Result<Config> LoadConfig(const std::string& path) {
 }
 
 Result<Config> MakeDirectConfig(const std::string& source_url, const std::string& warehouse,
-                                const std::vector<std::string>& tables) {
-  Config config;
-  config.source.url = source_url;
-  config.source.tables = tables;
-  config.catalog.warehouse = warehouse;
-
-  const FindOrigin origin_of = [](std::string_view path) -> Origin {
-    if (path.starts_with("source.tables")) return {"--tables"};
-    return {path.starts_with("source.") ? "--source" : "--warehouse"};
-  };
+                                const std::vector<std::string>& tables, const Environment& environment) {
   Problems problems;
-  CheckValues(config, origin_of, problems);
-  if (problems.empty()) {
-    config.state_dir = "-";  // No default from the environment: the state stays beside the tables.
-    FillDerivedDefaults(config, {}, origin_of, problems);
-    config.state_dir = config.catalog.warehouse + "/.firn";
-  }
+  FlatValues values;
+  ReadEnvironment(environment, values, problems);
+  const auto set = [&](const std::string& path, std::string_view option, auto data) {
+    values.insert_or_assign(path,
+                            FlatValue{.key = FindKey(path), .origin = {std::string(option)}, .data = std::move(data)});
+  };
+  set("source.url", "--source", source_url);
+  set("catalog.warehouse", "--warehouse", warehouse);
+  if (!tables.empty()) set("source.tables", "--tables", tables);
+
+  const auto type = values.find("catalog.type");
+  const bool is_sql = type == values.end() || std::get<std::string>(type->second.data) == "sql";
+  const bool is_folder = is_sql && (warehouse.find("://") == std::string::npos || warehouse.starts_with("file:"));
+  const bool has_state_dir = values.contains("state_dir");
+  const bool has_catalog = !is_sql || is_folder || values.contains("catalog.uri");
+  // What stands for both until it is known where they go.
+  if (is_folder && !has_state_dir) set("state_dir", "--warehouse", std::string("-"));
+  if (!has_catalog) set("catalog.uri", "--warehouse", std::string("sqlite:///-"));
+  Config config = FromValues(values, environment, [](std::string_view) -> Origin { return {"--warehouse"}; }, problems);
   if (!problems.empty()) return std::move(problems).ToError();
+  if (!has_state_dir) {
+    config.state_dir = is_folder ? config.catalog.warehouse + "/.firn" : FolderOfWarehouse(config.state_dir, warehouse);
+  }
+  if (is_folder && !has_state_dir) config.origins.erase("state_dir");
+  if (!has_catalog) {
+    config.origins.erase("catalog.uri");
+    std::error_code ignored;  // Without a current directory the path stays relative, and opening it tells why.
+    const std::filesystem::path folder = std::filesystem::absolute(config.state_dir, ignored);
+    config.catalog.uri =
+        fmt::format("sqlite://{}/catalog.db", (ignored ? config.state_dir : folder.lexically_normal().string()));
+  }
   return config;
+}
+
+Error Located(const Config& config, Error error) {
+  const std::string& message = error.message();
+  const std::string* place = nullptr;
+  size_t longest = 0;
+  for (const auto& [path, origin] : config.origins) {
+    const bool ends_there = message.size() == path.size() || message.find_first_of(": ", path.size()) == path.size();
+    if (!message.starts_with(path) || !ends_there || path.size() < longest) continue;
+    longest = path.size();
+    place = &origin;
+  }
+  return place == nullptr ? error : std::move(error).WithContext(*place);
 }
 
 }  // namespace firn::config

@@ -1,4 +1,4 @@
-// The configuration file (docs/configuration.md), its environment form, and the no-file form of `firn run`.
+// The configuration file (docs/configuration.md), its environment form, and the no-file form of the commands.
 // One table of keys (config_keys.cc) is the source of parsing, `firn config schema`, `firn config example` and the
 // docs.
 #pragma once
@@ -117,6 +117,7 @@ struct Config {
   std::string state_dir;
   HttpConfig http;
   LogConfig log;
+  std::map<std::string, std::string> origins;  ///< Where each value was given: "source.url" → "firn.yaml:12".
 };
 
 /// Every problem at once, one a line ("firn.yaml:12: unknown key 'sorce' (did you mean 'source'?)"), kInvalidConfig.
@@ -127,9 +128,16 @@ Result<Config> ParseConfig(const std::string& yaml, const std::string& file_name
                            const std::map<std::string, std::string>& environment);
 /// Reads the file and this process's environment.
 Result<Config> LoadConfig(const std::string& path);
-/// `firn run --source URL --warehouse DIR_OR_URI [--tables LIST]`.
+/// `firn run --source URL --warehouse DIR_OR_URI [--tables LIST]`: `environment` as for a file, the options over it. A
+/// folder holds catalog and state, too. For a URI both are in a folder of this machine, which is state_dir: one for
+/// each warehouse.
 Result<Config> MakeDirectConfig(const std::string& source_url, const std::string& warehouse,
-                                const std::vector<std::string>& tables);
+                                const std::vector<std::string>& tables,
+                                const std::map<std::string, std::string>& environment);
+
+/// The error with the place of the value that it is about before it, where its message begins with a key that was
+/// given: "firn.yaml:12: tables.public.orders.sort_by: …".
+Error Located(const Config& config, Error error);
 
 std::string ConfigJsonSchema();
 std::string ConfigExample();

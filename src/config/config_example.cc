@@ -28,10 +28,9 @@ std::string Comment(std::string_view text, size_t indent) {
 }
 
 std::string Entry(const ConfigKey& key, size_t indent) {
-  std::string doc(key.doc);
+  std::string doc = PlainText(key.doc);
   if (!key.allowed.empty()) doc += fmt::format(" One of {}.", fmt::join(key.allowed, ", "));
-  if (!key.default_note.empty()) doc += fmt::format(" Default: {}.", key.default_note);
-  std::erase(doc, '`');
+  if (!key.default_note.empty()) doc += fmt::format(" Default: {}.", PlainText(key.default_note));
   const std::string_view name = key.path.substr(key.path.rfind('.') + 1);
   const bool active = !key.example.empty();
   const std::string value = active ? std::string(key.example) : DefaultText(key);

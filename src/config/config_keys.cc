@@ -279,11 +279,13 @@ std::vector<ConfigKey> MakeKeys() {
        .doc = "The namespace of the Iceberg tables: a fixed one, or `{schema}` for the source table's schema."},
       {.path = "destination.table_prefix",
        .field = kAt<&Config::destination, &DestinationConfig::table_prefix>,
-       .doc = "Put before the name of every Iceberg table."},
+       .doc = "Put before the name of every Iceberg table; `{schema}` in it stands for the source table's schema."},
       {.path = "destination.format_version",
        .type = kInteger,
        .field = kAt<&Config::destination, &DestinationConfig::format_version>,
-       .doc = "The Iceberg format version of new tables; tables of an older one are upgraded at the start.",
+       .doc = "The Iceberg format version of the tables. One of an older version is upgraded when `firn run` starts, "
+              "which "
+              "can't be undone (docs/upgrade.md).",
        .allowed = {"2", "3"}},
       {.path = "destination.deletes",
        .field = kAt<&Config::destination, &DestinationConfig::deletes>,
@@ -563,6 +565,28 @@ std::span<const ConfigSection> ConfigSections() {
       {"log", "The log on stderr."},
   };
   return sections;
+}
+
+std::string PlainText(std::string_view markdown) {
+  std::string text;
+  while (!markdown.empty()) {
+    const size_t open = markdown.find('[');
+    const size_t middle = markdown.find("](", open == std::string_view::npos ? markdown.size() : open);
+    const size_t close = markdown.find(')', middle == std::string_view::npos ? markdown.size() : middle);
+    // "[a, b]" is a list; a link's text has no bracket.
+    const bool is_link = close != std::string_view::npos && markdown.find('[', open + 1) > middle;
+    if (!is_link) {
+      const size_t end = open == std::string_view::npos ? markdown.size() : open + 1;
+      text += markdown.substr(0, end);
+      markdown.remove_prefix(end);
+      continue;
+    }
+    const std::string_view target = markdown.substr(middle + 2, close - middle - 2);
+    text += fmt::format("{}docs/{}", markdown.substr(0, open), target.substr(0, target.find('#')));
+    markdown.remove_prefix(close + 1);
+  }
+  std::erase(text, '`');
+  return text;
 }
 
 std::string EnvironmentName(const ConfigKey& key) {

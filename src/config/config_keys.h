@@ -56,6 +56,9 @@ struct ConfigSection {
 /// In the order of the file.
 std::span<const ConfigSection> ConfigSections();
 
+/// A doc where no Markdown is read: without backticks, and a link is the document that it leads to (docs/tables.md).
+std::string PlainText(std::string_view markdown);
+
 /// "FIRN_CATALOG_URI". Keys of tables.* have no name of their own: FIRN_TABLES holds the whole section, as YAML.
 std::string EnvironmentName(const ConfigKey& key);
 /// The default as YAML, from Config's own initializers; empty when there is none.

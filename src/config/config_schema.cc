@@ -8,20 +8,14 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string Plain(std::string_view markdown) {
-  std::string text(markdown);
-  std::erase(text, '`');
-  return text;
-}
-
 /// A number, true or false may also be a text with ${VAR} in it.
 constexpr const char* kVariablePattern = R"(\$\{.+\})";
 
 Json KeySchema(const ConfigKey& key) {
   Json schema;
-  std::string description = Plain(key.doc);
+  std::string description = PlainText(key.doc);
   if (key.required) description += " Required, here or in " + EnvironmentName(key) + ".";
-  if (!key.default_note.empty()) description += " Default: " + Plain(key.default_note) + ".";
+  if (!key.default_note.empty()) description += " Default: " + PlainText(key.default_note) + ".";
   schema["description"] = description;
   const std::string default_text = DefaultText(key);
   switch (key.type) {
@@ -71,7 +65,7 @@ Json KeySchema(const ConfigKey& key) {
 
 Json SectionSchema(std::string_view doc) {
   // null: a section whose keys are all commented out.
-  return {{"description", Plain(doc)},
+  return {{"description", PlainText(doc)},
           {"type", {"object", "null"}},
           {"additionalProperties", false},
           {"properties", Json::object()}};

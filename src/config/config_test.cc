@@ -479,7 +479,7 @@ TEST(LoadConfig, ReadsTheFile) {
 }
 
 TEST(MakeDirectConfig, KeepsCatalogAndStateInTheWarehouse) {
-  const auto config = MakeDirectConfig("postgresql://db/shop", "/srv/lake/", {"public.orders"});
+  const auto config = MakeDirectConfig("postgresql://db/shop", "/srv/lake/", {"public.orders"}, {});
   ASSERT_TRUE(config.has_value()) << config.error().message();
   EXPECT_EQ(config->catalog.type, "sql");
   EXPECT_EQ(config->catalog.name, "firn");
@@ -492,12 +492,84 @@ TEST(MakeDirectConfig, KeepsCatalogAndStateInTheWarehouse) {
 }
 
 TEST(MakeDirectConfig, NamesTheOptionThatIsWrong) {
-  const auto config = MakeDirectConfig("db:hunter2", "s3://lake", {"orders"});
+  const auto config = MakeDirectConfig("db:hunter2", "s3://lake", {"orders"}, kHome);
   ASSERT_FALSE(config.has_value());
   EXPECT_EQ(config.error().kind(), ErrorKind::kInvalidConfig);
   EXPECT_EQ(config.error().message(),
             "--source: source.url: expected postgresql://user@host:port/database or libpq's key=value words\n"
             "--tables: source.tables: 'orders' has no schema (did you mean 'public.orders'?)");
+}
+
+TEST(MakeDirectConfig, KeepsCatalogAndStateOfAUriOnThisMachine) {
+  const Environment environment = {{"FIRN_STATE_DIR", "/srv/state"}};
+  auto config = MakeDirectConfig("postgresql://db/shop", "s3://lake/shop", {}, environment);
+  ASSERT_TRUE(config.has_value()) << config.error().message();
+  EXPECT_EQ(config->catalog.warehouse, "s3://lake/shop");
+  EXPECT_EQ(config->catalog.uri, "sqlite:///srv/state/catalog.db");
+  EXPECT_EQ(config->state_dir, "/srv/state");
+
+  const std::string folder =
+      std::string(geteuid() == 0 ? "/var/lib/firn" : "/home/firn/.local/state/firn") + "/warehouses/s3/lake/_../shop";
+  config = MakeDirectConfig("postgresql://db/shop", "s3://lake/../shop/", {}, kHome);
+  ASSERT_TRUE(config.has_value()) << config.error().message();
+  EXPECT_EQ(config->state_dir, folder);
+  EXPECT_EQ(config->catalog.uri, "sqlite://" + folder + "/catalog.db");
+}
+
+TEST(MakeDirectConfig, TakesEveryOtherKeyFromTheEnvironment) {
+  const Environment environment = {{"FIRN_SOURCE_URL", "postgresql://other/db"},
+                                   {"FIRN_SOURCE_SLOT", "mine"},
+                                   {"FIRN_SOURCE_TABLES", "public.a"},
+                                   {"FIRN_TABLES", "{public.a: {cdc_mode: append}}"},
+                                   {"FIRN_HTTP_LISTEN", "127.0.0.1:9090"}};
+  auto config = MakeDirectConfig("postgresql://db/shop", "/srv/lake", {}, environment);
+  ASSERT_TRUE(config.has_value()) << config.error().message();
+  EXPECT_EQ(config->source.url, "postgresql://db/shop") << "the option goes before the variable";
+  EXPECT_EQ(config->source.slot, "mine");
+  EXPECT_THAT(config->source.tables, ElementsAre("public.a"));
+  EXPECT_EQ(config->tables.at("public.a").cdc_mode, "append");
+  EXPECT_EQ(config->http.listen, "127.0.0.1:9090");
+  config = MakeDirectConfig("postgresql://db/shop", "/srv/lake", {"public.b"}, environment);
+  EXPECT_THAT(config->source.tables, ElementsAre("public.b"));
+
+  config = MakeDirectConfig("postgresql://db/shop", "/srv/lake", {}, {{"FIRN_SOURCE_SLOTT", "x"}});
+  ASSERT_FALSE(config.has_value());
+  EXPECT_EQ(config.error().message(), "FIRN_SOURCE_SLOTT: unknown variable (did you mean 'FIRN_SOURCE_SLOT'?)");
+  config = MakeDirectConfig("postgresql://db/shop", "/srv/lake", {}, {{"FIRN_WRITER_BATCH_SIZE", "many"}});
+  ASSERT_FALSE(config.has_value());
+  EXPECT_THAT(config.error().message(), StartsWith("FIRN_WRITER_BATCH_SIZE: writer.batch_size: expected an integer"));
+}
+
+TEST(MakeDirectConfig, NeedsNoHomeForAFolder) {
+  EXPECT_TRUE(MakeDirectConfig("postgresql://db/shop", "/srv/lake", {}, {}).has_value());
+}
+
+TEST(Located, PutsThePlaceBeforeAMessageThatBeginsWithAKey) {
+  const Config config =
+      Parsed(std::string(kRequired) + "tables:\n  public.t:\n    sort_by: [x]\n", {{"FIRN_CDC_MODE", "append"}});
+  const auto located = [&](const std::string& message) {
+    return Located(config, Error(ErrorKind::kInvalidConfig, message)).message();
+  };
+  EXPECT_EQ(located("source.url is malformed"), "firn.yaml:2: source.url is malformed");
+  EXPECT_EQ(located("tables.public.t.sort_by: 'x y'"), "firn.yaml:7: tables.public.t.sort_by: 'x y'");
+  EXPECT_EQ(located("cdc.mode: no"), "FIRN_CDC_MODE: cdc.mode: no");
+  EXPECT_EQ(located("source.urls: no"), "source.urls: no");
+  EXPECT_EQ(located("state_dir: a default"), "state_dir: a default");
+}
+
+TEST(ParseConfig, TellsOfTabs) {
+  const std::string message = Refused("source:\n\turl: x\n");
+  EXPECT_THAT(message, StartsWith("firn.yaml:2: not valid YAML: "));
+  EXPECT_THAT(message, EndsWith("; the line starts with a tab, and YAML takes only spaces there"));
+  EXPECT_THAT(Refused("source: [\n"), Not(HasSubstr("tab")));
+}
+
+TEST(PlainText, HasNoMarkdown) {
+  EXPECT_EQ(PlainText("a `b` ([tables.md](tables.md))."), "a b (docs/tables.md).");
+  EXPECT_EQ(PlainText("([operations.md](operations.md#acting)) [x, y] `[a]` (z)"),
+            "(docs/operations.md) [x, y] [a] (z)");
+  EXPECT_EQ(PlainText("[a, b] and [c](d.md)"), "[a, b] and docs/d.md");
+  for (const std::string& text : {ConfigExample(), ConfigJsonSchema()}) EXPECT_THAT(text, Not(HasSubstr("](")));
 }
 
 TEST(ConfigExample, IsAValidConfigurationAsItStands) {

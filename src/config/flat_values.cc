@@ -243,6 +243,16 @@ class YamlReader {
   Problems& problems_;
 };
 
+/// YAML allows tabs between values, but not before them, where they may look like the spaces that they are not.
+bool StartsWithTab(std::string_view yaml, int line) {
+  for (; line > 0 && !yaml.empty(); --line) {
+    const size_t end = yaml.find('\n');
+    yaml.remove_prefix(end == std::string_view::npos ? yaml.size() : end + 1);
+  }
+  const std::string_view start = yaml.substr(0, yaml.find_first_not_of(" \t"));
+  return start.find('\t') != std::string_view::npos;
+}
+
 /// yaml-cpp throws; this is the only place that calls its parser.
 std::optional<YAML::Node> Parse(const std::string& yaml, const std::string& origin_name, bool has_lines,
                                 Problems& problems) {
@@ -255,7 +265,9 @@ std::optional<YAML::Node> Parse(const std::string& yaml, const std::string& orig
     return documents.empty() ? YAML::Node() : documents.front();
   } catch (const YAML::Exception& error) {
     const bool has_mark = has_lines && !error.mark.is_null();
-    problems.Add({origin_name, has_mark ? error.mark.line + 1 : 0}, "not valid YAML: {}", error.msg);
+    const bool has_tab = !error.mark.is_null() && StartsWithTab(yaml, error.mark.line);
+    problems.Add({origin_name, has_mark ? error.mark.line + 1 : 0}, "not valid YAML: {}{}", error.msg,
+                 has_tab ? "; the line starts with a tab, and YAML takes only spaces there" : "");
     return std::nullopt;
   }
 }

@@ -126,7 +126,9 @@ LogPipeline::LogPipeline(std::string name) : before_(std::exchange(ThreadPipelin
 LogPipeline::~LogPipeline() { ThreadPipeline() = std::move(before_); }
 const std::string& LogPipeline::Current() { return ThreadPipeline(); }
 
-void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+bool IsLogged(LogLevel level) { return CurrentOutput().logger->should_log(ToSpdlog(level)); }
+
+void LogFields(LogLevel level, std::string_view message, std::span<const LogField> fields) {
   try {
     Output& output = CurrentOutput();
     const spdlog::level::level_enum spdlog_level = ToSpdlog(level);
@@ -136,7 +138,7 @@ void Log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
     const auto now = std::chrono::system_clock::now();
     std::vector<LogField> all;
     if (!LogPipeline::Current().empty()) all.emplace_back("pipeline", LogPipeline::Current());
-    all.insert(all.end(), fields);
+    all.insert(all.end(), fields.begin(), fields.end());
     if (*left_out > 0) all.emplace_back("lines_left_out", *left_out);
     const std::string line = output.format == LogFormat::kJson
                                  ? FormatJsonLine(now, level, message, all)

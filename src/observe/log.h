@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -43,7 +44,12 @@ void ShowLiveText(std::string_view lines);
 Result<LogLevel> ParseLogLevel(std::string_view name);
 Result<LogFormat> ParseLogFormat(std::string_view name);
 
-void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
+/// Whether lines of the level are written: where their fields cost something.
+bool IsLogged(LogLevel level);
+void LogFields(LogLevel level, std::string_view message, std::span<const LogField> fields);
+inline void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {}) {
+  LogFields(level, message, std::span(fields.begin(), fields.size()));
+}
 inline void LogDebug(std::string_view message, std::initializer_list<LogField> fields = {}) {
   Log(LogLevel::kDebug, message, fields);
 }

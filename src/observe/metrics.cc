@@ -6,6 +6,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <array>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -23,6 +24,12 @@ constexpr double kMiB = 1024.0 * 1024.0;
 const Histogram::BucketBoundaries kFileBytes = {kMiB / 64, kMiB / 16,  kMiB / 4,   kMiB,       4 * kMiB,   16 * kMiB,
                                                 64 * kMiB, 128 * kMiB, 256 * kMiB, 512 * kMiB, 1024 * kMiB};
 const Histogram::BucketBoundaries kRows = {1, 10, 100, 1e3, 5e3, 1e4, 5e4, 1e5, 5e5, 1e6, 5e6, 1e7};
+
+/// What Retrier::Run is called with, and the commit loop counts.
+constexpr std::array<const char*, 14> kCalls = {"store_read",   "store_write",       "store_open",     "store_delete",
+                                                "store_stat",   "store_list",        "store_request",  "catalog_load",
+                                                "catalog_list", "catalog_namespace", "catalog_create", "catalog_rename",
+                                                "catalog_drop", "catalog_commit"};
 
 double Seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -96,8 +103,23 @@ struct Metrics::State {
   std::set<std::pair<std::string, std::string>> columns_with_unrepresentable_values;  ///< Under mutex.
 };
 
-Metrics::Metrics() : state_(std::make_unique<State>()) {}
+Metrics::Metrics() : state_(std::make_unique<State>()) {
+  for (const char* what : kCalls) state_->retries.Add({{"what", what}});
+}
 Metrics::~Metrics() = default;
+
+void Metrics::AddTable(const std::string& table) {
+  const prometheus::Labels labels = {{"table", table}};
+  for (Family<Counter>* family : {&state_->rows_written, &state_->files_created, &state_->commits_successful,
+                                  &state_->commits_failed, &state_->rows_copied, &state_->compactions,
+                                  &state_->compacted_files, &state_->compaction_bytes, &state_->expired_snapshots}) {
+    family->Add(labels);
+  }
+  state_->write_duration.Add(labels, kSeconds);
+  state_->commit_duration.Add(labels, kSeconds);
+  state_->file_size.Add(labels, kFileBytes);
+  state_->batch_size.Add(labels, kRows);
+}
 
 void Metrics::RecordWrite(const std::string& table, int64_t rows, int64_t bytes, std::chrono::nanoseconds duration) {
   const prometheus::Labels labels = {{"table", table}};

@@ -15,6 +15,9 @@ class Metrics {
   Metrics();
   ~Metrics();
 
+  /// The table streams or is copied: what is counted of it is there from now on, with 0, so that nothing is the first
+  /// that a rate sees of a series.
+  void AddTable(const std::string& table);
   /// A data file was written: rows_written, files_created, write_duration, file_size, batch_size.
   void RecordWrite(const std::string& table, int64_t rows, int64_t bytes, std::chrono::nanoseconds duration);
   /// A table's commit ended: commits_successful or commits_failed, commit_duration.

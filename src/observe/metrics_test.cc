@@ -22,6 +22,29 @@ TEST(Metrics, ShowsSeriesWithoutLabelsFromTheStart) {
   }
 }
 
+TEST(Metrics, HasEverySeriesOfATableFromItsStart) {
+  Metrics metrics;
+  metrics.AddTable("t");
+  const std::string text = metrics.Expose();
+  for (const char* name :
+       {"iceberg_rows_written_total", "iceberg_files_created_total", "iceberg_commits_successful_total",
+        "iceberg_commits_failed_total", "iceberg_write_duration_seconds_count", "iceberg_commit_duration_seconds_count",
+        "iceberg_file_size_bytes_count", "iceberg_batch_size_rows_count", "firn_rows_copied_total",
+        "firn_compactions_total", "firn_expired_snapshots_total"}) {
+    EXPECT_THAT(text, HasSubstr(std::string(name) + "{table=\"t\"} 0\n"));
+  }
+  metrics.RecordWrite("t", 10, 100, 1ms);
+  metrics.AddTable("t");  // Nothing starts again.
+  EXPECT_THAT(metrics.Expose(), HasSubstr("iceberg_rows_written_total{table=\"t\"} 10\n"));
+}
+
+TEST(Metrics, HasEveryKindOfRetryFromTheStart) {
+  const std::string text = Metrics().Expose();
+  for (const char* what : {"store_read", "store_request", "catalog_load", "catalog_commit"}) {
+    EXPECT_THAT(text, HasSubstr("firn_retries_total{what=\"" + std::string(what) + "\"} 0\n"));
+  }
+}
+
 TEST(Metrics, CountsWritesByTable) {
   Metrics metrics;
   metrics.RecordWrite("shop.orders", 1000, 2'000'000, 40ms);
@@ -85,7 +108,7 @@ TEST(Metrics, AreAllDocumented) {
   metrics.RecordCompaction("t", 1, 1);
   metrics.AddExpiredSnapshots("t", 1);
   metrics.AddUnrepresentableValues("t", "c", "null", 1);
-  ExpectDocumented(metrics.Expose(), 22);
+  ExpectDocumented(metrics.Expose(), 23);
 }
 
 }  // namespace

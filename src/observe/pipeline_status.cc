@@ -1,8 +1,10 @@
 #include "observe/pipeline_status.h"
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "base/unix_time.h"
 #include "observe/log_line.h"
 #include "observe/redact.h"
 
@@ -25,6 +27,7 @@ Json TableToJson(const TableStatus& table) {
   json["target"] = table.target;
   json["state"] = ToString(table.state);
   json["reason"] = TextOrNull(RedactSecrets(table.reason));
+  json["next_try"] = TimeOrNull(table.next_try_ms);
   json["rows_estimated"] = table.rows_estimated;
   json["rows_copied"] = table.rows_copied;
   json["rows_written"] = table.rows_written;
@@ -100,6 +103,20 @@ std::string ToJson(const PipelineStatus& status, std::chrono::system_clock::time
   return json.dump(2, ' ', false, Json::error_handler_t::replace);
 }
 
+bool ReadsStream(const PipelineStatus& status) { return status.state == "streaming" || status.state == "stopping"; }
+
+void ShowWaitingWal(const WaitingWal& waiting, int64_t now_ms, PipelineStatus& status) {
+  if (ReadsStream(status)) return;
+  status.server_lsn = waiting.server_lsn;
+  if (status.state == "paused") {  // It knows since when, but not how much came.
+    status.lag_bytes = std::max(status.lag_bytes, waiting.bytes);
+    return;
+  }
+  status.lag_bytes = waiting.bytes;
+  status.lag_seconds =
+      waiting.bytes > 0 ? static_cast<double>(std::max<int64_t>(0, now_ms - waiting.since_ms)) / 1000 : 0;
+}
+
 void StatusBoard::Set(PipelineStatus status) {
   std::lock_guard lock(mutex_);
   status.surroundings = std::move(status_.surroundings);
@@ -124,9 +141,16 @@ void StatusBoard::SetFailure(std::string message, int64_t at_ms) {
   status_.last_failure = Failure{.message = std::move(message), .at_ms = at_ms};
 }
 
+void StatusBoard::SetWaitingWal(std::optional<WaitingWal> waiting) {
+  std::lock_guard lock(mutex_);
+  waiting_ = std::move(waiting);
+}
+
 PipelineStatus StatusBoard::Get() const {
   std::lock_guard lock(mutex_);
-  return status_;
+  PipelineStatus status = status_;
+  if (waiting_) ShowWaitingWal(*waiting_, UnixMillisNow(), status);
+  return status;
 }
 
 }  // namespace firn

@@ -33,6 +33,7 @@ struct TableStatus {
   std::string target;  ///< "public.orders" in the catalog
   TableState state = TableState::kPending;
   std::string reason;
+  int64_t next_try_ms = 0;  ///< Of one that waits after a failure, parked or not: Unix time; 0: it waits for none.
   int64_t rows_estimated = 0;
   int64_t rows_copied = 0;
   int64_t rows_written = 0;  ///< Since this process started.
@@ -57,6 +58,13 @@ struct Surroundings {
   int64_t memory_bytes = 0;        ///< Of this process, resident.
   int64_t index_bytes = 0;         ///< On disk.
   int64_t spool_bytes = 0;         ///< On disk: large transactions in progress.
+};
+
+/// The WAL that waits in PostgreSQL for who reads the slot, as it was when somebody looked.
+struct WaitingWal {
+  std::string server_lsn;  ///< Where the WAL ends.
+  int64_t bytes = 0;       ///< From what the slot has confirmed to there.
+  int64_t since_ms = 0;    ///< Unix time before which none of it was written.
 };
 
 struct Failure {
@@ -84,6 +92,11 @@ struct PipelineStatus {
 };
 std::string ToJson(const PipelineStatus& status, std::chrono::system_clock::time_point now);
 
+/// Whether the pipeline reads the stream, which tells how far it is behind. Not so while it copies, or starts again.
+bool ReadsStream(const PipelineStatus& status);
+/// Fills in how far a pipeline is behind that doesn't read the stream now. Pure.
+void ShowWaitingWal(const WaitingWal& waiting, int64_t now_ms, PipelineStatus& status);
+
 /// Thread-safe holder of the latest status.
 class StatusBoard {
  public:
@@ -93,11 +106,14 @@ class StatusBoard {
   void SetFailure(std::string message, int64_t at_ms);
   /// Why the slot may be lost; "": it is not near that.
   void SetSlotWarning(std::string warning);
+  /// Nothing where there is no slot.
+  void SetWaitingWal(std::optional<WaitingWal> waiting);
   PipelineStatus Get() const;
 
  private:
   mutable std::mutex mutex_;
   PipelineStatus status_;
+  std::optional<WaitingWal> waiting_;
 };
 
 }  // namespace firn

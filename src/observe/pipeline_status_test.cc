@@ -70,6 +70,7 @@ TEST(PipelineStatus, JsonHasNullForWhatIsNotKnownYet) {
   const auto json = AsJson(Example());
   EXPECT_TRUE(json["committed_lsn"].is_null());
   EXPECT_TRUE(json["tables"][0]["reason"].is_null());
+  EXPECT_TRUE(json["tables"][0]["next_try"].is_null());
   EXPECT_TRUE(json["tables"][1]["snapshot_id"].is_null());
   EXPECT_TRUE(json["tables"][1]["last_commit"].is_null());
   EXPECT_TRUE(json["tables"][1]["contents"].is_null());
@@ -99,6 +100,41 @@ TEST(StatusBoard, KeepsWhatIsAroundThePipelineFromOneStatusToTheNext) {
   EXPECT_EQ(json["slot"]["active"], true);
   EXPECT_EQ(json["slot"]["wal_status"], "reserved");
   EXPECT_EQ(json["index_bytes"], 7);
+}
+
+TEST(StatusBoard, IsBehindByWhatWaitsInPostgresWhileNobodyReadsTheStream) {
+  StatusBoard board;
+  PipelineStatus status = Example();
+  status.state = "copying";
+  status.lag_bytes = 0;
+  status.lag_seconds = 0;
+  board.Set(status);
+  board.SetWaitingWal(WaitingWal{.server_lsn = "0/2000000", .bytes = 4096, .since_ms = 1});
+  EXPECT_EQ(board.Get().server_lsn, "0/2000000");
+  EXPECT_EQ(board.Get().lag_bytes, 4096);
+  EXPECT_GT(board.Get().lag_seconds, 1e9);
+  status.state = "streaming";
+  status.lag_bytes = 7;
+  board.Set(status);
+  EXPECT_EQ(board.Get().lag_bytes, 7) << "the stream knows better";
+  EXPECT_EQ(board.Get().lag_seconds, 0);
+  board.SetWaitingWal(std::nullopt);
+}
+
+TEST(ShowWaitingWal, CountsFromWhenSomethingWaits) {
+  PipelineStatus status;
+  status.state = "copying";
+  ShowWaitingWal({.server_lsn = "0/2", .bytes = 2, .since_ms = 1'000}, 3'500, status);
+  EXPECT_EQ(status.lag_seconds, 2.5);
+  ShowWaitingWal({.server_lsn = "0/2", .bytes = 0, .since_ms = 1'000}, 3'500, status);
+  EXPECT_EQ(status.lag_bytes, 0);
+  EXPECT_EQ(status.lag_seconds, 0);
+  status.state = "paused";
+  status.lag_seconds = 9;
+  ShowWaitingWal({.server_lsn = "0/9", .bytes = 9, .since_ms = 1'000}, 3'500, status);
+  EXPECT_EQ(status.lag_bytes, 9);
+  EXPECT_EQ(status.lag_seconds, 9) << "since the pause, as the stream says";
+  EXPECT_EQ(status.server_lsn, "0/9");
 }
 
 TEST(StatusBoard, RetriesAfterAFailureUntilThePipelineSaysMore) {

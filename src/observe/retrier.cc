@@ -32,6 +32,17 @@ bool Retrier::WaitBefore(int retry, std::string_view what, std::string_view subj
   return SleepFor(delay, stop_);
 }
 
+void Retrier::TellOfCall(std::string_view what, std::string_view subject, bool went_well,
+                         std::chrono::steady_clock::time_point start) {
+  if (!IsLogged(LogLevel::kDebug)) return;
+  const auto duration = std::chrono::steady_clock::now() - start;
+  LogDebug(what.starts_with("catalog") ? "called the catalog" : "called the store",
+           {{"what", what},
+            {"subject", subject},
+            {"done", went_well},
+            {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()}});
+}
+
 std::optional<int64_t> Retrier::MayLog(std::string_view what) {
   const auto now = std::chrono::steady_clock::now();
   std::lock_guard lock(mutex_);

@@ -32,7 +32,9 @@ class Retrier {
   template <typename Call>
   auto Run(std::string_view what, std::string_view subject, Call&& call) -> decltype(call()) {
     for (int retry = 0;; ++retry) {
+      const auto start = std::chrono::steady_clock::now();
       auto result = call();
+      TellOfCall(what, subject, result.has_value(), start);
       if (result.has_value() || result.error().kind() != ErrorKind::kTransient) return result;
       if (!WaitBefore(retry, what, subject, result.error())) return GivenUp(std::move(result).error(), retry);
     }
@@ -45,6 +47,9 @@ class Retrier {
   const RetryPolicy& policy() const { return policy_; }
 
  private:
+  /// In the log, at level debug.
+  static void TellOfCall(std::string_view what, std::string_view subject, bool went_well,
+                         std::chrono::steady_clock::time_point start);
   Error GivenUp(Error error, int retries) const;
   /// How many lines were left out since the last one; nothing where this one is to be left out, too.
   std::optional<int64_t> MayLog(std::string_view what);

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -214,7 +215,7 @@ class HttplibServer : public HttpServer {
 
   template <typename Act>
   void AddAction(const std::string& name, Act act) {
-    server_.Post("/actions/" + name, [this, name, act](const httplib::Request& request, httplib::Response& response) {
+    httplib::Server::Handler handler = [this, name, act](const httplib::Request& request, httplib::Response& response) {
       if (actions_.token.empty()) {
         return Answer(response, 403, "error", "there are no actions here: http.token is not set");
       }
@@ -229,7 +230,19 @@ class HttplibServer : public HttpServer {
       }
       LogInfo("an action was taken", {{"action", name}, {"outcome", *done}});
       Answer(response, 200, "outcome", *done);
-    });
+    };
+    server_.Post("/actions/" + name, handler);
+    action_handlers_.emplace("/actions/" + name, std::move(handler));
+  }
+
+  /// A request that announces no body has none (RFC 9112, 6.3), as of curl -X POST. httplib would wait for one.
+  httplib::Server::HandlerResponse ActWithoutBody(const httplib::Request& request, httplib::Response& response) const {
+    const bool has_body = request.has_header("Content-Length") || request.has_header("Transfer-Encoding");
+    const auto handler =
+        request.method == "POST" && !has_body ? action_handlers_.find(request.path) : action_handlers_.end();
+    if (handler == action_handlers_.end()) return httplib::Server::HandlerResponse::Unhandled;
+    handler->second(request, response);
+    return httplib::Server::HandlerResponse::Handled;
   }
 
   void AddActions() {
@@ -248,12 +261,16 @@ class HttplibServer : public HttpServer {
       TRY(const std::string table, TableOf(request));
       return actions_.compact(table);
     });
+    server_.set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
+      return ActWithoutBody(request, response);
+    });
   }
 
   const Metrics& metrics_;
   const StatusBoard& status_;
   const Actions actions_;
   httplib::Server server_;
+  std::map<std::string, httplib::Server::Handler> action_handlers_;  ///< By path.
   int port_ = 0;
   std::atomic<bool> ended_ = false;
   std::thread thread_;

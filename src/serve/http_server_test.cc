@@ -203,6 +203,42 @@ TEST_F(HttpServerActionsTest, TellsWhyItRefuses) {
   EXPECT_EQ(Post("/actions/other", "Bearer 0123456789abcdef").status, 404);
 }
 
+/// As curl -X POST sends it, without a body or a word of one.
+std::string PostNothing(int port, const std::string& path, const std::string& headers) {
+  const int client = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::string answer;
+  if (connect(client, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
+    const std::string request = "POST " + path + " HTTP/1.1\r\nHost: here\r\n" + headers + "\r\n";
+    send(client, request.data(), request.size(), 0);
+    char bytes[4096];
+    for (ssize_t got; (got = recv(client, bytes, sizeof(bytes), 0)) > 0;) {
+      answer.append(bytes, static_cast<size_t>(got));
+    }
+  }
+  close(client);
+  return answer;
+}
+
+TEST_F(HttpServerActionsTest, TakesAnActionWithoutABody) {
+  bool is_paused = false;
+  const auto pause = [&]() -> Result<std::string> {
+    is_paused = true;
+    return "paused";
+  };
+  const auto server = HttpServer::Start("127.0.0.1:0", metrics_, status_, {.token = kToken, .pause = pause});
+  const int port = (*server)->port();
+  EXPECT_THAT(PostNothing(port, "/actions/pause", ""), StartsWith("HTTP/1.1 401"));
+  EXPECT_FALSE(is_paused);
+  const std::string token = "Authorization: Bearer 0123456789abcdef\r\n";
+  EXPECT_THAT(PostNothing(port, "/actions/pause", token), AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("paused")));
+  EXPECT_TRUE(is_paused);
+  EXPECT_THAT(PostNothing(port, "/actions/resync", token), StartsWith("HTTP/1.1 400"));
+}
+
 TEST_F(HttpServerTest, HasNoActionsWithoutAToken) {
   httplib::Client client("127.0.0.1", server_->port());
   for (const char* authorization : {"Bearer ", "Bearer x"}) {

@@ -188,21 +188,25 @@ function noticesOf({status, failure, answeredAt}) {
     notices.push({
       level: 'bad',
       title: 'The replication slot is lost',
-      text: 'PostgreSQL has removed WAL that firn had not read. Run firn cleanup, drop the Iceberg tables and let firn copy them again; then raise max_slot_wal_keep_size.',
+      text: 'PostgreSQL has removed WAL that firn had not read. Start firn with source.on_lost_slot: copy, which copies all tables again; readers see the old rows until then. And raise max_slot_wal_keep_size.',
     });
   } else if (status.slot && status.slot.wal_status === 'unreserved') {
     notices.push({
       level: 'warn',
       title: 'The replication slot is about to be lost',
-      text: 'It holds more WAL than max_slot_wal_keep_size allows. Raise that setting now, and look at what keeps firn behind.',
+      text: status.slot_warning || 'It holds more WAL than max_slot_wal_keep_size allows. Raise that setting now, and look at what keeps firn behind.',
     });
+  } else if (status.slot_warning) {
+    notices.push({level: 'warn', title: 'The replication slot may be lost', text: status.slot_warning});
   }
-  const parked = status.tables.filter((table) => table.state === 'parked').length;
+  const parked = parkedTables(status);
   if (parked) {
     notices.push({level: 'bad', title: parked === 1 ? 'A table is parked' : `${count(parked)} tables are parked`, text: 'The others go on. The reason and the remedy are in the list of tables.'});
   }
   return notices;
 }
+
+const parkedTables = (status) => status.tables.filter((table) => table.state === 'parked').length;
 
 function drawNotices() {
   const notices = noticesOf(model);
@@ -359,10 +363,15 @@ function drawFlow() {
 
 function whereTheLagIs(status, gaps, most) {
   if (!status) return '';
-  if (status.state === 'copying') return 'tables are being copied; changes wait in PostgreSQL until then';
-  if (status.state === 'paused') return 'the stream is paused; changes wait in PostgreSQL until it goes on';
+  const waiting = status.lag_bytes > 0 ? `${bytes(status.lag_bytes)} of changes wait` : 'changes wait';
+  if (status.state === 'copying') return `tables are being copied; ${waiting} in PostgreSQL until then`;
+  if (status.state === 'paused') return `the stream is paused; ${waiting} in PostgreSQL until it goes on`;
   if (status.state !== 'streaming' && status.state !== 'stopping') return '';
-  if (most === 0) return 'all is in Iceberg';
+  if (most === 0) {
+    const parked = parkedTables(status);
+    const apart = parked === 0 ? '' : `, but for ${parked === 1 ? 'a table that is' : `${count(parked)} tables that are`} parked`;
+    return `all is in Iceberg${apart}`;
+  }
   return `${bytes(status.lag_bytes)} and ${seconds(status.lag_seconds)} behind: ${STAGES[gaps.indexOf(most)].waits}`;
 }
 
@@ -376,12 +385,22 @@ const CHARTS = [
 ];
 const WIDTH = 900, HEIGHT = 100;
 
+// The round number at the top of a chart's scale: 1, 2 or 5 of a power of ten, of bytes a power of two.
+function roundTop(chart, most) {
+  const value = Math.max(most, chart.least);
+  if (chart.text === bytes) return 2 ** Math.ceil(Math.log2(value));
+  if (chart.text === seconds && value > 60) return 60 * roundTop({least: 1}, value / 60);
+  const power = 10 ** Math.floor(Math.log10(value));
+  return [1, 2, 5, 10].map((step) => step * power).find((top) => top >= value * 0.999999);
+}
+
 function makeCharts() {
   for (const chart of CHARTS) {
     const nodes = chart.nodes = {
       name: element('span', {class: 'name'}, chart.name),
       now: element('span', {class: 'now'}),
       most: element('span'),
+      top: element('span', {class: 'top-line', 'aria-hidden': 'true'}),
       area: element('svg:path', {class: 'area'}),
       line: element('svg:path', {class: 'line'}),
       cross: element('svg:line', {class: 'cross', y1: 0, y2: HEIGHT}),
@@ -392,7 +411,7 @@ function makeCharts() {
     nodes.right = element('span', {}, 'now');
     nodes.svg.addEventListener('pointermove', (event) => pointAt(chart, event));
     nodes.svg.addEventListener('pointerleave', () => pointAt(chart, null));
-    byId('charts').append(element('figure', {class: 'chart card'}, element('figcaption', {}, nodes.name, nodes.now), nodes.svg,
+    byId('charts').append(element('figure', {class: 'chart card'}, element('figcaption', {}, nodes.name, nodes.now), element('div', {class: 'plot'}, nodes.svg, nodes.top),
                                   element('div', {class: 'axis'}, nodes.left, nodes.most, nodes.right)));
   }
 }
@@ -411,7 +430,7 @@ function drawCharts() {
 function drawChart(chart, end) {
   const {nodes, points} = chart;
   const most = points.reduce((highest, point) => Math.max(highest, point.value), 0);
-  const top = Math.max(most, chart.least);
+  const top = roundTop(chart, most);
   const x = (at) => (WIDTH - (end - at) * WIDTH / SPAN_MS).toFixed(1);
   const y = (value) => (HEIGHT - value * HEIGHT / top).toFixed(1);
   let line = '', area = '', start = null;
@@ -429,6 +448,7 @@ function drawChart(chart, end) {
   chart.last = last;
   chart.end = end;
   if (!chart.pointed) setText(nodes.now, last);
+  setText(nodes.top, points.length ? chart.text(top) : '');
   setText(nodes.most, points.length ? `highest ${chart.text(most)}` : 'nothing yet');
   setAttribute(nodes.svg, 'aria-label', `${nodes.name.textContent}: now ${last}, highest ${chart.text(most)} in the last 15 minutes`);
 }
@@ -601,7 +621,7 @@ function drawRow(row, table) {
   const copying = table.state === 'copying';
   row.progress.hidden = !copying;
   if (copying) row.progress.value = copyPart(table) * 100;
-  setText(row.more, copying ? copyText(table) : '');
+  setText(row.more, copying ? copyText(table) : nextTryText(table));
   setText(row.reason, table.reason || '');
   row.acts.hidden = !actions.allowed || copying || table.state === 'stopped';
   row.compact.hidden = table.state !== 'streaming';
@@ -614,6 +634,12 @@ function drawRow(row, table) {
     const title = column.title && column.title(table);
     if (title) setAttribute(cell, 'title', title);
   }
+}
+
+function nextTryText(table) {
+  if (!table.next_try) return '';
+  const left = (Date.parse(table.next_try) - Date.now() - model.clockSkew) / 1000;
+  return left > 1 ? `tried again in ${seconds(left)}` : 'tried again now';
 }
 
 const copyPart = (table) => table.rows_estimated > 0 ? Math.min(0.99, table.rows_copied / table.rows_estimated) : 0;

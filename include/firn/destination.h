@@ -45,9 +45,9 @@ enum class DeleteForm : uint8_t {
 };
 
 struct DestinationOptions {
-  std::string catalog_uri;  ///< sqlite:///path/catalog.db
+  std::string catalog_uri;  ///< sqlite:///path/catalog.db, or postgresql://…
   std::string catalog_name = "firn";
-  std::string warehouse;          ///< A folder, or file://…
+  std::string warehouse;          ///< A folder, or file://… s3://… gs://… abfss://…
   std::string state_directory;    ///< For the index; a cache. Empty: ".firn" in a local warehouse.
   std::string pipeline = "firn";  ///< Written into each snapshot; another pipeline's tables are refused.
   int64_t target_file_size_bytes = 512 << 20;
@@ -71,7 +71,8 @@ struct DestinationOptions {
 /// call, definition or option that can't be), kAlreadyExists (the table is not this pipeline's), kWriteFailed (given up
 /// after max_retries), kPermission, kTransient; Error::origin() says whether catalog or storage gave it.
 ///
-/// Warnings and errors are logged to standard error; more where Replicate runs in the process, as its log.level says.
+/// A line for each commit, and warnings, go to standard error; where Replicate runs in the process, its log.level says
+/// what does.
 class Destination {
  public:
   virtual ~Destination() = default;

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -22,7 +23,7 @@ namespace {
 /// spdlog holds the sink, its lock and the level; observe/log_line makes the line.
 struct Output {
   std::shared_ptr<spdlog::logger> logger;
-  LogFormat format = LogFormat::kText;
+  std::atomic<LogFormat> format = LogFormat::kText;
   bool colour = false;
   bool terminal = false;  ///< One that can move its cursor.
 
@@ -44,7 +45,7 @@ bool ColourRefused() {
   return no_color != nullptr && *no_color != '\0';
 }
 
-/// Set once by SetUpLogging before other threads start, then only read. Never destroyed: threads may log at exit.
+/// Never destroyed: threads may log at exit.
 Output& CurrentOutput() {
   static Output& output = *[] {
     auto* made = new Output;

@@ -47,6 +47,7 @@ Result<std::map<TableOid, iceberg::TableIdent>> FindBySource(catalog::Catalog& c
     TRY(const auto idents, catalog.ListTables(levels));
     for (const iceberg::TableIdent& ident : idents) {
       const auto loaded = catalog.LoadTable(ident);
+      if (!loaded && RetryPolicy::IsRetryable(loaded.error())) return loaded.error();
       if (!loaded) continue;  // Somebody else's, and damaged or just dropped.
       const auto oid = SourceOf(*loaded->metadata, writer);
       if (oid && *oid) found.emplace(**oid, ident);

@@ -310,7 +310,7 @@ int Main(int argc, char** argv) {
                                       [&](const config::Config& config) { return Health(config, arguments.health); });
   });
 
-  CLI::App* verify = app.add_subcommand("verify", "Compare the contents of both sides while firn runs");
+  CLI::App* verify = app.add_subcommand("verify", "Compare the contents of both sides, while firn runs or not");
   add_pipeline(verify);
   verify->add_option("--table", arguments.verify.tables, "Tables, as patterns: 'public.orders' (default: all)")
       ->delimiter(',');

@@ -36,6 +36,8 @@ def test_spark_compacts_while_firn_streams(make_pipeline, version):
     pipeline.configure(
         destination={"format_version": version},
         maintenance={"compact": "off"},
+        # Where firn is first with each commit, Spark gives up a part of the table after some tries.
+        writer={"commit_interval_ms": 2000},
         spark=spark_section(),
         log={"level": "debug"},
         tables={"public.parted": {"partition_by": ["bucket(2, id)"], "sort_by": ["n desc"]}},

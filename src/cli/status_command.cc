@@ -94,8 +94,7 @@ std::optional<double> SecondsBehindAtMost(const config::Config& config, const Re
   int64_t known_ms = 0;
   for (const TableRow& row : report.tables) known_ms = std::max(known_ms, row.last_commit_ms);
   std::error_code missing;
-  const auto told = std::filesystem::last_write_time(
-      pipeline::AcknowledgedFile(config.state_dir + "/" + config.source.slot), missing);
+  const auto told = std::filesystem::last_write_time(pipeline::AcknowledgedFile(StateDirOf(config)), missing);
   if (!missing) {
     const auto age = std::filesystem::file_time_type::clock::now() - told;
     const int64_t age_ms = std::chrono::duration_cast<std::chrono::milliseconds>(age).count();

@@ -14,10 +14,9 @@ import psycopg
 import pytest
 from conftest import SETTINGS, Pipeline
 from harness.faulty_proxy import TcpProxy
-from harness.lake import ENGINES, Lake
+from harness.lake import ENGINES, Lake, sql_catalog
 from harness.mixed_load import TABLES, MixedLoad
 from harness.postgres_server import PostgresServer
-from pyiceberg.catalog.sql import SqlCatalog
 from test_failpoints import BEFORE, NAMES
 
 SECONDS = float(os.environ.get("FIRN_CHAOS_SECONDS", "30"))
@@ -154,7 +153,7 @@ class CatalogInPostgres(Lake):
         self._url = url.replace("postgresql://", "postgresql+psycopg://")
 
     def catalog(self):
-        return SqlCatalog("firn", uri=self._url, warehouse=f"file://{self.warehouse}")
+        return sql_catalog(self._url, warehouse=f"file://{self.warehouse}")
 
 
 @pytest.fixture

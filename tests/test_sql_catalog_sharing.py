@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from harness import compare
 from harness.java_catalog import JavaJdbcCatalog
-from pyiceberg.catalog.sql import SqlCatalog
+from harness.lake import sql_catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 
 
@@ -56,7 +56,7 @@ class Shared:
         return JavaJdbcCatalog(self.database.jdbc_uri, self.warehouse, self._log, schema_version)
 
     def pyiceberg(self, **properties):
-        return SqlCatalog("firn", uri=self.database.pyiceberg_uri, warehouse=self.warehouse, **properties)
+        return sql_catalog(self.database.pyiceberg_uri, warehouse=self.warehouse, **properties)
 
     def expect_equal(self, name):
         """PyIceberg, through the catalog, and Java, at the file that the catalog names, see PostgreSQL's rows."""

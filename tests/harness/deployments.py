@@ -11,12 +11,12 @@ import uuid
 
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.catalog.rest import RestCatalog
-from pyiceberg.catalog.sql import SqlCatalog
 
 from . import services
 from .expiring_tokens import ExpiringTokens, WhoAsks
 from .faulty_proxy import HttpProxy, TcpProxy
 from .glue_versions import VersionGuard
+from .lake import sql_catalog
 from .services import REGION, Unavailable
 
 BUCKET = "lake"
@@ -224,7 +224,7 @@ class SqliteDeployment(Deployment):
         self.settings["catalog"] = {"type": "sql", "uri": f"sqlite://{self._path}", "warehouse": self.store.warehouse}
 
     def catalog(self):
-        return SqlCatalog("firn", uri=f"sqlite:///{self._path}", warehouse=self.store.warehouse, **self.store.pyiceberg)
+        return sql_catalog(f"sqlite:///{self._path}", warehouse=self.store.warehouse, **self.store.pyiceberg)
 
 
 class PostgresDeployment(Deployment):
@@ -243,7 +243,7 @@ class PostgresDeployment(Deployment):
 
     def catalog(self):
         uri = self._postgres.url(self._database).replace("postgresql://", "postgresql+psycopg://")
-        return SqlCatalog("firn", uri=uri, warehouse=self.store.warehouse, **self.store.pyiceberg)
+        return sql_catalog(uri, warehouse=self.store.warehouse, **self.store.pyiceberg)
 
     def close(self):
         super().close()

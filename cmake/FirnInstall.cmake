@@ -2,8 +2,9 @@
 #
 #   component program      bin/firn, lib/firn/ (Arrow's libraries, where they come from the wheel), systemd unit,
 #                          completions, documents, licenses, etc/firn/firn.yaml.example       ──► firn_VERSION_ARCH.deb
-#   component runtime      lib/libfirn.so.0, which programs in C are linked to                  ──► libfirn0_….deb
-#   component development  include/firn, lib/libfirn.a, lib/libfirn.so, lib/cmake/firn         ──► libfirn-dev_….deb
+#   component runtime      lib/libfirn.so.0.1, which programs in C are linked to                ──► libfirn0.1_….deb
+#   component development  include/firn, lib/libfirn.a, lib/libfirn.so, lib/cmake/firn,
+#                          lib/pkgconfig/firn.pc                                               ──► libfirn-dev_….deb
 #
 # The program finds Arrow's libraries relative to its own place, so that a prefix may lie anywhere and be moved.
 include(GNUInstallDirs)
@@ -15,8 +16,8 @@ file(RELATIVE_PATH _firn_from_bin /p/${CMAKE_INSTALL_BINDIR} /p/${FIRN_PRIVATE_L
 
 # --- The library: the rooms behind its headers, in one archive ---
 
-set(_firn_rooms base observe http storage postgres iceberg catalog encode index pipeline maintenance destination
-                config serve cli_display cli_settings cli_spark run)
+set(_firn_rooms base observe http storage postgres iceberg catalog encode index pipeline maintenance config lake
+                destination serve cli_display cli_settings cli_spark run)
 set(_firn_objects)
 foreach(room IN LISTS _firn_rooms)
   list(APPEND _firn_objects $<TARGET_OBJECTS:firn_${room}>)
@@ -50,7 +51,7 @@ endif()
 file(GLOB _firn_licenses ${PROJECT_SOURCE_DIR}/LICENSE* ${PROJECT_SOURCE_DIR}/NOTICE*)
 install(FILES README.md ARCHITECTURE.md ${_firn_licenses} deploy/debian/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR}
         COMPONENT program)
-install(FILES deploy/debian/copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libfirn${PROJECT_VERSION_MAJOR} COMPONENT runtime)
+install(FILES deploy/debian/copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libfirn${FIRN_SOVERSION} COMPONENT runtime)
 install(FILES deploy/debian/copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libfirn-dev COMPONENT development)
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
 install(DIRECTORY deploy/prometheus deploy/grafana deploy/kubernetes deploy/helm DESTINATION ${CMAKE_INSTALL_DOCDIR}/deploy
@@ -109,6 +110,9 @@ configure_package_config_file(cmake/firnConfig.cmake.in ${CMAKE_BINARY_DIR}/firn
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/firnConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/firnConfig.cmake ${CMAKE_BINARY_DIR}/firnConfigVersion.cmake
         DESTINATION ${FIRN_CMAKE_PACKAGE} COMPONENT development)
+file(RELATIVE_PATH _firn_from_pkgconfig /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p)
+configure_file(cmake/firn.pc.in ${CMAKE_BINARY_DIR}/firn.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/firn.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 install(FILES examples/destination.cc examples/destination.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT development)
 
 # --- Packages ---
@@ -142,7 +146,7 @@ set(_firn_debian ${PROJECT_SOURCE_DIR}/deploy/debian)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_CONTROL_EXTRA
     "${_firn_debian}/conffiles;${_firn_debian}/postinst;${_firn_debian}/prerm;${_firn_debian}/postrm")
 # Its name has the number of the library's SONAME.
-set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME libfirn${PROJECT_VERSION_MAJOR})
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME libfirn${FIRN_SOVERSION})
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_RUNTIME_DESCRIPTION "The library that programs in C are linked to, which write their own data into
  Iceberg tables.")
@@ -153,5 +157,5 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "The library for applications that write their own data into Iceberg tables:
  headers, libraries and the CMake package.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
-    "firn (= ${PROJECT_VERSION}), libfirn${PROJECT_VERSION_MAJOR} (= ${PROJECT_VERSION}), libfmt-dev, libspdlog-dev, prometheus-cpp-dev, librocksdb-dev, libpq-dev, libsqlite3-dev, libcurl4-openssl-dev, libssl-dev, libroaring-dev, libyaml-cpp-dev, libcpp-httplib-dev, libbrotli-dev, pkg-config")
+    "firn (= ${PROJECT_VERSION}), libfirn${FIRN_SOVERSION} (= ${PROJECT_VERSION}), libfmt-dev, libspdlog-dev, prometheus-cpp-dev, librocksdb-dev, libpq-dev, libsqlite3-dev, libcurl4-openssl-dev, libssl-dev, libroaring-dev, libyaml-cpp-dev, libcpp-httplib-dev, libbrotli-dev, pkg-config")
 include(CPack)

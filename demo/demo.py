@@ -20,10 +20,9 @@ REPOSITORY = HERE.parent
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
 from harness.firn_process import BINARY, run_firn  # noqa: E402
-from harness.lake import connect_duckdb, read_with_pyiceberg  # noqa: E402
+from harness.lake import connect_duckdb, read_with_pyiceberg, sql_catalog  # noqa: E402
 from harness.postgres_server import PostgresServer  # noqa: E402
 from harness.waiting import wait_until  # noqa: E402
-from pyiceberg.catalog.sql import SqlCatalog  # noqa: E402
 
 LAKE = HERE / "lake"
 SHOP = """
@@ -98,7 +97,7 @@ def do_business(connection, seconds):
 
 
 def lake_tables():
-    catalog = SqlCatalog("firn", uri=f"sqlite:///{LAKE}/catalog.db", warehouse=f"file://{LAKE}")
+    catalog = sql_catalog(f"sqlite:///{LAKE}/catalog.db", warehouse=f"file://{LAKE}")
     return {name: catalog.load_table(("public", name)) for name in ("customers", "products", "orders", "carts")}
 
 
@@ -167,8 +166,13 @@ def run(arguments):
         say("\n2. firn copies it and follows it:\n   $ " + " ".join(shown))
         (HERE / "postgres").mkdir(exist_ok=True)
         log = Log(HERE / "postgres" / "firn.log")
+        environment = os.environ | ({"FIRN_HTTP_LISTEN": arguments.listen} if arguments.listen else {})
+        if arguments.listen:
+            say(f"   its page: http://{arguments.listen}")
         with open(log.path, "wb") as output:
-            firn = subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            firn = subprocess.Popen(
+                command, cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
 
         def copied():
             log.show()
@@ -236,4 +240,6 @@ Your own database (wal_level = logical, a role with REPLICATION; README.md says 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=int, default=15, help="how long the shop is open")
+    parser.add_argument("--listen", metavar="ADDRESS", help="where firn's page is meanwhile, as in 127.0.0.1:9090")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # What it has started ends with it.
     sys.exit(run(parser.parse_args()))

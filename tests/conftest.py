@@ -7,6 +7,7 @@ import tempfile
 import psycopg
 import pytest
 from harness import compare
+from harness.c_library import load_library
 from harness.firn_process import BINARY, Firn
 from harness.lake import ENGINES, REPOSITORY, JavaReader, Lake
 from harness.postgres_server import PostgresServer, identifier
@@ -37,6 +38,11 @@ def pytest_collection_modifyitems(config, items):
 def binary():
     assert BINARY.exists(), f"{BINARY} is missing: run make"
     return BINARY
+
+
+@pytest.fixture(scope="session")
+def library(binary):
+    return load_library()
 
 
 @pytest.fixture(scope="session")

@@ -103,6 +103,11 @@ def test_applications_build_on_the_library(prefix, tmp_path, java, pipeline):
     for program in ("firn_example_destination", "firn_example_destination_c"):
         for _ in range(2):  # The second time goes on where the first has ended.
             run(build / program, lake.warehouse, environment={})
+    # Without CMake, too.
+    found = run("pkg-config", "--cflags", "--libs", "firn", environment={**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig")})
+    run("gcc", REPOSITORY / "examples/destination.c", "-o", tmp_path / "by_hand", *found.split(), f"-Wl,-rpath,{prefix}/lib")
+    run(tmp_path / "by_hand", tmp_path / "lake_by_hand", environment={})
+    assert "libfirn.so.0.1" in run("readelf", "-d", tmp_path / "by_hand")
     readings = lake.table("app", "readings").scan().to_arrow().sort_by("sensor").to_pydict()
     assert readings == {"sensor": [1, 2, 3, 4], "celsius": [20.5, 1.0, 19.0, 19.0]}
     rows = lake.table("app", "users").scan().to_arrow().sort_by("id").to_pydict()
@@ -167,13 +172,13 @@ def test_the_debian_package(prefix, tmp_path):
     assert "Apache-2.0" in text and "arrow/NOTICE.txt" in text
 
     # Who runs a program in C needs no compiler's packages.
-    package = tmp_path / f"libfirn0_{version}_amd64.deb"
+    package = tmp_path / f"libfirn0.1_{version}_amd64.deb"
     depends = run("dpkg-deb", "-f", package, "Depends")
     assert f"firn (= {version})" in depends and "-dev" not in depends
     run("dpkg-deb", "-R", package, tmp_path / "runtime")
     found = {str(path.relative_to(tmp_path / "runtime/usr")) for path in (tmp_path / "runtime/usr").rglob("*") if not path.is_dir()}
-    assert found == {"lib/libfirn.so.0", f"lib/libfirn.so.{version}", "share/doc/libfirn0/copyright"}
-    for name in ("libfirn-dev", "libfirn0"):
+    assert found == {"lib/libfirn.so.0.1", f"lib/libfirn.so.{version}", "share/doc/libfirn0.1/copyright"}
+    for name in ("libfirn-dev", "libfirn0.1"):
         assert (prefix / "share/doc" / name / "copyright").read_text() == text
 
 

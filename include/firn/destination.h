@@ -47,12 +47,16 @@ enum class DeleteForm : uint8_t {
 struct DestinationOptions {
   std::string catalog_uri;  ///< sqlite:///path/catalog.db, or postgresql://…
   std::string catalog_name = "firn";
-  std::string warehouse;          ///< A folder, or file://… s3://… gs://… abfss://…
+  std::string warehouse;  ///< A folder, or file://… s3://… gs://… abfss://…
+  /// In place of these three, for any catalog and store with any setting: the sections `catalog` and `storage` of a
+  /// configuration file (docs/configuration.md), as YAML or JSON. ${VAR} expands, and the process's FIRN_CATALOG_… and
+  /// FIRN_STORAGE_… variables win, as for a file.
+  std::string configuration;
   std::string state_directory;    ///< For the index; a cache. Empty: ".firn" in a local warehouse.
   std::string pipeline = "firn";  ///< Written into each snapshot; another pipeline's tables are refused.
   int64_t target_file_size_bytes = 512 << 20;
   std::string compression = "zstd";        ///< snappy, zstd, gzip, lz4, none
-  int max_retries = 10;                    ///< Of a commit.
+  int max_retries = 10;                    ///< Of a commit, and of each request that may pass.
   int format_version = 2;                  ///< 2 or 3. DefineTable upgrades an older table; none goes back.
   std::optional<DeleteForm> deletes = {};  ///< Nothing: kPosition, or kVector for format version 3.
   /// The application's own, beside what the tables hold in any case (firn/stores.h); null: none.
@@ -71,8 +75,7 @@ struct DestinationOptions {
 /// call, definition or option that can't be), kAlreadyExists (the table is not this pipeline's), kWriteFailed (given up
 /// after max_retries), kPermission, kTransient; Error::origin() says whether catalog or storage gave it.
 ///
-/// A line for each commit, and warnings, go to standard error; where Replicate runs in the process, its log.level says
-/// what does.
+/// Warnings go to standard error, without secrets; where Replicate runs in the process, its log.level says what does.
 class Destination {
  public:
   virtual ~Destination() = default;

@@ -89,9 +89,9 @@ typedef struct firn_destination firn_destination;
 /* "0.1.0" */
 const char* firn_version(void);
 
-/* options: "name=value" of catalog_uri, catalog_name, warehouse, state_directory, pipeline, target_file_size_bytes,
- * compression, max_retries, format_version and deletes (position, vector, equality), as DestinationOptions has them. On
- * an error *destination is NULL. */
+/* options: "name=value" of catalog_uri, catalog_name, warehouse, configuration, state_directory, pipeline,
+ * target_file_size_bytes, compression, max_retries, format_version and deletes (position, vector, equality), as
+ * DestinationOptions has them. On an error *destination is NULL. */
 int firn_open(const char* const* options, firn_destination** destination);
 
 /* What was added and not committed is dropped. NULL is allowed. */

@@ -16,6 +16,7 @@
 #include "cli/pipeline_services.h"
 #include "cli/table_problems.h"
 #include "cli/table_settings.h"
+#include "lake/lake.h"
 #include "observe/redact.h"
 #include "pipeline/acknowledged_position.h"
 #include "pipeline/parked_tables.h"
@@ -42,8 +43,8 @@ Status CheckLocalFolder(std::filesystem::path path, std::string_view name, Error
 Status CheckWarehouse(const config::Config& config) {
   constexpr std::string_view kLocal = "file://";
   TRY(const std::string location, storage::NormalizeLocation(config.catalog.warehouse));
-  TRY(const auto store, OpenStore(config));
-  if (!location.starts_with(kLocal)) return CheckWarehouseWritable(config, *store);
+  TRY(const auto store, lake::OpenStore(config));
+  if (!location.starts_with(kLocal)) return lake::CheckWarehouseWritable(config, *store);
   return CheckLocalFolder(location.substr(kLocal.size()), "catalog.warehouse", ErrorOrigin::kStorage);
 }
 
@@ -119,11 +120,11 @@ class Checker {
     if (config_.catalog.type == "sql") {
       const Status usable = catalog::CheckSqlCatalog(config_.catalog.uri);
       if (!usable) return Report(usable.error(), "catalog: ");
-      const auto exists = CatalogExists(config_);
+      const auto exists = lake::CatalogExists(config_);
       if (!exists) return Report(exists.error(), "catalog: ");
       if (!*exists) return;
     }
-    auto lake = OpenLake(config_, LakeUse::kRead);
+    auto lake = lake::OpenLake(config_, lake::LakeUse::kRead);
     if (!lake) return Report(lake.error(), "catalog: ");
     lake_ = *std::move(lake);
   }
@@ -198,7 +199,7 @@ class Checker {
       return;
     }
     const std::string name = fmt::format("the location of table {}", ToString(first_->ident));
-    const Status writable = CheckWritable(lake_->store(), first_->metadata->location, name);
+    const Status writable = lake::CheckWritable(lake_->store(), first_->metadata->location, name);
     if (!writable) Report(writable.error(), "catalog: ");
   }
 
@@ -212,7 +213,7 @@ class Checker {
   const config::Config& config_;
   const pipeline::SourceOptions options_;
   pipeline::SourceState source_;
-  std::optional<Lake> lake_;                   ///< Nothing: it is not there, or can't be asked.
+  std::optional<lake::Lake> lake_;             ///< Nothing: it is not there, or can't be asked.
   std::optional<catalog::LoadedTable> first_;  ///< Of the Iceberg tables that are there.
   std::vector<std::string> upgraded_;          ///< Of an older format version.
   pipeline::SlotSituation situation_;

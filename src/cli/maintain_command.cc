@@ -11,6 +11,7 @@
 #include "cli/text_table.h"
 #include "cli/upkeep_options.h"
 #include "config/expand.h"
+#include "lake/lake.h"
 #include "maintenance/rewrite_order.h"
 #include "maintenance/spark_compaction.h"
 #include "maintenance/table_maintenance.h"
@@ -51,7 +52,7 @@ Status CheckNames(const std::vector<std::string>& wanted, const std::vector<Sour
 
 class Maintenance {
  public:
-  Maintenance(const config::Config& config, const MaintainCommand& command, Lake& lake, std::stop_token stop)
+  Maintenance(const config::Config& config, const MaintainCommand& command, lake::Lake& lake, std::stop_token stop)
       : config_(config),
         command_(command),
         context_{.catalog = lake.catalog(), .store = lake.store(), .metrics = metrics_, .retry = {}},
@@ -200,11 +201,11 @@ class Maintenance {
 Status Maintain(const config::Config& config, const MaintainCommand& command, std::stop_token stop) {
   TRY(const pipeline::SourceState source, pipeline::InspectSource(SourceOptionsOf(config)));
   TRY_VOID(CheckNames(command.tables, source.tables));
-  TRY(const bool catalog_exists, CatalogExists(config));
+  TRY(const bool catalog_exists, lake::CatalogExists(config));
   if (!catalog_exists) {
     return MakeError(ErrorKind::kNotFound, "there is no catalog at {} yet: firn run makes it", config.catalog.uri);
   }
-  TRY(Lake lake, OpenLake(config, LakeUse::kWrite));
+  TRY(lake::Lake lake, lake::OpenLake(config, lake::LakeUse::kWrite));
   TRY(const auto all, LoadTables(config, lake.catalog(), source.tables));
   std::vector<iceberg::TableIdent> wanted;
   for (const SourceTable& table : source.tables) {

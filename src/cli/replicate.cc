@@ -9,10 +9,13 @@
 #include "config/expand.h"
 #include "firn/replication.h"
 #include "observe/log.h"
+#include "observe/redact.h"
 
 namespace firn {
 
-Status Replicate(const Replication& replication, std::stop_token stop) {
+namespace {
+
+Status ReplicateAs(const Replication& replication, std::stop_token stop) {
   TRY(const config::Config config,
       config::ParseConfig(replication.configuration, "configuration", config::ProcessEnvironment()));
   TRY_VOID(cli::CheckTableSettings(config));
@@ -20,6 +23,14 @@ Status Replicate(const Replication& replication, std::stop_token stop) {
   TRY(const LogFormat format, ParseLogFormat(config.log.format));
   SetUpLogging(level, format);
   return cli::Run(config, {.until_caught_up = replication.until_caught_up}, std::move(stop));
+}
+
+}  // namespace
+
+Status Replicate(const Replication& replication, std::stop_token stop) {
+  Status ended = ReplicateAs(replication, std::move(stop));
+  if (!ended) return Redacted(ended.error());
+  return ended;
 }
 
 }  // namespace firn

@@ -13,6 +13,7 @@
 #include "cli/running_firn.h"
 #include "cli/table_settings.h"
 #include "cli/text_table.h"
+#include "lake/lake.h"
 #include "observe/redact.h"
 #include "pipeline/acknowledged_position.h"
 #include "pipeline/slot_watch.h"
@@ -157,10 +158,10 @@ Result<Report> MakeReport(const config::Config& config) {
     }
   }
   // A catalog that no run has made yet is not made by looking.
-  Lake lake;
-  TRY(const bool catalog_exists, CatalogExists(config));
+  lake::Lake lake;
+  TRY(const bool catalog_exists, lake::CatalogExists(config));
   if (catalog_exists) {
-    TRY(lake, OpenLake(config, LakeUse::kRead));
+    TRY(lake, lake::OpenLake(config, lake::LakeUse::kRead));
   }
   const pipeline::PipelineIdentity identity{.pipeline = options.slot,
                                             .system_identifier = source.facts.system_identifier};

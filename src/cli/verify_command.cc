@@ -10,6 +10,7 @@
 #include "cli/pipeline_services.h"
 #include "cli/table_settings.h"
 #include "cli/text_table.h"
+#include "lake/lake.h"
 #include "observe/redact.h"
 #include "verify/verification.h"
 
@@ -115,12 +116,12 @@ Status VerifyTables(const config::Config& config, const VerifyCommand& command, 
       .settings_of = [&config](const TableName& name) { return TableSettingsOf(config, name); },
       .tables = command.tables,
       .wait = std::chrono::seconds(command.wait_s)};
-  TRY(const bool catalog_exists, CatalogExists(config));
+  TRY(const bool catalog_exists, lake::CatalogExists(config));
   if (!catalog_exists) {
     return MakeError(ErrorKind::kNotFound, "the catalog {} does not exist: `firn run` makes it, and copies the tables",
                      config.catalog.uri);
   }
-  TRY(Lake lake, OpenLake(config, LakeUse::kRead));
+  TRY(lake::Lake lake, lake::OpenLake(config, lake::LakeUse::kRead));
   TRY(const auto reports, verify::Verify(options, lake.catalog(), lake.store(), stop));
   if (command.json) {
     PrintJson(reports);

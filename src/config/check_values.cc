@@ -257,13 +257,17 @@ void NameShard(Config& config, const FindOrigin& origin_of, Problems& problems) 
   }
 }
 
-void CheckValues(const Config& config, const FindOrigin& origin_of, Problems& problems) {
-  CheckSource(config.source, origin_of, problems);
+void CheckLakeValues(const Config& config, const FindOrigin& origin_of, Problems& problems) {
   CheckWarehouse(config, origin_of, problems);
   CheckCatalog(config.catalog, origin_of, problems);
   CheckAccessKey(config.catalog, origin_of, problems);
   CheckRest(config.catalog, origin_of, problems);
   CheckGlue(config, origin_of, problems);
+}
+
+void CheckValues(const Config& config, const FindOrigin& origin_of, Problems& problems) {
+  CheckSource(config.source, origin_of, problems);
+  CheckLakeValues(config, origin_of, problems);
   CheckDestination(config.destination, origin_of, problems);
   if (config.retry.max_delay_ms < config.retry.base_delay_ms) {
     problems.Add(origin_of("retry.max_delay_ms"), "retry.max_delay_ms: must not be less than retry.base_delay_ms ({})",
@@ -290,8 +294,7 @@ void CheckValues(const Config& config, const FindOrigin& origin_of, Problems& pr
   }
 }
 
-void FillDerivedDefaults(Config& config, const Environment& environment, const FindOrigin& origin_of,
-                         Problems& problems) {
+void FillLakeDefaults(Config& config, const Environment& environment, const FindOrigin& origin_of, Problems& problems) {
   // A REST catalog's warehouse may be a name.
   const bool is_name = config.catalog.type == "rest" && !HasScheme(config.catalog.warehouse, {"/", "file:"});
   if (!config.catalog.warehouse.empty() && IsLocal(config.catalog.warehouse) && !is_name) {
@@ -313,6 +316,11 @@ void FillDerivedDefaults(Config& config, const Environment& environment, const F
     }
     config.catalog.options["region"] = std::move(region);
   }
+}
+
+void FillDerivedDefaults(Config& config, const Environment& environment, const FindOrigin& origin_of,
+                         Problems& problems) {
+  FillLakeDefaults(config, environment, origin_of, problems);
   if (!config.state_dir.empty()) return;
   if (geteuid() == 0) {
     config.state_dir = "/var/lib/firn";

@@ -17,9 +17,13 @@ using FindOrigin = std::function<Origin(std::string_view path)>;
 void NameShard(Config& config, const FindOrigin& origin_of, Problems& problems);
 
 void CheckValues(const Config& config, const FindOrigin& origin_of, Problems& problems);
+/// Of these, what is said of `catalog` and `storage`.
+void CheckLakeValues(const Config& config, const FindOrigin& origin_of, Problems& problems);
 
-/// A local warehouse becomes absolute; catalog.uri, Glue's region and state_dir get their defaults.
+/// Those of FillLakeDefaults, and state_dir.
 void FillDerivedDefaults(Config& config, const Environment& environment, const FindOrigin& origin_of,
                          Problems& problems);
+/// A local warehouse becomes absolute; catalog.uri and Glue's region get their defaults.
+void FillLakeDefaults(Config& config, const Environment& environment, const FindOrigin& origin_of, Problems& problems);
 
 }  // namespace firn::config

@@ -93,26 +93,37 @@ std::string FolderOfWarehouse(const std::string& state_dir, std::string_view uri
   return folder;
 }
 
-/// The values where they belong, checked, with the defaults that depend on others. `missing`: the origin of what was
-/// not given.
-Config FromValues(const FlatValues& values, const Environment& environment, const FindOrigin& missing,
-                  Problems& problems) {
+/// The values where they belong.
+Config Assigned(const FlatValues& values) {
   Config config;
   for (const auto& [path, value] : values) {
     std::visit(Assign{config, value}, value.key->field);
     config.origins.emplace(path, value.origin.Text());
   }
-  const FindOrigin origin_of = [&](std::string_view path) -> Origin {
+  return config;
+}
+
+/// `missing`: the origin of what was not given.
+FindOrigin OriginsIn(const FlatValues& values, FindOrigin missing) {
+  return [&values, missing = std::move(missing)](std::string_view path) -> Origin {
     for (auto it = values.lower_bound(std::string(path)); it != values.end() && it->first.starts_with(path); ++it) {
       return it->second.origin;
     }
     return missing(path);
   };
+}
+
+/// Assigned, checked, and with the defaults that depend on others.
+Config FromValues(const FlatValues& values, const Environment& environment, FindOrigin missing, Problems& problems) {
+  Config config = Assigned(values);
+  const FindOrigin origin_of = OriginsIn(values, std::move(missing));
   NameShard(config, origin_of, problems);
   CheckValues(config, origin_of, problems);
   FillDerivedDefaults(config, environment, origin_of, problems);
   return config;
 }
+
+bool IsOfLake(std::string_view path) { return path.starts_with("catalog.") || path.starts_with("storage."); }
 
 }  // namespace
 
@@ -124,6 +135,29 @@ Result<Config> ParseConfig(const std::string& yaml, const std::string& file_name
   ReadEnvironment(environment, values, problems);
 
   Config config = FromValues(values, environment, [&](std::string_view) -> Origin { return {file_name}; }, problems);
+  if (!problems.empty()) return std::move(problems).ToError();
+  return config;
+}
+
+Result<Config> ParseLakeConfig(const std::string& yaml, const std::string& file_name,
+                               const std::map<std::string, std::string>& environment) {
+  Problems problems;
+  FlatValues values;
+  if (!ReadYaml(yaml, file_name, environment, values, problems)) return std::move(problems).ToError();
+  for (const auto& [path, value] : values) {
+    if (!IsOfLake(path)) problems.Add(value.origin, "{}: only catalog and storage are set here", path);
+  }
+  Environment of_lake = environment;
+  std::erase_if(of_lake, [](const auto& variable) {
+    const std::string& name = variable.first;
+    return name.starts_with("FIRN_") && !name.starts_with("FIRN_CATALOG_") && !name.starts_with("FIRN_STORAGE_");
+  });
+  ReadEnvironment(of_lake, values, problems);
+
+  Config config = Assigned(values);
+  const FindOrigin origin_of = OriginsIn(values, [&](std::string_view) -> Origin { return {file_name}; });
+  CheckLakeValues(config, origin_of, problems);
+  FillLakeDefaults(config, environment, origin_of, problems);
   if (!problems.empty()) return std::move(problems).ToError();
   return config;
 }

@@ -126,6 +126,10 @@ struct Config {
 /// value is what firn does anyway.
 Result<Config> ParseConfig(const std::string& yaml, const std::string& file_name,
                            const std::map<std::string, std::string>& environment);
+/// The sections `catalog` and `storage` alone, in the same way: of a program that has its own source. Another section
+/// is a problem; variables of other keys are left out.
+Result<Config> ParseLakeConfig(const std::string& yaml, const std::string& file_name,
+                               const std::map<std::string, std::string>& environment);
 /// Reads the file and this process's environment.
 Result<Config> LoadConfig(const std::string& path);
 /// `firn run --source URL --warehouse DIR_OR_URI [--tables LIST]`: `environment` as for a file, the options over it. A

@@ -516,6 +516,29 @@ TEST(MakeDirectConfig, KeepsCatalogAndStateOfAUriOnThisMachine) {
   EXPECT_EQ(config->catalog.uri, "sqlite://" + folder + "/catalog.db");
 }
 
+TEST(ParseLakeConfig, TakesCatalogAndStorageAlone) {
+  const auto config =
+      ParseLakeConfig("catalog: {type: rest, uri: 'https://catalog'}\nstorage: {s3: {region: '${R}'}}", "c",
+                      {{"R", "eu-west-1"},
+                       {"FIRN_CATALOG_WAREHOUSE", "shop"},
+                       {"FIRN_SOURCE_URL", "no url"},
+                       {"FIRN_WRITER_BATCH_SIZE", "many"}});
+  ASSERT_TRUE(config.has_value()) << config.error().message();
+  EXPECT_EQ(config->catalog.warehouse, "shop");
+  EXPECT_EQ(config->storage.at("s3").at("region"), "eu-west-1");
+  EXPECT_EQ(config->source.url, "");
+
+  const auto local = ParseLakeConfig("catalog: {warehouse: /lake}", "c", {});
+  ASSERT_TRUE(local.has_value()) << local.error().message();
+  EXPECT_EQ(local->catalog.uri, "sqlite:///lake/catalog.db");
+
+  const auto refused =
+      ParseLakeConfig("catalog: {type: rest}\nwriter: {batch_size: 1}\ntables: {public.a: {}}\nlog: 1", "c", {});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().message(),
+              AllOf(HasSubstr("catalog.uri is missing"),
+                    HasSubstr("c:2: writer.batch_size: only catalog and storage are set here"), HasSubstr("c:4: log")));
+}
 TEST(MakeDirectConfig, TakesEveryOtherKeyFromTheEnvironment) {
   const Environment environment = {{"FIRN_SOURCE_URL", "postgresql://other/db"},
                                    {"FIRN_SOURCE_SLOT", "mine"},

@@ -10,6 +10,7 @@
 #include "base/try.h"
 #include "firn/destination.h"
 #include "firn/firn.h"
+#include "observe/redact.h"
 
 struct firn_destination {
   std::unique_ptr<firn::Destination> destination;
@@ -38,7 +39,7 @@ int AtTheEdge(std::string& last_error, Call&& call) {
     status = MakeError(ErrorKind::kInternal, "an exception: {}", exception.what());
   }
   if (status) return FIRN_OK;
-  last_error = status.error().message();
+  last_error = RedactSecrets(status.error().message());
   return static_cast<int>(status.error().kind()) + 1;
 }
 
@@ -100,6 +101,8 @@ Result<DestinationOptions> DestinationOptionsOf(const char* const* texts) {
       parsed.catalog_name = option.value;
     } else if (option.name == "warehouse") {
       parsed.warehouse = option.value;
+    } else if (option.name == "configuration") {
+      parsed.configuration = option.value;
     } else if (option.name == "state_directory") {
       parsed.state_directory = option.value;
     } else if (option.name == "pipeline") {
@@ -119,9 +122,10 @@ Result<DestinationOptions> DestinationOptionsOf(const char* const* texts) {
     } else if (option.name == "deletes" && option.value == "equality") {
       parsed.deletes = DeleteForm::kEquality;
     } else {
-      return Unknown(option,
-                     "catalog_uri, catalog_name, warehouse, state_directory, pipeline, target_file_size_bytes, "
-                     "compression, max_retries, format_version, and deletes=position, vector or equality");
+      return Unknown(
+          option,
+          "catalog_uri, catalog_name, warehouse, configuration, state_directory, pipeline, "
+          "target_file_size_bytes, compression, max_retries, format_version, and deletes=position, vector or equality");
     }
   }
   return parsed;

@@ -9,14 +9,18 @@
 
 #include "base/try.h"
 #include "base/unix_time.h"
-#include "catalog/sql/sql_catalog.h"
+#include "config/config.h"
+#include "config/expand.h"
 #include "destination/arrow_rows.h"
 #include "destination/cell_encoder.h"
 #include "destination/defined_schema.h"
 #include "destination/pending_rows.h"
 #include "destination/stored_definition.h"
 #include "index/table_index.h"
+#include "lake/lake.h"
 #include "observe/metrics.h"
+#include "observe/redact.h"
+#include "observe/retrier.h"
 #include "pipeline/batch_committer.h"
 #include "pipeline/change_mode.h"
 #include "pipeline/delete_form.h"
@@ -85,6 +89,30 @@ Result<pipeline::TableSettings> SettingsOf(const DestinationOptions& options) {
   pipeline::TableSettings settings{.format_version = options.format_version};
   if (options.deletes == DeleteForm::kEquality) settings.deletes = pipeline::DeleteForm::kEquality;
   return settings;
+}
+
+/// Where the tables are, in the words of a configuration file.
+Result<config::Config> LakeConfigOf(const DestinationOptions& options) {
+  if (!options.configuration.empty()) {
+    if (!options.catalog_uri.empty() || !options.warehouse.empty()) {
+      return MakeError(ErrorKind::kInvalidConfig,
+                       "configuration says which catalog and warehouse: catalog_uri and warehouse are for none");
+    }
+    return config::ParseLakeConfig(options.configuration, "configuration", config::ProcessEnvironment());
+  }
+  config::Config config;
+  TRY(config.catalog.warehouse, storage::NormalizeLocation(options.warehouse).Context("warehouse"));
+  config.catalog.uri = options.catalog_uri;
+  config.catalog.name = options.catalog_name;
+  return config;
+}
+
+Result<std::string> StateDirectoryOf(const DestinationOptions& options, const config::Config& config) {
+  if (!options.state_directory.empty()) return options.state_directory;
+  const std::string& warehouse = config.catalog.warehouse;
+  if (warehouse.starts_with('/')) return warehouse + "/.firn";
+  if (warehouse.starts_with("file://")) return warehouse.substr(7) + "/.firn";
+  return MakeError(ErrorKind::kInvalidConfig, "state_directory is needed: the warehouse {} is not local", warehouse);
 }
 
 /// The events of one table in a call, gathered before their values become columns.
@@ -167,27 +195,17 @@ class IcebergDestination : public Destination {
   static Result<std::unique_ptr<IcebergDestination>> Open(const DestinationOptions& options) {
     TRY(pipeline::TableSettings settings, SettingsOf(options));
     std::unique_ptr<IcebergDestination> destination(new IcebergDestination(options, std::move(settings)));
-    TRY(const std::string warehouse, storage::NormalizeLocation(options.warehouse));
-    std::string state = options.state_directory;
-    if (state.empty()) {
-      if (!warehouse.starts_with("file://")) {
-        return MakeError(ErrorKind::kInvalidConfig, "state_directory is needed: the warehouse {} is not local",
-                         warehouse);
-      }
-      state = warehouse.substr(7) + "/.firn";
-    }
-    TRY(destination->store_, storage::OpenFileStore(warehouse, {}));
-    TRY(destination->catalog_,
-        catalog::OpenSqlCatalog({.uri = options.catalog_uri, .name = options.catalog_name, .warehouse = warehouse},
-                                *destination->store_));
-    TRY(destination->index_, index::Database::Open(state + "/index"));
+    TRY(const config::Config config, LakeConfigOf(options));
+    TRY(const std::string state, StateDirectoryOf(options, config));
+    const RetryPolicy retry{.max_retries = options.max_retries};
+    TRY(destination->lake_, lake::OpenLake(config, lake::LakeUse::kWrite,
+                                           std::make_shared<Retrier>(retry, destination->metrics_, std::stop_token())));
+    TRY(destination->index_, index::Database::Open(state + "/index").Context("state_directory"));
     destination->writer_options_ = {.files = {.target_file_size_bytes = options.target_file_size_bytes},
                                     .writer = {.pipeline = options.pipeline},
                                     .expects_rows = false};
     TRY(destination->writer_options_.files.parquet.compression, iceberg::ParseCompression(options.compression));
-    RetryPolicy retry;
-    retry.max_retries = options.max_retries;
-    destination->committer_.emplace(*destination->catalog_, retry, destination->metrics_);
+    destination->committer_.emplace(destination->lake_.catalog(), retry, destination->metrics_);
     return destination;
   }
 
@@ -294,7 +312,7 @@ class IcebergDestination : public Destination {
       if (definition) definition->id = table;
       return definition;
     }
-    const auto loaded = catalog_->LoadTable(IdentOf(table));
+    const auto loaded = lake_.catalog().LoadTable(IdentOf(table));
     if (loaded) return destination::DefinitionOf(table, *loaded->metadata);
     const ErrorKind kind = loaded.error().kind();
     if (kind == ErrorKind::kTableNotFound || kind == ErrorKind::kNotFound) return std::nullopt;
@@ -306,7 +324,7 @@ class IcebergDestination : public Destination {
     TRY(DefinedTable defined, Define(definition).Context("table {}", ToString(ident)));
     TRY(catalog::LoadedTable table, Open(ident, definition, defined.layout).Context("table {}", ToString(ident)));
     defined.writer = std::make_unique<pipeline::TableWriter>(
-        pipeline::WriterContext{.store = *store_, .index = *index_, .metrics = metrics_}, writer_options_,
+        pipeline::WriterContext{.store = lake_.store(), .index = *index_, .metrics = metrics_}, writer_options_,
         std::move(table), defined.layout, ToString(ident));
     TRY_VOID(CompareState(definition.id, defined).Context("table {}", ToString(ident)));
     tables_.insert_or_assign(definition.id, std::move(defined));
@@ -419,7 +437,7 @@ class IcebergDestination : public Destination {
       TRY(terms.emplace_back(), pipeline::ParsePartitionTerm(text));
     }
     const auto own = pipeline::OwnColumnsOf(layout.mode, definition.track_changes, layout.identity);
-    auto loaded = catalog_->LoadTable(ident);
+    auto loaded = lake_.catalog().LoadTable(ident);
     if (loaded) {
       TRY_VOID(AdoptExisting(*loaded->metadata, definition, layout));
       const iceberg::TableMetadata& metadata = *loaded->metadata;
@@ -434,11 +452,11 @@ class IcebergDestination : public Destination {
       TRY(table.spec, pipeline::MakePartitionSpec(terms, layout.schema));
       table.properties = destination::DefinitionProperties(definition);
       table.properties.emplace(pipeline::kChangeModeProperty, pipeline::ToString(layout.mode));
-      TRY_VOID(catalog_->EnsureNamespace(ident.namespace_levels));
-      loaded = catalog_->CreateTable(ident, table);
+      TRY_VOID(lake_.catalog().EnsureNamespace(ident.namespace_levels));
+      loaded = lake_.catalog().CreateTable(ident, table);
       if (!loaded) return loaded;
     }
-    TRY_VOID(pipeline::AdoptDeleteForm(*catalog_, settings_, *loaded));
+    TRY_VOID(pipeline::AdoptDeleteForm(lake_.catalog(), settings_, *loaded));
     return loaded;
   }
 
@@ -473,7 +491,7 @@ class IcebergDestination : public Destination {
     TRY(change.spec, pipeline::EvolvePartitionSpec(terms, layout.schema, metadata));
     if (change.empty()) return {};
     const iceberg::CommitRequest request = pipeline::SchemaChangeRequest(change, table.ident, metadata);
-    TRY(auto tables, catalog_->CommitTables(std::span(&request, 1)));
+    TRY(auto tables, lake_.catalog().CommitTables(std::span(&request, 1)));
     table = std::move(tables.front());
     return {};
   }
@@ -545,8 +563,9 @@ class IcebergDestination : public Destination {
                      failure_->message());
   }
   Status OrUnusable(Status status) {
-    if (!status) failure_ = status.error();
-    return status;
+    if (status) return status;
+    failure_ = Redacted(status.error());
+    return *failure_;
   }
   Status Do(pipeline::FlushJob& job) {
     const auto outcome = committer_->Do(job, {});
@@ -594,8 +613,7 @@ class IcebergDestination : public Destination {
   const DestinationOptions options_;
   const pipeline::TableSettings settings_;
   Metrics metrics_;
-  std::unique_ptr<storage::FileStore> store_;
-  std::unique_ptr<catalog::Catalog> catalog_;
+  lake::Lake lake_;
   std::unique_ptr<index::Database> index_;
   pipeline::TableWriterOptions writer_options_;
   std::optional<pipeline::BatchCommitter> committer_;
@@ -606,8 +624,9 @@ class IcebergDestination : public Destination {
 }  // namespace
 
 Result<std::unique_ptr<Destination>> Destination::Open(const DestinationOptions& options) {
-  TRY(std::unique_ptr<Destination> destination, IcebergDestination::Open(options));
-  return destination;
+  auto destination = IcebergDestination::Open(options);
+  if (!destination) return Redacted(destination.error());
+  return *std::move(destination);
 }
 
 }  // namespace firn

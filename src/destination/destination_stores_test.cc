@@ -5,6 +5,7 @@
 #include <map>
 
 #include "destination/destination_fixture.h"
+#include "testing/rest_catalog_server.h"
 
 namespace firn {
 namespace {
@@ -82,6 +83,42 @@ TEST_F(DestinationStoresTest, ATableRemembersItsDefinitionInEveryMode) {
     properties["firn.progress"] = before->properties.at("firn.progress");
     EXPECT_EQ(properties, before->properties);
   }
+}
+
+TEST_F(DestinationStoresTest, AConfigurationNamesAnyCatalog) {
+  testing::RestCatalogServer server({.warehouse = "file://" + warehouse_, .client = "app:s3cret"});
+  int failures = 2;
+  server.OnRequest([&](const testing::ScriptedRequest& request) -> std::optional<testing::ScriptedReply> {
+    if (!request.path().ends_with("/users") || failures-- <= 0) return std::nullopt;
+    return testing::ScriptedReply{.status = 503};
+  });
+  const DestinationOptions options{
+      .configuration =
+          fmt::format("catalog: {{type: rest, uri: '{}', warehouse: wh, credential: 'app:s3cret'}}", server.url()),
+      .state_directory = folder_ / "state"};
+  for (uint64_t position = 1; position <= 2; ++position) {
+    destination_.reset();
+    destination_ = Destination::Open(options).value();
+    if (position == 1) {
+      const Status defined = destination_->DefineTable(Users());
+      ASSERT_TRUE(defined.has_value()) << defined.error().message();
+    }
+    EXPECT_EQ(destination_->Position(kUsers).value_or(std::nullopt).value_or(0), position - 1);
+    const Status status = destination_->WriteEvents(std::vector{Insert(static_cast<int64_t>(position), "a")}, position);
+    ASSERT_TRUE(status.has_value()) << status.error().message();
+  }
+  EXPECT_LT(failures, 0) << "what passes is tried again";
+  EXPECT_EQ(
+      server.catalog().LoadTable({{"app"}, "users"}).value().metadata->CurrentSnapshot()->summary.at("total-records"),
+      "2");
+
+  const auto refused =
+      Destination::Open({.configuration = "catalog: {type: rest, uri: 'http://app:s3cret@127.0.0.1:1', "
+                                          "warehouse: wh}",
+                         .state_directory = folder_ / "state",
+                         .max_retries = 0});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().message(), ::testing::Not(HasSubstr("s3cret")));
 }
 
 TEST_F(DestinationStoresTest, ATableWithComputedColumnsHasToBeDefined) {

@@ -50,6 +50,7 @@ Output& CurrentOutput() {
   static Output& output = *[] {
     auto* made = new Output;
     made->logger = std::make_shared<spdlog::logger>("firn", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    made->logger->set_level(spdlog::level::warn);
     made->logger->set_pattern("%v");
     made->logger->set_error_handler([](const std::string&) {});  // a full disk must not stop a replication
     made->logger->flush_on(spdlog::level::trace);

@@ -31,7 +31,7 @@ struct LogField {
   LogField(std::string_view k, Integer v) : key(k), value(static_cast<int64_t>(v)) {}
 };
 
-/// Once, before other threads start. Until then: info, text.
+/// Once, before other threads start. Until then: warnings and errors, as text.
 void SetUpLogging(LogLevel level, LogFormat format);
 
 /// Whether live text can be shown: stderr is a terminal that can move its cursor, and the format is text.

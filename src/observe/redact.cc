@@ -93,4 +93,8 @@ std::string RedactParameters(std::string_view text) {
 
 std::string RedactSecrets(std::string_view text) { return RedactParameters(RedactUserInfo(text)); }
 
+Error Redacted(const Error& error) {
+  return Error(error.kind(), RedactSecrets(error.message()), error.origin(), error.native_code());
+}
+
 }  // namespace firn

@@ -63,15 +63,21 @@ class MemoryIndex : public index::Database {
     Status Begin(const std::string& commit_id) override {
       TRY_VOID(database_.before_step_());
       if (!stored_.exists) return Misuse("Begin before Reset");
-      if (stored_.state.changing_commit_id) {
-        return *stored_.state.changing_commit_id == commit_id ? Status() : Misuse("Begin by another commit");
+      if (stored_.state.changing_commit_id && *stored_.state.changing_commit_id != commit_id) {
+        return Misuse("Begin by another commit");
       }
       stored_.state = {.changing_commit_id = commit_id};
       return {};
     }
+    Status MarkWhole() override {
+      TRY_VOID(database_.before_step_());
+      if (!stored_.state.changing_commit_id) return Misuse("MarkWhole before Begin");
+      stored_.state.is_whole = true;
+      return {};
+    }
     Status Complete(int64_t snapshot_id) override {
       TRY_VOID(database_.before_step_());
-      TRY_VOID(CheckChanging());
+      if (!stored_.state.changing_commit_id) return Misuse("Complete before Begin");
       stored_.state = {.snapshot_id = snapshot_id};
       return {};
     }
@@ -129,7 +135,8 @@ class MemoryIndex : public index::Database {
    private:
     static Error Misuse(std::string_view what) { return MakeError(ErrorKind::kInternal, "the index: {}", what); }
     Status CheckChanging() const {
-      return stored_.state.changing_commit_id ? Status() : Misuse("changed outside Begin and Complete");
+      const bool is_changing = stored_.state.changing_commit_id && !stored_.state.is_whole;
+      return is_changing ? Status() : Misuse("changed outside Begin and MarkWhole");
     }
 
     MemoryIndex& database_;

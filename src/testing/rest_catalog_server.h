@@ -28,6 +28,7 @@ struct RestServerOptions {
   bool takes_idempotency_keys = false;
   std::string prefix = "main|wh";
   std::string separator = "%1F";
+  std::string warehouse = "memory://warehouse";  ///< Where its tables are.
   std::string client;  ///< "id:secret" that must ask for tokens; empty: anyone may do everything.
   std::optional<int64_t> token_life_seconds = 3600;
   iceberg::Json table_config = iceberg::Json::object();
@@ -45,7 +46,7 @@ class RestCatalogServer {
 
   explicit RestCatalogServer(RestServerOptions options = {})
       : options_(std::move(options)),
-        catalog_(options_.commits_tables_together),
+        catalog_(options_.commits_tables_together, options_.warehouse),
         server_([this](const ScriptedRequest& request) { return Answer(request); }) {}
 
   std::string url() const { return server_.url(); }

@@ -4,8 +4,8 @@
 #include "catalog/glue/glue_catalog.h"
 #include "config/config.h"
 
-namespace firn::cli {
+namespace firn::lake {
 
 catalog::GlueCatalogOptions GlueCatalogOptionsOf(const config::Config& config);
 
-}  // namespace firn::cli
+}  // namespace firn::lake

@@ -1,8 +1,8 @@
-#include "cli/glue_catalog_options.h"
+#include "lake/glue_catalog_options.h"
 
-#include "cli/catalog_credentials.h"
+#include "lake/catalog_credentials.h"
 
-namespace firn::cli {
+namespace firn::lake {
 
 catalog::GlueCatalogOptions GlueCatalogOptionsOf(const config::Config& config) {
   const auto option = [&](const std::string& key) { return config.catalog.Option(key); };
@@ -14,4 +14,4 @@ catalog::GlueCatalogOptions GlueCatalogOptionsOf(const config::Config& config) {
           .warehouse = config.catalog.warehouse};
 }
 
-}  // namespace firn::cli
+}  // namespace firn::lake

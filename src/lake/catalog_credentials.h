@@ -7,10 +7,10 @@
 #include "firn/result.h"
 #include "http/aws_signature.h"
 
-namespace firn::cli {
+namespace firn::lake {
 
 /// Gives the configuration's credentials, or else those of the AWS chain, which is asked at each call. May be called
 /// from any thread.
 std::function<Result<AwsCredentials>()> CatalogAwsCredentials(const config::Config& config);
 
-}  // namespace firn::cli
+}  // namespace firn::lake

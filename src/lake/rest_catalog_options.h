@@ -4,8 +4,8 @@
 #include "catalog/rest/rest_catalog.h"
 #include "config/config.h"
 
-namespace firn::cli {
+namespace firn::lake {
 
 catalog::RestCatalogOptions RestCatalogOptionsOf(const config::Config& config);
 
-}  // namespace firn::cli
+}  // namespace firn::lake

@@ -1,10 +1,10 @@
-#include "cli/rest_catalog_options.h"
+#include "lake/rest_catalog_options.h"
 
 #include <charconv>
 
-#include "cli/catalog_credentials.h"
+#include "lake/catalog_credentials.h"
 
-namespace firn::cli {
+namespace firn::lake {
 
 catalog::RestCatalogOptions RestCatalogOptionsOf(const config::Config& config) {
   const auto option = [&](const std::string& key) { return config.catalog.Option(key); };
@@ -38,4 +38,4 @@ catalog::RestCatalogOptions RestCatalogOptionsOf(const config::Config& config) {
   return options;
 }
 
-}  // namespace firn::cli
+}  // namespace firn::lake

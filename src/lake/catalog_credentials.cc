@@ -1,8 +1,8 @@
-#include "cli/catalog_credentials.h"
+#include "lake/catalog_credentials.h"
 
 #include "storage/aws_credentials.h"
 
-namespace firn::cli {
+namespace firn::lake {
 
 std::function<Result<AwsCredentials>()> CatalogAwsCredentials(const config::Config& config) {
   const auto option = [&](const std::string& key) { return config.catalog.Option(key); };
@@ -21,4 +21,4 @@ std::function<Result<AwsCredentials>()> CatalogAwsCredentials(const config::Conf
   };
 }
 
-}  // namespace firn::cli
+}  // namespace firn::lake

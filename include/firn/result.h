@@ -57,8 +57,11 @@ class [[nodiscard]] Error {
   /// How long the other side asked to wait before the next try (HTTP's Retry-After); zero where it didn't.
   std::chrono::milliseconds retry_after() const { return retry_after_; }
 
-  /// The same error with "context: " before its message.
+  /// The same error with "context: " before its message, unless it begins with the context ("table public.orders").
   Error WithContext(std::string_view context) && {
+    const bool is_said =
+        message_.starts_with(context) && message_.find_first_of(":, ", context.size()) == context.size();
+    if (is_said) return std::move(*this);
     message_.insert(0, ": ");
     message_.insert(0, context);
     return std::move(*this);

@@ -274,6 +274,20 @@ TEST_P(CatalogConformanceTest, CommitChangesTheSchema) {
   EXPECT_EQ(changed.metadata->schemas.size(), 2u);
 }
 
+TEST_P(CatalogConformanceTest, SchemaThatTheTableHadBeforeComesBack) {
+  const LoadedTable base = MakeTable(catalog());
+  const iceberg::Schema first = base.metadata->CurrentSchema();
+  iceberg::Schema other = first;
+  other.fields.push_back({.id = 3, .name = "paid", .type = iceberg::Type::Primitive(iceberg::TypeId::kBoolean)});
+  for (const iceberg::Schema& schema : {other, first, other}) {
+    const auto committed = Commit(
+        catalog(), {{.table = base.ident, .updates = {iceberg::AddSchema{schema}, iceberg::SetCurrentSchema{-1}}}});
+    EXPECT_EQ(committed[0].metadata->CurrentSchema().fields, schema.fields);
+    EXPECT_EQ(committed[0].metadata->last_column_id, 3);
+    EXPECT_EQ(committed[0].metadata->schemas.size(), 2u);
+  }
+}
+
 TEST_P(CatalogConformanceTest, CommitWithoutConflictGoesOnTopOfAnothers) {
   const LoadedTable base = MakeTable(catalog());
   Commit(other_client(), {SetProperty(base, "theirs", "1")});

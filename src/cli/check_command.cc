@@ -147,16 +147,20 @@ class Checker {
       }
     }
     for (const Error& problem : NewTableProblems(table, *settings)) {
-      if (!told.ends_with(problem.message())) Report(OfTable(problem, table.name));
+      if (!told.ends_with(problem.message())) Report(OfTable(problem, table));
     }
   }
 
+  static Error OfTable(Error problem, const SourceTable& table) {
+    return std::move(problem).WithContext(fmt::format("table {}", table.name));
+  }
+
   void ReportTarget(const SourceTable& table, const Error& problem) {
-    if (problem.kind() == ErrorKind::kSourceLost) return ReportLoss(OfTable(problem, table.name));
+    if (problem.kind() == ErrorKind::kSourceLost) return ReportLoss(OfTable(problem, table));
     if (problem.origin() == ErrorOrigin::kCatalog) {
       Report(problem, "catalog: ");  // It names the table, or a namespace that is that of others, too.
     } else {
-      Report(OfTable(problem, table.name));
+      Report(OfTable(problem, table));
     }
     if (!pipeline::IsTableError(problem)) lake_.reset();  // It would be the same for the others.
   }

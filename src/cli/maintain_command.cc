@@ -4,6 +4,7 @@
 
 #include "base/try.h"
 #include "base/unix_time.h"
+#include "catalog/find_table.h"
 #include "cli/commands.h"
 #include "cli/human_numbers.h"
 #include "cli/pipeline_services.h"
@@ -28,12 +29,8 @@ Result<std::vector<catalog::LoadedTable>> LoadTables(const config::Config& confi
                                                      const std::vector<SourceTable>& sources) {
   std::vector<catalog::LoadedTable> tables;
   for (const SourceTable& source : sources) {
-    auto table = catalog.LoadTable(TargetNamingOf(config).IdentOf(source.name));
-    if (table) {
-      tables.push_back(std::move(*table));
-    } else if (table.error().kind() != ErrorKind::kTableNotFound && table.error().kind() != ErrorKind::kNotFound) {
-      return std::move(table).error();
-    }
+    TRY(auto table, catalog::FindTable(catalog, TargetNamingOf(config).IdentOf(source.name)));
+    if (table) tables.push_back(*std::move(table));
   }
   return tables;
 }

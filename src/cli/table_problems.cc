@@ -1,20 +1,11 @@
 #include "cli/table_problems.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "pipeline/target_table.h"
 
 namespace firn::cli {
-
-Error OfTable(Error error, const TableName& table) {
-  const std::string name = fmt::format("table {}", table);
-  const std::string& message = error.message();
-  const bool is_named = message.starts_with(name) && message.find_first_of(":, ", name.size()) == name.size();
-  return is_named ? std::move(error) : std::move(error).WithContext(name);
-}
 
 std::vector<Error> NewTableProblems(const SourceTable& source, const pipeline::TableSettings& settings) {
   const Status all = pipeline::CheckNewTargetTable(source, settings);

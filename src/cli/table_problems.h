@@ -1,4 +1,4 @@
-// What is wrong with a table and its settings, for people: all of it, and with the table's name once.
+// What is wrong with a table and its settings, for people: all of it.
 #pragma once
 
 #include <vector>
@@ -8,9 +8,6 @@
 #include "pipeline/table_settings.h"
 
 namespace firn::cli {
-
-/// The error with "table NAME: " before it, unless it begins with that.
-Error OfTable(Error error, const TableName& table);
 
 /// Why no Iceberg table can be made for `source`: where pipeline::CheckNewTargetTable stops at the first reason, the
 /// settings are tried one by one.

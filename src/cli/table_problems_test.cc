@@ -52,16 +52,5 @@ TEST(NewTableProblems, OfTheTableItselfAreOne) {
   EXPECT_THAT(NewTableProblems(table, settings), ElementsAre(Says("has no columns")));
 }
 
-TEST(OfTable, NamesATableOnce) {
-  const TableName name{"public", "t"};
-  const auto named = [&](const std::string& message) {
-    return OfTable(Error(ErrorKind::kUnsupported, message), name).message();
-  };
-  EXPECT_EQ(named("what"), "table public.t: what");
-  EXPECT_EQ(named("table public.t: what"), "table public.t: what");
-  EXPECT_EQ(named("table public.t, column a: what"), "table public.t, column a: what");
-  EXPECT_EQ(named("table public.tt: what"), "table public.t: table public.tt: what");
-}
-
 }  // namespace
 }  // namespace firn::cli

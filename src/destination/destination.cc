@@ -9,6 +9,8 @@
 
 #include "base/try.h"
 #include "base/unix_time.h"
+#include "catalog/commit_loop.h"
+#include "catalog/find_table.h"
 #include "config/config.h"
 #include "config/expand.h"
 #include "destination/arrow_rows.h"
@@ -197,15 +199,15 @@ class IcebergDestination : public Destination {
     std::unique_ptr<IcebergDestination> destination(new IcebergDestination(options, std::move(settings)));
     TRY(const config::Config config, LakeConfigOf(options));
     TRY(const std::string state, StateDirectoryOf(options, config));
-    const RetryPolicy retry{.max_retries = options.max_retries};
-    TRY(destination->lake_, lake::OpenLake(config, lake::LakeUse::kWrite,
-                                           std::make_shared<Retrier>(retry, destination->metrics_, std::stop_token())));
+    TRY(destination->lake_,
+        lake::OpenLake(config, lake::LakeUse::kWrite,
+                       std::make_shared<Retrier>(destination->retry_, destination->metrics_, std::stop_token())));
     TRY(destination->index_, index::Database::Open(state + "/index").Context("state_directory"));
     destination->writer_options_ = {.files = {.target_file_size_bytes = options.target_file_size_bytes},
                                     .writer = {.pipeline = options.pipeline},
                                     .expects_rows = false};
     TRY(destination->writer_options_.files.parquet.compression, iceberg::ParseCompression(options.compression));
-    destination->committer_.emplace(destination->lake_.catalog(), retry, destination->metrics_);
+    destination->committer_.emplace(destination->lake_.catalog(), destination->retry_, destination->metrics_);
     return destination;
   }
 
@@ -290,7 +292,7 @@ class IcebergDestination : public Destination {
 
  private:
   IcebergDestination(const DestinationOptions& options, pipeline::TableSettings settings)
-      : options_(options), settings_(std::move(settings)) {}
+      : options_(options), settings_(std::move(settings)), retry_{.max_retries = options.max_retries} {}
 
   /// A table that was not defined in this process is opened by what its schema store, or itself, says of it.
   Result<DefinedTable*> Find(const TableId& table) {
@@ -312,11 +314,9 @@ class IcebergDestination : public Destination {
       if (definition) definition->id = table;
       return definition;
     }
-    const auto loaded = lake_.catalog().LoadTable(IdentOf(table));
-    if (loaded) return destination::DefinitionOf(table, *loaded->metadata);
-    const ErrorKind kind = loaded.error().kind();
-    if (kind == ErrorKind::kTableNotFound || kind == ErrorKind::kNotFound) return std::nullopt;
-    return loaded.error();
+    TRY(const auto loaded, catalog::FindTable(lake_.catalog(), IdentOf(table)));
+    if (!loaded) return std::nullopt;
+    return destination::DefinitionOf(table, *loaded->metadata);
   }
 
   Status OpenTable(const TableDefinition& definition) {
@@ -437,27 +437,24 @@ class IcebergDestination : public Destination {
       TRY(terms.emplace_back(), pipeline::ParsePartitionTerm(text));
     }
     const auto own = pipeline::OwnColumnsOf(layout.mode, definition.track_changes, layout.identity);
-    auto loaded = lake_.catalog().LoadTable(ident);
-    if (loaded) {
-      TRY_VOID(AdoptExisting(*loaded->metadata, definition, layout));
-      const iceberg::TableMetadata& metadata = *loaded->metadata;
+    TRY(auto found, catalog::FindTable(lake_.catalog(), ident));
+    if (found) {
+      TRY_VOID(AdoptExisting(*found->metadata, definition, layout));
+      const iceberg::TableMetadata& metadata = *found->metadata;
       const auto last_id = std::max(metadata.last_column_id, layout.schema.HighestFieldId());
       TRY_VOID(pipeline::AddOwnColumns(own, metadata.CurrentSchema(), last_id, layout));
-      TRY_VOID(Follow(definition, terms, layout, *loaded));
+      TRY_VOID(Follow(definition, terms, layout, *found));
     } else {
-      if (loaded.error().kind() != ErrorKind::kTableNotFound && loaded.error().kind() != ErrorKind::kNotFound)
-        return loaded;
       TRY_VOID(pipeline::AddOwnColumns(own, {}, layout.schema.HighestFieldId(), layout));
       iceberg::NewTable table{.schema = layout.schema, .format_version = settings_.format_version};
       TRY(table.spec, pipeline::MakePartitionSpec(terms, layout.schema));
       table.properties = destination::DefinitionProperties(definition);
       table.properties.emplace(pipeline::kChangeModeProperty, pipeline::ToString(layout.mode));
       TRY_VOID(lake_.catalog().EnsureNamespace(ident.namespace_levels));
-      loaded = lake_.catalog().CreateTable(ident, table);
-      if (!loaded) return loaded;
+      TRY(found, lake_.catalog().CreateTable(ident, table));
     }
-    TRY_VOID(pipeline::AdoptDeleteForm(lake_.catalog(), settings_, *loaded));
-    return loaded;
+    TRY_VOID(pipeline::AdoptDeleteForm(lake_.catalog(), settings_, *found, retry_));
+    return *std::move(found);
   }
 
   /// Gives the layout's columns, firn's own not among them, their ids in the table.
@@ -475,10 +472,25 @@ class IcebergDestination : public Destination {
     return destination::AdoptFieldIds(existing, metadata.last_column_id, definition.key, layout.schema);
   }
 
-  /// New and wider columns, another partitioning, firn's own columns that the table lacks, and the change mode.
+  /// Changes the table as ChangeOf says, whatever is committed to it at the same time.
   Status Follow(const TableDefinition& definition, const std::vector<pipeline::PartitionTerm>& terms,
                 const pipeline::TableLayout& layout, catalog::LoadedTable& table) {
-    const iceberg::TableMetadata& metadata = *table.metadata;
+    const iceberg::TableMetadataPtr base = table.metadata;
+    const auto build = [&](const catalog::LoadedTable& fresh) -> Result<std::optional<iceberg::CommitRequest>> {
+      TRY(const pipeline::SchemaChange change, ChangeOf(definition, terms, layout, *fresh.metadata));
+      if (change.empty()) return std::nullopt;
+      TRY_VOID(pipeline::CheckPlannedOn(*base, *fresh.metadata));
+      return pipeline::SchemaChangeRequest(change, fresh.ident, *fresh.metadata);
+    };
+    TRY(table, catalog::CommitMetadata(lake_.catalog(), table, build, retry_, {}, &metrics_));
+    return {};
+  }
+
+  /// New and wider columns, another partitioning, firn's own columns that the table lacks, and the change mode.
+  static Result<pipeline::SchemaChange> ChangeOf(const TableDefinition& definition,
+                                                 const std::vector<pipeline::PartitionTerm>& terms,
+                                                 const pipeline::TableLayout& layout,
+                                                 const iceberg::TableMetadata& metadata) {
     const iceberg::Schema with_columns = destination::WithFields(layout.source_fields(), metadata.CurrentSchema());
     pipeline::SchemaChange change{.schema = pipeline::WithFieldsOf(layout, with_columns),
                                   .properties = pipeline::ChangeModeProperties(metadata, layout.mode)};
@@ -489,11 +501,7 @@ class IcebergDestination : public Destination {
     change.schema_differs = change.schema.fields != metadata.CurrentSchema().fields;
     change.properties_differ = !change.properties.empty();
     TRY(change.spec, pipeline::EvolvePartitionSpec(terms, layout.schema, metadata));
-    if (change.empty()) return {};
-    const iceberg::CommitRequest request = pipeline::SchemaChangeRequest(change, table.ident, metadata);
-    TRY(auto tables, lake_.catalog().CommitTables(std::span(&request, 1)));
-    table = std::move(tables.front());
-    return {};
+    return change;
   }
 
   static Result<encode::EncodedRows> EncodeRows(const DefinedTable& table, std::span<const Row* const> rows) {
@@ -612,6 +620,7 @@ class IcebergDestination : public Destination {
 
   const DestinationOptions options_;
   const pipeline::TableSettings settings_;
+  const RetryPolicy retry_;
   Metrics metrics_;
   lake::Lake lake_;
   std::unique_ptr<index::Database> index_;

@@ -86,8 +86,8 @@ Status RocksDbTableIndex::WriteRecord(const TableRecord& record) {
 }
 
 Status RocksDbTableIndex::CheckChanging() const {
-  if (record_.has_value() && record_->state.changing_commit_id.has_value()) return {};
-  return MakeError(ErrorKind::kInternal, "the index of table {} was changed outside Begin and Complete", table_id_);
+  if (record_.has_value() && record_->state.changing_commit_id.has_value() && !record_->state.is_whole) return {};
+  return MakeError(ErrorKind::kInternal, "the index of table {} was changed outside Begin and MarkWhole", table_id_);
 }
 
 Status RocksDbTableIndex::Reset(const std::string& commit_id) {
@@ -113,9 +113,11 @@ Status RocksDbTableIndex::Begin(const std::string& commit_id) {
                      table_id_);
   }
   if (const auto& changing = record_->state.changing_commit_id; changing.has_value()) {
-    if (*changing == commit_id) return {};
-    return MakeError(ErrorKind::kInternal, "the index of table {} already changes by commit {}, not by {}", table_id_,
-                     *changing, commit_id);
+    if (*changing != commit_id) {
+      return MakeError(ErrorKind::kInternal, "the index of table {} already changes by commit {}, not by {}", table_id_,
+                       *changing, commit_id);
+    }
+    if (!record_->state.is_whole) return {};
   }
   begin_is_on_disk_ = false;
   TRY_VOID(BeforeStep(Failpoint::kIndexBeginBefore));
@@ -124,8 +126,16 @@ Status RocksDbTableIndex::Begin(const std::string& commit_id) {
   return {};
 }
 
-Status RocksDbTableIndex::Complete(int64_t snapshot_id) {
+Status RocksDbTableIndex::MarkWhole() {
+  if (record_.has_value() && record_->state.is_whole) return {};
   TRY_VOID(CheckChanging());
+  TableRecord whole = *record_;
+  whole.state.is_whole = true;
+  return WriteRecord(whole);
+}
+
+Status RocksDbTableIndex::Complete(int64_t snapshot_id) {
+  if (!record_.has_value() || !record_->state.is_whole) TRY_VOID(CheckChanging());
   TRY_VOID(BeforeStep(Failpoint::kIndexCompleteBefore));
   TRY_VOID(WriteRecord({.generation = record_->generation, .state = {.snapshot_id = snapshot_id}}));
   AfterStep(Failpoint::kIndexCompleteAfter);

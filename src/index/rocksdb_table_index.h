@@ -27,6 +27,7 @@ class RocksDbTableIndex : public TableIndex {
   IndexState state() const override { return record_.has_value() ? record_->state : IndexState{}; }
   Status Reset(const std::string& commit_id) override;
   Status Begin(const std::string& commit_id) override;
+  Status MarkWhole() override;
   Status Complete(int64_t snapshot_id) override;
   Result<uint32_t> AddFile(const std::string& location) override;
   Result<std::string> FileLocation(uint32_t file) const override;
@@ -41,6 +42,7 @@ class RocksDbTableIndex : public TableIndex {
       : database_(database), table_id_(std::move(table_id)), kind_(kind) {}
 
   Status WriteRecord(const TableRecord& record);
+  /// Neither clean nor whole.
   Status CheckChanging() const;
   Status LookupUnique(std::span<const std::string_view> keys, std::span<const uint32_t> order, Positions& positions);
   Status LookupDuplicates(std::span<const std::string_view> keys, std::span<const uint32_t> order,

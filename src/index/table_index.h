@@ -4,12 +4,14 @@
 // One RocksDB for all tables of a pipeline. Each life of a table's index (a rebuild, a truncate) has its own
 // generation, the first four bytes of its keys, so that dropping one is a range deletion.
 //
-//   state of a table:   absent ──Rebuild──► clean(snapshot) ──Begin(commit id)──► changing(commit id) ──Complete──►
-//   clean
+//   state of a table:   absent ──Rebuild──► clean(snapshot) ──Begin(commit id)──► changing(commit id)
+//                                                ▲                                      │
+//                                                └──Complete── whole(commit id) ◄──MarkWhole
 //
-// A killed process leaves "changing"; if the table's last snapshot carries that commit id the index is right and the
-// caller completes it, else it is rebuilt. So Apply and Load come before the commit. A machine that goes down may lose
-// the last changes, so a table found "changing" after a boot is absent.
+// A killed process leaves "changing" or "whole"; if that is whole, and the table's last snapshot carries that commit
+// id, the index is right and the caller completes it, else it is rebuilt. So Apply and Load come before MarkWhole, and
+// that before the commit: a folder that was copied in the middle of a commit and put back after it has only some of its
+// changes. A machine that goes down may lose the last changes, so a table found in either state after a boot is absent.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +40,7 @@ enum class KeyKind : uint8_t { kUnique, kDuplicates };
 struct IndexState {
   std::optional<int64_t> snapshot_id;             ///< Clean at this snapshot.
   std::optional<std::string> changing_commit_id;  ///< Changes of this commit are (partly) in.
+  bool is_whole = false;                          ///< All of that commit's are.
 };
 
 class Database;
@@ -53,8 +56,11 @@ class TableIndex {
 
   /// Drops everything and starts an empty generation in the state "changing(commit_id)".
   virtual Status Reset(const std::string& commit_id) = 0;
-  /// Marks the index as changing, durably before any change. OK when it is already changing by this commit.
+  /// Marks the index as changing, durably before any change. OK when it is already changing by this commit, of which
+  /// more is then to come.
   virtual Status Begin(const std::string& commit_id) = 0;
+  /// All changes of the commit are in: it may be made. None comes after it but with another Begin.
+  virtual Status MarkWhole() = 0;
   /// All changes belong to `snapshot_id` now.
   virtual Status Complete(int64_t snapshot_id) = 0;
 

@@ -81,9 +81,36 @@ TEST_F(TableIndexTest, ResetBeginAndCompleteMoveTheState) {
   EXPECT_THAT(table->state().snapshot_id, Optional(INT64_MAX));
 }
 
+TEST_F(TableIndexTest, IsWholeUntilMoreOfTheCommitComes) {
+  auto table = NewTable();
+  EXPECT_FALSE(table->state().is_whole);
+  Apply(*table, {{.key = "a", .put = RowPosition{0, 1}}});
+  Do(table->MarkWhole());
+  Do(table->MarkWhole());
+  EXPECT_EQ(table->Apply({}).error().kind(), ErrorKind::kInternal);
+  table.reset();
+  Open();
+  table = Table();
+  EXPECT_TRUE(table->state().is_whole);
+  EXPECT_THAT(table->state().changing_commit_id, Optional(std::string("c0")));
+  Do(table->Begin("c0"));
+  EXPECT_FALSE(table->state().is_whole);
+  Apply(*table, {{.key = "b", .put = RowPosition{0, 2}}});
+  Do(table->MarkWhole());
+  Do(table->Complete(1));
+  EXPECT_FALSE(table->state().is_whole);
+  EXPECT_EQ(table->MarkWhole().error().kind(), ErrorKind::kInternal);
+  table.reset();
+  Open();
+  table = Table();
+  EXPECT_THAT(table->state().snapshot_id, Optional(1));
+  EXPECT_THAT(Lookup(*table, {"a", "b"}), ElementsAre(RowPosition{0, 1}, RowPosition{0, 2}));
+}
+
 TEST_F(TableIndexTest, RefusesStepsOutOfOrder) {
   auto table = Table();
   EXPECT_EQ(table->Begin("c1").error().kind(), ErrorKind::kInternal);
+  EXPECT_EQ(table->MarkWhole().error().kind(), ErrorKind::kInternal);
   EXPECT_EQ(table->Complete(1).error().kind(), ErrorKind::kInternal);
   EXPECT_EQ(table->Apply({}).error().kind(), ErrorKind::kInternal);
   EXPECT_EQ(table->Load({}).error().kind(), ErrorKind::kInternal);

@@ -2,6 +2,7 @@
 //
 //   generation(4) 'c' snapshot id(8)      clean
 //   generation(4) 'm' commit id           changing
+//   generation(4) 'w' commit id           changing, and whole
 #pragma once
 
 #include <optional>
@@ -16,7 +17,7 @@ namespace firn::index {
 
 struct TableRecord {
   Generation generation = 0;
-  IndexState state;  ///< Exactly one of its members is set.
+  IndexState state;  ///< Exactly one of its ids is set.
 };
 
 std::string EncodeTableRecord(const TableRecord& record);

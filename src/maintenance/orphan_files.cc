@@ -6,7 +6,12 @@
 #include <string>
 
 #include "base/try.h"
+#include "iceberg/row_delta.h"
 #include "maintenance/reachable_files.h"
+#include "observe/log.h"
+#include "pipeline/parked_tables.h"
+#include "pipeline/progress.h"
+#include "pipeline/source_definition.h"
 #include "storage/store_location.h"
 
 namespace firn::maintenance {
@@ -47,6 +52,22 @@ Status CheckAlone(const iceberg::TableIdent& ident, const std::set<std::string>&
   return {};
 }
 
+/// Whether a copy of the table may be under way, or break off and go on: what it has written is in no metadata before
+/// its commit. A table is made without progress, or marked, before a copy of it begins.
+Result<bool> MayBeInACopy(const iceberg::TableMetadata& metadata) {
+  if (!metadata.properties.contains(pipeline::kSourceTableProperty)) return false;
+  TRY(const auto progress, pipeline::ReadProgress(metadata));
+  return !progress || progress->is_taken_back || pipeline::ReadMark(metadata).has_value();
+}
+
+/// Of manifests and metadata files, which no copy writes before its commit.
+bool IsOfMetadata(const iceberg::TableMetadata& metadata, const std::string& location) {
+  const auto is_below = [&](const std::string& folder) {
+    return storage::IsAtOrBelow(PathOf(location), PathOf(WithoutSlash(folder)));
+  };
+  return is_below(iceberg::MetadataLocation(metadata, "")) && !is_below(iceberg::DataLocation(metadata, ""));
+}
+
 }  // namespace
 
 Result<std::vector<storage::FileInfo>> FindOrphans(catalog::Catalog& catalog, storage::FileStore& store,
@@ -68,6 +89,15 @@ Result<std::vector<storage::FileInfo>> FindOrphans(catalog::Catalog& catalog, st
     return is_young || options.kept.contains(file.location) || reachable.contains(std::string(PathOf(file.location))) ||
            file.location.ends_with("/version-hint.text");
   });
+  TRY(const bool may_have_been, MayBeInACopy(*before.metadata));
+  TRY(const bool may_be, MayBeInACopy(*table.metadata));
+  if (!may_have_been && !may_be) return files;
+  const size_t left = std::erase_if(
+      files, [&](const storage::FileInfo& file) { return !IsOfMetadata(*table.metadata, file.location); });
+  if (left > 0) {
+    LogInfo("data files are left that no snapshot names: the table is to be copied, and they may be its copy's",
+            {{"table", ToString(ident)}, {"files", left}});
+  }
   return files;
 }
 

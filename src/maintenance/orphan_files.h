@@ -22,8 +22,9 @@ struct OrphanOptions {
 };
 
 /// The orphans of the table, in the order in which the store lists them; deletes nothing. The files are listed before
-/// the metadata is read, so that whatever is committed meanwhile is none. kUnsupported when another of `tables` lies
-/// within the table's folder: its files can't be told apart.
+/// the metadata is read, so that whatever is committed meanwhile is none. Of a table that is being copied or is to be,
+/// by whatever process, no data file is one: a copy may take longer than the grace. kUnsupported when another of
+/// `tables` lies within the table's folder: its files can't be told apart.
 Result<std::vector<storage::FileInfo>> FindOrphans(catalog::Catalog& catalog, storage::FileStore& store,
                                                    const iceberg::TableIdent& ident,
                                                    const std::vector<catalog::LoadedTable>& tables,

@@ -18,7 +18,9 @@
 #include "iceberg/row_delta.h"
 #include "iceberg/table_scan.h"
 #include "pipeline/change_mode.h"
+#include "pipeline/parked_tables.h"
 #include "pipeline/progress.h"
+#include "pipeline/source_definition.h"
 #include "testing/memory_catalog.h"
 #include "testing/memory_file_store.h"
 #include "testing/results.h"
@@ -28,8 +30,10 @@ namespace {
 
 using iceberg::RowPositions;
 using testing::Do;
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 using testing::Value;
 
 const iceberg::TableIdent kIdent{{"shop"}, "orders"};
@@ -432,6 +436,31 @@ TEST_P(TableMaintenanceTest, FindsOrphansAndNothingThatASnapshotNeeds) {
   Do(DeleteFiles(store_, found, {}));
   const catalog::LoadedTable table = Load();
   for (const iceberg::Snapshot& snapshot : table.metadata->snapshots) RowsAt(table, &snapshot);
+}
+
+TEST_P(TableMaintenanceTest, LeavesTheDataFilesOfATableThatIsToBeCopied) {
+  const auto set = [&](iceberg::Update update) {
+    const iceberg::CommitRequest request{.table = kIdent, .updates = {std::move(update)}};
+    Value(catalog_.CommitTables(std::span(&request, 1)));
+  };
+  set(iceberg::SetProperties{{{pipeline::kSourceTableProperty, "public.orders"}}});
+  const std::string data = Load().metadata->location + "/data/part-of-a-copy.parquet";
+  const std::string metadata = Load().metadata->location + "/metadata/left-behind.avro";
+  Do(store_.Write(data, "x"));
+  Do(store_.Write(metadata, "x"));
+  const auto find = [&] {
+    std::vector<std::string> locations;
+    for (const auto& file : Value(FindOrphans(catalog_, store_, kIdent, {}, {.now_ms = UnixMillisNow() + 4 * kDayMs})))
+      locations.push_back(file.location);
+    return locations;
+  };
+  EXPECT_THAT(find(), ElementsAre(metadata));  // Its first copy is not committed.
+  Insert(0, 10);
+  EXPECT_THAT(find(), UnorderedElementsAre(data, metadata));
+  set(iceberg::SetProperties{{{pipeline::kParkedProperty, "it was altered"}}});
+  EXPECT_THAT(find(), ElementsAre(metadata));
+  set(iceberg::RemoveProperties{{pipeline::kParkedProperty}});
+  EXPECT_THAT(find(), UnorderedElementsAre(data, metadata));
 }
 
 TEST_P(TableMaintenanceTest, RefusesToLookForOrphansAroundAnotherTable) {

@@ -21,7 +21,7 @@ using ::testing::Not;
 
 class LogTest : public ::testing::Test {
  protected:
-  void TearDown() override { SetUpLogging(LogLevel::kInfo, LogFormat::kText); }
+  void SetUp() override { SetUpLogging(LogLevel::kInfo, LogFormat::kText); }
 
   template <typename Function>
   static std::string Captured(Function&& write) {

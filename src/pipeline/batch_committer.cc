@@ -67,13 +67,17 @@ Status BatchCommitter::Commit(Lsn lsn, std::stop_token stop, FlushOutcome& outco
   if (!receipt) {
     // Where a table's own change can't be built, the error is of the first such table.
     const auto refused = std::ranges::find(is_refused, true, [](const auto& flag) { return flag.load(); });
-    if (refused != is_refused.end()) failed_writer_ = writers_[static_cast<size_t>(refused - is_refused.begin())];
-    return std::move(receipt.error()).WithContext(fmt::format("committing up to {}", lsn));
+    Error error = std::move(receipt).error();
+    if (refused != is_refused.end()) {
+      failed_writer_ = writers_[static_cast<size_t>(refused - is_refused.begin())];
+      error = OfStaleTable(std::move(error), *failed_writer_);
+    }
+    return std::move(error).WithContext(fmt::format("committing up to {}", lsn));
   }
 
+  TRY_VOID(ForEachWriter(writers_, [&](size_t i) { return writers_[i]->Committed(receipt->tables()[i]); }));
   for (size_t i = 0; i < writers_.size(); ++i) {
     const catalog::LoadedTable& table = receipt->tables()[i];
-    TRY_VOID(writers_[i]->Committed(table));
     outcome.tables[i].snapshot_id = table.metadata->current_snapshot_id.value_or(0);
     outcome.tables[i].contents = ContentsOf(*table.metadata);
     LogInfo("committed", {{"table", writers_[i]->name()},
@@ -94,12 +98,24 @@ Status BatchCommitter::ForEachWriter(const std::vector<TableWriter*>& writers, W
   std::vector<std::atomic<bool>> has_failed(writers.size());
   Status done = ForEachParallel(writers.size(), tables_at_once_, [&](size_t i) -> Status {
     Status status = work(i);
-    has_failed[i] = !status.has_value();
-    return std::move(status).Context("table {}", writers[i]->name());
+    if (status) return status;
+    has_failed[i] = true;
+    return OfStaleTable(std::move(status).error(), *writers[i])
+        .WithContext(fmt::format("table {}", writers[i]->name()));
   });
   const auto failed = std::ranges::find(has_failed, true, [](const auto& flag) { return flag.load(); });
   if (failed != has_failed.end()) failed_writer_ = writers[static_cast<size_t>(failed - has_failed.begin())];
   return done;
+}
+
+Error BatchCommitter::OfStaleTable(Error error, const TableWriter& writer) {
+  if (error.kind() != ErrorKind::kNotFound || error.origin() != ErrorOrigin::kStorage) return error;
+  const auto known = writer.table().metadata->current_snapshot_id;
+  const auto fresh = catalog_.LoadTable(writer.table().ident);
+  if (!known || !fresh || fresh->metadata->FindSnapshot(*known) != nullptr) return error;
+  return std::move(error)
+      .WithKind(ErrorKind::kConflict)
+      .WithContext("another writer has expired the snapshot that was read");
 }
 
 Status BatchCommitter::Rewrite(const FlushJob::Rewrite& rewrite, std::stop_token stop, FlushOutcome& outcome) {

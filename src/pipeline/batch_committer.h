@@ -68,6 +68,9 @@ class BatchCommitter {
   /// Calls `work(i)` for each of `writers`, several at once, and remembers whose failure it is.
   template <typename Work>
   Status ForEachWriter(const std::vector<TableWriter*>& writers, Work work);
+  /// A kConflict for a file that is gone with the snapshot that named it: the table is to be looked at again, and is
+  /// not damaged. Else `error`.
+  Error OfStaleTable(Error error, const TableWriter& writer);
   Status Commit(Lsn lsn, std::stop_token stop, FlushOutcome& outcome);
   /// A rewrite that can't be committed leaves all as it was, which is no error.
   Status Rewrite(const FlushJob::Rewrite& rewrite, std::stop_token stop, FlushOutcome& outcome);

@@ -1,8 +1,14 @@
 #include "pipeline/delete_form.h"
 
+#include <optional>
+#include <utility>
+
 #include "base/try.h"
+#include "catalog/commit_loop.h"
 #include "iceberg/equality_deletes.h"
 #include "observe/log.h"
+#include "pipeline/progress.h"
+#include "pipeline/schema_change.h"
 
 namespace firn::pipeline {
 
@@ -53,17 +59,27 @@ std::vector<iceberg::Update> DeleteFormUpdates(const iceberg::TableMetadata& met
   return updates;
 }
 
-Status AdoptDeleteForm(catalog::Catalog& catalog, const TableSettings& settings, catalog::LoadedTable& table) {
-  const iceberg::CommitRequest request{.table = table.ident,
-                                       .requirements = {iceberg::AssertTableUuid{table.metadata->table_uuid}},
-                                       .updates = DeleteFormUpdates(*table.metadata, settings)};
-  if (request.updates.empty()) return {};
-  TRY(auto tables, catalog.CommitTables(std::span(&request, 1)).Context("Iceberg table {}", ToString(table.ident)));
-  if (tables.front().metadata->format_version != table.metadata->format_version) {
+Status AdoptDeleteForm(catalog::Catalog& catalog, const TableSettings& settings, catalog::LoadedTable& table,
+                       const RetryPolicy& retry, std::stop_token stop, Metrics* metrics) {
+  const iceberg::TableMetadataPtr before = table.metadata;
+  if (DeleteFormUpdates(*before, settings).empty()) return {};
+  const auto build = [&](const catalog::LoadedTable& fresh) -> Result<std::optional<iceberg::CommitRequest>> {
+    TRY_VOID(CheckOnlyWriter(*before, *fresh.metadata));
+    TRY_VOID(CheckPlannedOn(*before, *fresh.metadata));
+    auto updates = DeleteFormUpdates(*fresh.metadata, settings);
+    if (updates.empty()) return std::nullopt;
+    return iceberg::CommitRequest{.table = fresh.ident,
+                                  .requirements = {iceberg::AssertTableUuid{fresh.metadata->table_uuid}},
+                                  .updates = std::move(updates)};
+  };
+  TRY(table, catalog::CommitMetadata(catalog, table, build, retry, std::move(stop), metrics)
+                 .Context("Iceberg table {}", ToString(table.ident)));
+  // What a catalog makes the commit on itself, nobody has looked at before.
+  TRY_VOID(CheckOnlyWriter(*before, *table.metadata).Context("Iceberg table {}", ToString(table.ident)));
+  if (table.metadata->format_version != before->format_version) {
     LogInfo("upgraded the Iceberg table",
-            {{"table", ToString(table.ident)}, {"format_version", int64_t{tables.front().metadata->format_version}}});
+            {{"table", ToString(table.ident)}, {"format_version", int64_t{table.metadata->format_version}}});
   }
-  table = std::move(tables.front());
   return {};
 }
 

@@ -1,10 +1,13 @@
 // How a table's rows are deleted: what of it its settings may ask for, and what its metadata must hold for that.
 #pragma once
 
+#include <stop_token>
 #include <vector>
 
+#include "base/retry_policy.h"
 #include "catalog/catalog.h"
 #include "iceberg/table_update.h"
+#include "observe/metrics.h"
 #include "pipeline/table_layout.h"
 #include "pipeline/table_settings.h"
 
@@ -20,7 +23,9 @@ Status CheckFormatVersion(const iceberg::TableMetadata& metadata, const TableSet
 /// of the whole table. None is the usual case.
 std::vector<iceberg::Update> DeleteFormUpdates(const iceberg::TableMetadata& metadata, const TableSettings& settings);
 
-/// Commits them. kConflict when somebody else changed the table at the same time.
-Status AdoptDeleteForm(catalog::Catalog& catalog, const TableSettings& settings, catalog::LoadedTable& table);
+/// Commits them, whatever else is committed to the table at the same time. Errors as of catalog::CommitMetadata; those
+/// of CheckOnlyWriter, and kConflict where another writer has changed the table's schema or partitions meanwhile.
+Status AdoptDeleteForm(catalog::Catalog& catalog, const TableSettings& settings, catalog::LoadedTable& table,
+                       const RetryPolicy& retry = {}, std::stop_token stop = {}, Metrics* metrics = nullptr);
 
 }  // namespace firn::pipeline

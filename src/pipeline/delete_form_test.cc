@@ -3,7 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <span>
+#include <utility>
+
 #include "iceberg/equality_deletes.h"
+#include "pipeline/progress.h"
+#include "testing/memory_catalog.h"
+#include "testing/orders_table.h"
 
 namespace firn::pipeline {
 namespace {
@@ -91,6 +97,47 @@ TEST_F(DeleteFormUpdatesTest, AddASpecForEqualityDeletesOfTheWholeTable) {
   EXPECT_TRUE(iceberg::FindUnpartitionedSpec(metadata_).has_value());
   EXPECT_EQ(metadata_.default_spec_id, 0);
   EXPECT_THAT(Updates({.deletes = DeleteForm::kEquality}), IsEmpty());
+}
+
+using Fault = testing::MemoryCatalog::Fault;
+
+const RetryPolicy kQuick{.max_retries = 3, .base_delay = std::chrono::milliseconds(1)};
+
+TEST(AdoptDeleteForm, IsCommittedOnceWhateverComesInBetween) {
+  for (const Fault fault : {Fault::kNone, Fault::kConflict, Fault::kConflictCommitted, Fault::kTransient,
+                            Fault::kUnknownCommitted, Fault::kUnknownNotCommitted}) {
+    testing::MemoryCatalog catalog;
+    catalog::LoadedTable table = testing::MakeOrders(catalog);
+    catalog.FailCommits({fault});
+    testing::Do(AdoptDeleteForm(catalog, {.format_version = 3}, table, kQuick));
+    EXPECT_EQ(table.metadata->format_version, 3) << static_cast<int>(fault);
+    EXPECT_EQ(testing::Value(catalog.LoadTable(testing::kOrders)).metadata_location, table.metadata_location);
+  }
+}
+
+TEST(AdoptDeleteForm, SaysWhatTheCatalogRefusesForGood) {
+  testing::MemoryCatalog catalog;
+  catalog::LoadedTable table = testing::MakeOrders(catalog);
+  catalog.FailCommits({Fault::kPermission});
+  EXPECT_EQ(AdoptDeleteForm(catalog, {.format_version = 3}, table, kQuick).error().kind(), ErrorKind::kPermission);
+}
+
+TEST(AdoptDeleteForm, TakesNoTableThatAnotherFirnHasWrittenMeanwhile) {
+  for (const Fault fault : {Fault::kNone, Fault::kConflict}) {
+    testing::MemoryCatalog catalog;
+    catalog::LoadedTable table = testing::MakeOrders(catalog);
+    catalog.FailCommits({Fault::kNone, fault});
+    bool is_first = true;
+    catalog.OnCommit([&](const auto&) {
+      if (!std::exchange(is_first, false)) return;
+      iceberg::CommitRequest theirs{.table = testing::kOrders};
+      StateProgress(ProgressSummary({.pipeline = "firn"}, Lsn{200}, "theirs"), theirs);
+      testing::Value(catalog.CommitTables(std::span(&theirs, 1)));
+    });
+    const Status adopted = AdoptDeleteForm(catalog, {.format_version = 3}, table, kQuick);
+    ASSERT_FALSE(adopted.has_value());
+    EXPECT_EQ(adopted.error().kind(), ErrorKind::kSourceLost) << adopted.error().message();
+  }
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "catalog/find_table.h"
 #include "observe/redact.h"
 #include "pipeline/source_definition.h"
 
@@ -71,12 +72,8 @@ std::optional<std::string> ReadMark(const iceberg::TableMetadata& metadata) {
 
 Status MarkTable(catalog::Catalog& catalog, const iceberg::TableIdent& ident, const PipelineIdentity& writer,
                  const std::string& reason, const RetryPolicy& retry, std::stop_token stop) {
-  auto loaded = catalog.LoadTable(ident);
-  if (!loaded &&
-      (loaded.error().kind() == ErrorKind::kTableNotFound || loaded.error().kind() == ErrorKind::kNotFound)) {
-    return {};
-  }
-  TRY(catalog::LoadedTable table, std::move(loaded));
+  TRY(auto table, catalog::FindTable(catalog, ident));
+  if (!table) return {};
   const std::string text = Shortened(RedactSecrets(reason));
   const auto build = [&](const catalog::LoadedTable& fresh) -> Result<std::optional<iceberg::CommitRequest>> {
     TRY(const auto progress, ReadProgress(*fresh.metadata));
@@ -86,7 +83,7 @@ Status MarkTable(catalog::Catalog& catalog, const iceberg::TableIdent& ident, co
                                   .requirements = {iceberg::AssertTableUuid{fresh.metadata->table_uuid}},
                                   .updates = {iceberg::SetProperties{{{kParkedProperty, text}}}}};
   };
-  TRY_VOID(catalog::CommitMetadata(catalog, std::move(table), build, retry, std::move(stop))
+  TRY_VOID(catalog::CommitMetadata(catalog, *std::move(table), build, retry, std::move(stop))
                .Context("marking {} as to be copied anew", ToString(ident)));
   return {};
 }

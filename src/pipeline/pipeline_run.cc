@@ -435,7 +435,8 @@ Result<RunEnd> PipelineRun::Stream(std::stop_token stop) {
     // What is being copied is looked at by its copy.
     if (!carried_.copies.Copies(table.source.oid)) watched.push_back(table.source);
     if (!table.is_streamed) continue;
-    TRY_VOID(AdoptDeleteForm(services_.catalog, table.target->settings, table.target->table));
+    TRY_VOID(AdoptDeleteForm(services_.catalog, table.target->settings, table.target->table, options_.retry, stop,
+                             &services_.writer.metrics));
     binary = binary && table.target->mapping.StreamsBinary();
     slot_known_ = std::max(slot_known_, table.target->progress->lsn);  // The slot was made with a copy.
     targets.push_back(std::move(*table.target));

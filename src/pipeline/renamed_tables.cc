@@ -9,15 +9,12 @@
 #include <utility>
 
 #include "base/try.h"
+#include "catalog/find_table.h"
 #include "observe/log.h"
 #include "pipeline/parked_tables.h"
 
 namespace firn::pipeline {
 namespace {
-
-bool IsNotThere(const Error& error) {
-  return error.kind() == ErrorKind::kTableNotFound || error.kind() == ErrorKind::kNotFound;
-}
 
 /// The source table that `writer` replicates into an Iceberg table; nothing for a table that is not its own.
 Result<std::optional<TableOid>> SourceOf(const iceberg::TableMetadata& metadata, const PipelineIdentity& writer) {
@@ -30,8 +27,8 @@ Result<std::optional<TableOid>> SourceOf(const iceberg::TableMetadata& metadata,
 /// Whether the table that has the name is the source table's.
 Result<bool> HasItsName(catalog::Catalog& catalog, const SourceTable& table, const iceberg::TableIdent& ident,
                         const PipelineIdentity& writer) {
-  const auto loaded = catalog.LoadTable(ident);
-  if (!loaded) return IsNotThere(loaded.error()) ? Result<bool>(false) : loaded.error();
+  TRY(const auto loaded, catalog::FindTable(catalog, ident));
+  if (!loaded) return false;
   TRY(const StoredDefinition stored, ReadStoredDefinition(*loaded->metadata));
   TRY(const auto progress, ReadProgress(*loaded->metadata));
   // One that was made and not copied yet is in its place, too.

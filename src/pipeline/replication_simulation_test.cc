@@ -459,7 +459,7 @@ class Simulation {
     StatusBoard status;
     PipelineStatus rows;
     for (TargetTable& target : targets) {
-      TRY_VOID(AdoptDeleteForm(catalog_, target.settings, target.table));
+      TRY_VOID(AdoptDeleteForm(catalog_, target.settings, target.table, retry_));
       idents.push_back(target.table.ident);
       known.emplace(target.source.oid, target.source.version.fingerprint);
       rows.tables.push_back({.source = ToString(target.source.name)});

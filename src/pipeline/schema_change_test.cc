@@ -6,7 +6,12 @@
 
 #include <random>
 #include <set>
+#include <span>
+#include <utility>
 
+#include "pipeline/target_table.h"
+#include "testing/memory_catalog.h"
+#include "testing/orders_table.h"
 #include "testing/type_oids.h"
 
 namespace firn::pipeline {
@@ -459,6 +464,24 @@ TEST_F(SchemaChangeTest, FollowsAnyRandomDdl) {
       }
     }
   }
+}
+
+TEST(FollowSource, TakesNoTableThatAnotherFirnHasWrittenMeanwhile) {
+  testing::MemoryCatalog catalog;
+  TargetTable target{.table = testing::MakeOrders(catalog), .progress = TableProgress{}};
+  target.planned = target.table.metadata;
+  target.change = SchemaChange{.schema = target.planned->CurrentSchema(), .properties = {{"a", "b"}}};
+  bool is_first = true;
+  catalog.OnCommit([&](const auto&) {
+    if (!std::exchange(is_first, false)) return;
+    iceberg::CommitRequest theirs{.table = testing::kOrders};
+    StateProgress(ProgressSummary({.pipeline = "firn"}, Lsn{200}, "theirs"), theirs);
+    testing::Value(catalog.CommitTables(std::span(&theirs, 1)));
+  });
+  Metrics metrics;
+  const Status followed = FollowSource(catalog, target, {}, {}, metrics);
+  ASSERT_FALSE(followed.has_value());
+  EXPECT_EQ(followed.error().kind(), ErrorKind::kSourceLost) << followed.error().message();
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "catalog/find_table.h"
 #include "pipeline/source_definition.h"
 
 namespace firn::pipeline {
@@ -11,12 +12,8 @@ namespace {
 
 /// The source table that the Iceberg table was made for; none where there is no table, or another program's.
 Result<TableOid> MadeFor(catalog::Catalog& catalog, const iceberg::TableIdent& ident) {
-  const auto loaded = catalog.LoadTable(ident);
-  if (!loaded) {
-    const bool is_missing =
-        loaded.error().kind() == ErrorKind::kTableNotFound || loaded.error().kind() == ErrorKind::kNotFound;
-    return is_missing ? Result<TableOid>(TableOid{}) : loaded.error();
-  }
+  TRY(const auto loaded, catalog::FindTable(catalog, ident));
+  if (!loaded) return TableOid{};
   TRY(const StoredDefinition stored, ReadStoredDefinition(*loaded->metadata).Context("{}", ToString(ident)));
   return stored.oid;
 }

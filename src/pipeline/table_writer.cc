@@ -289,6 +289,7 @@ Result<catalog::TableChange> TableWriter::Prepare(Lsn lsn) {
     TRY(auto deletes, pending_->key_deletes->Close(*spec_id));
     std::ranges::move(deletes, std::back_inserter(pending_->delta.added_delete_files));
   }
+  if (index_ready_ && layout_.deletes == DeleteForm::kPosition) TRY_VOID(index_->MarkWhole());
   pending_->delta.truncate = pending_->truncate;
   pending_->delta.summary = ProgressSummary(options_.writer, lsn, pending_->commit_id);
   catalog::TableChange change{.base = table_,

@@ -13,7 +13,8 @@
 // Rows that a rewrite of data files has moved are found again without reading the others (table_writer_rewrite.cc).
 //
 // What has been written for a commit that is not in yet is "pending". The index already knows it: it is marked as
-// changing by that commit's id, and healed at the next start if the commit never came (index/table_index.h).
+// changing by that commit's id, and as whole before the commit; it is healed at the next start if the commit never came
+// (index/table_index.h).
 #pragma once
 
 #include <cstdint>
@@ -155,8 +156,10 @@ class TableWriter {
   /// The commit that was pending came on top of what others did since `before`.
   Status FollowOthers(const iceberg::TableMetadata& before, bool is_truncated);
   /// Gives the index, which is clean, the places that rows have got from one snapshot to the other. Then it is clean at
-  /// `clean_at`. False, and nothing is changed, where it can't be told for certain.
+  /// `clean_at`. False where it can't be told for certain: the index is then to be reset.
   Result<bool> FollowMovedRows(const iceberg::Snapshot& from, const iceberg::Snapshot& to, int64_t clean_at);
+  /// The same. kNotFound where a file that it takes is gone.
+  Result<bool> FollowByFiles(const iceberg::Snapshot& from, const iceberg::Snapshot& to, int64_t clean_at);
   struct LiveRowsOfFiles;
   /// Each row of the new files is in the index. Gives their number, as does the other.
   Result<int64_t> FollowEachRow(const LiveRowsOfFiles& gone, const LiveRowsOfFiles& come);

@@ -115,8 +115,7 @@ const iceberg::Snapshot* TableWriter::IndexedSnapshot(const index::IndexState& s
   const iceberg::Snapshot* snapshot = table_.metadata->CurrentSnapshot();
   while (snapshot != nullptr) {
     const auto id = snapshot->summary.find(catalog::kCommitIdKey);
-    const bool is_committed =
-        state.changing_commit_id && id != snapshot->summary.end() && id->second == *state.changing_commit_id;
+    const bool is_committed = state.is_whole && id != snapshot->summary.end() && id->second == state.changing_commit_id;
     if (is_committed || state.snapshot_id == snapshot->snapshot_id) return snapshot;
     if (!IsReplace(*snapshot) || !snapshot->parent_snapshot_id) return nullptr;
     snapshot = table_.metadata->FindSnapshot(*snapshot->parent_snapshot_id);
@@ -126,6 +125,14 @@ const iceberg::Snapshot* TableWriter::IndexedSnapshot(const index::IndexState& s
 
 Result<bool> TableWriter::FollowMovedRows(const iceberg::Snapshot& from, const iceberg::Snapshot& to,
                                           int64_t clean_at) {
+  auto followed = FollowByFiles(from, to, clean_at);
+  if (followed.has_value() || followed.error().kind() != ErrorKind::kNotFound) return followed;
+  LogWarn("files of a rewrite are gone, as after another writer's expiry: building the index anew",
+          {{"table", name_}, {"snapshot_id", to.snapshot_id}, {"reason", followed.error().message()}});
+  return false;
+}
+
+Result<bool> TableWriter::FollowByFiles(const iceberg::Snapshot& from, const iceberg::Snapshot& to, int64_t clean_at) {
   const auto start = Clock::now();
   const iceberg::TableMetadata& metadata = *table_.metadata;
   TRY(const auto before, iceberg::PlanFiles(context_.store, metadata, &from, manifests_));

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <map>
 #include <random>
 #include <set>
@@ -362,6 +363,22 @@ TEST_F(TableWriterTest, TrustsItsIndexAfterACommitThatItDidNotLiveToSee) {
   EXPECT_THAT(Table(), ElementsAre(Pair(1, 12), Pair(2, 21)));
 }
 
+TEST_F(TableWriterTest, RebuildsTheIndexThatWasCopiedInTheMiddleOfItsCommit) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10)));
+  ASSERT_TRUE(Write(BatchOf().Insert(2, 20)));
+  const firn::testing::TemporaryFolder backup;
+  constexpr auto kAll = std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing;
+  std::filesystem::copy(folder_.path(), backup.path(), kAll);
+  ASSERT_TRUE(Commit(BatchOf().Insert(3, 30).Update(1, 11)));
+  writer_.reset();
+  index_.reset();
+  std::filesystem::remove_all(folder_.path());
+  std::filesystem::copy(backup.path(), folder_.path(), kAll);
+  Open();
+  ASSERT_TRUE(Commit(BatchOf().Update(3, 31).Delete(1)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(2, 20), Pair(3, 31)));
+}
+
 TEST_F(TableWriterTest, RebuildsTheIndexWhenItsCommitNeverCame) {
   ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20).Delete(2)));
   ASSERT_TRUE(Write(BatchOf().Update(1, 11).Insert(2, 20)));
@@ -487,6 +504,43 @@ TEST_F(TableWriterTest, FindsRowsThatAnotherWriterMovedBetweenTwoCommits) {
   ASSERT_TRUE(Commit(BatchOf().Update(1, 11).Update(3, 32).Delete(2)));
   ASSERT_TRUE(Commit(BatchOf().Delete(9)));
   EXPECT_THAT(Table(), ElementsAre(Pair(1, 11), Pair(3, 32)));
+}
+
+TEST_F(TableWriterTest, BuildsTheIndexWhereWhatWasBeforeAMoveIsGone) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20).Insert(3, 30)));
+  const std::string manifest_list = catalog_.LoadTable(kIdent)->metadata->CurrentSnapshot()->manifest_list;
+  ASSERT_TRUE(Rewrite()->CommitElsewhere(catalog_).has_value());
+  ASSERT_TRUE(store_.Delete(manifest_list).has_value());
+  Open();
+  ASSERT_TRUE(Commit(BatchOf().Delete(1)));
+  // The same between two commits.
+  const std::string deletes = LiveFilesNow().at(0).position_deletes.at(0)->file.file_path;
+  ASSERT_TRUE(Write(BatchOf().Insert(4, 40)));
+  ASSERT_TRUE(Rewrite()->CommitElsewhere(catalog_).has_value());
+  ASSERT_TRUE(store_.Delete(deletes).has_value());
+  ASSERT_TRUE(Commit(BatchOf().Update(4, 41)));
+  ASSERT_TRUE(Commit(BatchOf().Update(2, 21).Delete(3)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(2, 21), Pair(4, 41)));
+}
+
+TEST_F(TableWriterTest, LooksAgainWhereItsSnapshotWasExpiredWithItsFiles) {
+  ASSERT_TRUE(Commit(BatchOf().Insert(1, 10).Insert(2, 20)));
+  const iceberg::Snapshot read = *catalog_.LoadTable(kIdent)->metadata->CurrentSnapshot();
+  ASSERT_TRUE(Rewrite()->CommitElsewhere(catalog_).has_value());
+  Open();
+  const iceberg::Snapshot now = *catalog_.LoadTable(kIdent)->metadata->CurrentSnapshot();
+  ASSERT_TRUE(store_.Delete(now.manifest_list).has_value());
+  // A file of a snapshot that is there is damage.
+  EXPECT_EQ(Commit(BatchOf().Update(1, 11)).error().kind(), ErrorKind::kNotFound);
+  Open();
+  const iceberg::CommitRequest expiry{.table = kIdent,
+                                      .updates = {iceberg::SetSnapshotRef{"main", {.snapshot_id = read.snapshot_id}},
+                                                  iceberg::RemoveSnapshots{{now.snapshot_id}}}};
+  ASSERT_TRUE(catalog_.CommitTables(std::span(&expiry, 1)).has_value());
+  EXPECT_EQ(Commit(BatchOf().Update(1, 11)).error().kind(), ErrorKind::kConflict);
+  Open();
+  ASSERT_TRUE(Commit(BatchOf().Update(1, 11)));
+  EXPECT_THAT(Table(), ElementsAre(Pair(1, 11), Pair(2, 20)));
 }
 
 TEST_F(TableWriterTest, BuildsTheIndexWhereOthersDidMoreThanMoveRows) {

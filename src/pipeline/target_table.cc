@@ -8,6 +8,7 @@
 
 #include "base/failpoint.h"
 #include "base/try.h"
+#include "catalog/find_table.h"
 #include "encode/default_value.h"
 #include "observe/log.h"
 #include "pipeline/change_mode.h"
@@ -253,12 +254,9 @@ Result<std::optional<TargetTable>> FindTargetTable(catalog::Catalog& catalog, co
                                                    const TargetNaming& naming, const TableSettings& settings,
                                                    const PipelineIdentity& writer, Lsn acknowledged) {
   const iceberg::TableIdent ident = naming.IdentOf(source.name);
-  auto loaded = catalog.LoadTable(ident);
-  if (!loaded &&
-      (loaded.error().kind() == ErrorKind::kTableNotFound || loaded.error().kind() == ErrorKind::kNotFound)) {
-    return std::optional<TargetTable>();
-  }
-  TRY(catalog::LoadedTable table, std::move(loaded));
+  TRY(auto found, catalog::FindTable(catalog, ident));
+  if (!found) return std::optional<TargetTable>();
+  catalog::LoadedTable table = *std::move(found);
   const std::string where = fmt::format("Iceberg table {}", ToString(ident));
   TRY(auto progress, ReadProgress(*table.metadata).Context("{}", where));
   TRY(const StoredDefinition stored, ReadStoredDefinition(*table.metadata).Context("{}", where));
@@ -313,12 +311,15 @@ Status FollowSource(catalog::Catalog& catalog, TargetTable& target, const RetryP
   TRY(target.table, catalog::CommitMetadata(
                         catalog, target.table,
                         [&](const catalog::LoadedTable& fresh) -> Result<std::optional<iceberg::CommitRequest>> {
+                          TRY_VOID(CheckOnlyWriter(*base, *fresh.metadata));
                           if (IsMade(*target.change, *fresh.metadata)) return std::nullopt;
                           TRY_VOID(CheckPlannedOn(*base, *fresh.metadata));
                           return SchemaChangeRequest(*target.change, fresh.ident, *fresh.metadata);
                         },
                         retry, stop, &metrics)
                         .Context("changing the schema of {}", ToString(target.table.ident)));
+  // What a catalog makes the commit on itself, nobody has looked at before.
+  TRY_VOID(CheckOnlyWriter(*base, *target.table.metadata).Context("table {}", ToString(target.table.ident)));
   target.change.reset();
   target.planned = target.table.metadata;
   return {};

@@ -234,21 +234,36 @@ class GlueCatalog : public Catalog {
     return deleted.error();
   }
 
+  /// Whether the table's metadata surely is another than that at `location`.
+  bool PointsElsewhere(const TableIdent& ident, const std::string& location) {
+    const auto entry = GetEntry(ident);
+    return entry.has_value() && MetadataLocationOf(*entry) != location;
+  }
+
   Result<LoadedTable> CommitTable(const CommitRequest& request) {
     json entry;
     TRY(const LoadedTable base, LoadEntry(request.table, entry));
+    const std::string version = TextOf(entry, "VersionId");
+    if (version.empty()) {
+      return MakeError(ErrorKind::kUnsupported, ErrorOrigin::kCatalog,
+                       "table {}: what answers for Glue gives no VersionId, without which writers would overwrite each "
+                       "other's commits; check catalog.endpoint",
+                       ToString(request.table));
+    }
     WrittenFiles files(store_);
     TRY(LoadedTable built, BuildCommit(base, request, UnixMillisNow(), files));
     TRY_VOID(store_.MakeDurable());
     // Glue keeps at most 100,000 versions of an entry, and each commit would be one: SkipArchive.
     json update = {{"DatabaseName", request.table.namespace_levels[0]},
                    {"TableInput", MakeTableInput(request.table.name, *built.metadata, built.metadata_location, entry)},
+                   {"VersionId", version},
                    {"SkipArchive", true}};
-    if (const std::string version = TextOf(entry, "VersionId"); !version.empty()) update["VersionId"] = version;
     const auto updated = glue_.Call(GlueCall::kWrite, "UpdateTable", std::move(update));
     if (!updated.has_value()) {
       const ErrorKind kind = updated.error().kind();
-      if (kind == ErrorKind::kCommitUnknown) files.Keep();
+      // A refused one may be in: something between may have sent it twice, and only the second was refused.
+      const bool may_be_in = kind == ErrorKind::kConflict && !PointsElsewhere(request.table, built.metadata_location);
+      if (kind == ErrorKind::kCommitUnknown || may_be_in) files.Keep();
       if (kind == ErrorKind::kNotFound) return NoTable(request.table);
       return Error(updated.error()).WithContext(fmt::format("committing table {}", ToString(request.table)));
     }

@@ -126,6 +126,36 @@ TEST(GlueCatalogTest, CommitBuiltOnAStaleVersionIsAConflictAndLeavesNoFile) {
   EXPECT_EQ(lake.Files(), files);
 }
 
+TEST(GlueCatalogTest, CommitThatCameTwiceAndWasRefusedKeepsItsFile) {
+  Lake lake;
+  auto catalog = lake.Open();
+  MakeOrders(*catalog);
+  lake.glue().FailNext({.action = "UpdateTable",
+                        .reply = FakeGlue::Refusal("ConcurrentModificationException"),
+                        .done_all_the_same = true});
+  const auto committed = catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b")});
+  ASSERT_FALSE(committed.has_value());
+  EXPECT_EQ(committed.error().kind(), ErrorKind::kConflict);
+  EXPECT_TRUE(Value(lake.Open()->LoadTable(kOrders)).metadata->properties.contains("a"));
+}
+
+TEST(GlueCatalogTest, CommitsToNoTableWithoutAVersion) {
+  Lake lake;
+  auto catalog = lake.Open();
+  const LoadedTable made = MakeOrders(*catalog);
+  const size_t files = lake.Files();
+  json table = lake.glue().Table("shop", "orders");
+  table.erase("VersionId");
+  lake.glue().SetTable("shop", "orders", table);
+  const auto committed = catalog->CommitTables(std::vector{SetProperty(kOrders, "a", "b")});
+  ASSERT_FALSE(committed.has_value());
+  EXPECT_EQ(committed.error().kind(), ErrorKind::kUnsupported);
+  EXPECT_THAT(committed.error().message(), HasSubstr("VersionId"));
+  EXPECT_EQ(lake.glue().Calls("UpdateTable"), 0);
+  EXPECT_EQ(lake.Files(), files);
+  EXPECT_EQ(Value(catalog->LoadTable(kOrders)).metadata_location, made.metadata_location);
+}
+
 TEST(GlueCatalogTest, CommitWithoutAnAnswerIsUnknownAndKeepsItsFile) {
   const std::vector<testing::ScriptedReply> replies = {{.fault = Fault::kReset},
                                                        FakeGlue::Refusal("InternalServiceException", 500),

@@ -356,15 +356,16 @@ Status RestCatalog::DropTable(const TableIdent& ident) {
 bool RestCatalog::CommitsTablesTogether() const { return Offers(kCommitTogether); }
 
 Json RestCatalog::ToJson(const CommitRequest& request) {
+  // What is known of a table by the name of a new one is of another, which is gone.
+  const bool is_new = std::ranges::any_of(request.requirements, [](const iceberg::Requirement& requirement) {
+    return std::holds_alternative<iceberg::AssertCreate>(requirement);
+  });
   iceberg::TableMetadataPtr base;
-  {
+  if (!is_new) {
     std::lock_guard lock(mutex_);
     if (const auto known = known_.find(request.table); known != known_.end()) base = known->second.metadata;
   }
-  if (!base) return rest::CommitRequestToJson(request);
-  CommitRequest numbered = request;
-  numbered.updates = rest::WithIdsOfAdded(std::move(numbered.updates), *base);
-  return rest::CommitRequestToJson(numbered);
+  return rest::CommitRequestToJson(request, base.get());
 }
 
 Result<LoadedTable> RestCatalog::CommitTable(const CommitRequest& request) {

@@ -25,10 +25,12 @@ Json RequirementToJson(const iceberg::Requirement& requirement);
 Json UpdateToJson(const iceberg::Update& update);
 Json TableIdentToJson(const iceberg::TableIdent& ident);
 /// The updates with the ids that what they add gets in a table with this metadata. Most servers number it themselves;
-/// Nessie refuses an id that is taken.
+/// Nessie refuses an id that is taken. What the table had before is then named by its id: for Iceberg's Java it is not
+/// "the one just added".
 std::vector<iceberg::Update> WithIdsOfAdded(std::vector<iceberg::Update> updates, const iceberg::TableMetadata& base);
-/// CommitTableRequest, with its identifier.
-Json CommitRequestToJson(const iceberg::CommitRequest& request);
+/// CommitTableRequest, with its identifier. `base`: the table's metadata, by which what is added is numbered; null: it
+/// is not.
+Json CommitRequestToJson(const iceberg::CommitRequest& request, const iceberg::TableMetadata* base);
 /// CreateTableRequest.
 Json NewTableToJson(const std::string& name, const iceberg::NewTable& table, bool stage_create);
 

@@ -75,6 +75,41 @@ TEST(RestJson, WhatIsAddedHasTheNextIdOrThatOfItsLike) {
   EXPECT_EQ(std::get<iceberg::AddSortOrder>(updates[4]).order.order_id, 0);
 }
 
+TEST(RestJson, WhatTheTableHadBeforeIsTakenAgainByItsId) {
+  const auto made = iceberg::MakeTableMetadata(SomeTable(), 1);
+  ASSERT_TRUE(made.has_value());
+  const iceberg::Schema first = made->CurrentSchema();
+  iceberg::Schema renamed = first;
+  renamed.fields[0].name = "other";
+  const iceberg::PartitionSpec spec{.fields = {{.source_id = 1, .field_id = 1000, .name = "p"}}};
+  const iceberg::SortOrder order{.fields = {{.source_id = 1}}};
+  const auto both = [](const iceberg::Schema& schema, const iceberg::PartitionSpec& partitions,
+                       const iceberg::SortOrder& sorted) -> std::vector<iceberg::Update> {
+    return {iceberg::AddSchema{schema},  iceberg::SetCurrentSchema{-1}, iceberg::AddPartitionSpec{partitions},
+            iceberg::SetDefaultSpec{-1}, iceberg::AddSortOrder{sorted}, iceberg::SetDefaultSortOrder{-1}};
+  };
+  const auto ids_of = [](const std::vector<iceberg::Update>& updates) {
+    return std::vector{std::get<iceberg::SetCurrentSchema>(updates[1]).schema_id,
+                       std::get<iceberg::SetDefaultSpec>(updates[3]).spec_id,
+                       std::get<iceberg::SetDefaultSortOrder>(updates[5]).order_id};
+  };
+  EXPECT_THAT(ids_of(WithIdsOfAdded(both(renamed, spec, order), *made)), ElementsAre(-1, -1, -1));
+  const auto changed = iceberg::ApplyUpdates(*made, "", both(renamed, spec, order), 2);
+  ASSERT_TRUE(changed.has_value());
+  EXPECT_THAT(ids_of(WithIdsOfAdded(both(first, {}, order), *changed)), ElementsAre(0, 0, 1));
+}
+
+TEST(RestJson, TheLastColumnIdNeverGoesBack) {
+  auto base = iceberg::MakeTableMetadata(SomeTable(), 1);
+  ASSERT_TRUE(base.has_value());
+  base->last_column_id = 7;
+  const iceberg::CommitRequest request{.table = {{"shop"}, "orders"},
+                                       .updates = {iceberg::AddSchema{base->CurrentSchema()}}};
+  EXPECT_EQ(CommitRequestToJson(request, &*base).at("updates").at(0).at("last-column-id"), 7);
+  EXPECT_EQ(CommitRequestToJson(request, nullptr).at("updates").at(0).at("last-column-id"),
+            base->CurrentSchema().HighestFieldId());
+}
+
 TEST(RestJson, NewTablesNameTheirFormatVersion) {
   const Json json = NewTableToJson("orders", SomeTable(), false);
   EXPECT_EQ(json.at("name"), "orders");

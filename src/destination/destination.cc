@@ -114,7 +114,8 @@ Result<std::string> StateDirectoryOf(const DestinationOptions& options, const co
   const std::string& warehouse = config.catalog.warehouse;
   if (warehouse.starts_with('/')) return warehouse + "/.firn";
   if (warehouse.starts_with("file://")) return warehouse.substr(7) + "/.firn";
-  return MakeError(ErrorKind::kInvalidConfig, "state_directory is needed: the warehouse {} is not local", warehouse);
+  return MakeError(ErrorKind::kInvalidConfig, "state_directory is needed: the warehouse '{}' is no local folder",
+                   warehouse);
 }
 
 /// The events of one table in a call, gathered before their values become columns.

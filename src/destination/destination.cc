@@ -385,6 +385,7 @@ class IcebergDestination : public Destination {
 
   static std::vector<std::string> KeyOf(const DefinedTable& table) {
     std::vector<std::string> key;
+    key.reserve(table.key_fields.size());
     for (const iceberg::Field& field : table.key_fields) key.push_back(field.name);
     return key;
   }

@@ -266,8 +266,8 @@ Status RocksDbTableIndex::WriteChanges(std::span<const Change> changes) {
   rocksdb::WriteBatch batch;
   std::string key;
   std::string position;
-  for (size_t i = 0; i < order.size(); ++i) {
-    const Change& change = changes[order[i]];
+  for (const uint32_t place : order) {
+    const Change& change = changes[place];
     key.clear();
     AppendRowPrefix(key, record_->generation, change.key);
     rocksdb::Status status;

@@ -51,10 +51,10 @@ Status CheckFormatVersion(const iceberg::TableMetadata& metadata, const TableSet
 std::vector<iceberg::Update> DeleteFormUpdates(const iceberg::TableMetadata& metadata, const TableSettings& settings) {
   std::vector<iceberg::Update> updates;
   if (metadata.format_version < settings.format_version) {
-    updates.push_back(iceberg::UpgradeFormatVersion{settings.format_version});
+    updates.emplace_back(iceberg::UpgradeFormatVersion{settings.format_version});
   }
   if (settings.deletes == DeleteForm::kEquality && !iceberg::FindUnpartitionedSpec(metadata)) {
-    updates.push_back(iceberg::AddPartitionSpec{});
+    updates.emplace_back(iceberg::AddPartitionSpec{});
   }
   return updates;
 }

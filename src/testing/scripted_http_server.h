@@ -185,7 +185,7 @@ class ScriptedHttpServer {
         return;
       }
       std::string answer = "HTTP/1.1 " + std::to_string(reply.status) + " Scripted\r\n";
-      for (const auto& [name, value] : reply.headers) answer += name + ": " + value + "\r\n";
+      for (const auto& [name, value] : reply.headers) answer.append(name).append(": ").append(value).append("\r\n");
       if (reply.status != 204) answer += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
       answer += "\r\n";
       const bool half = reply.fault == Fault::kHalf || reply.fault == Fault::kHalfReset;

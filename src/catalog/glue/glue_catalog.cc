@@ -92,7 +92,7 @@ class GlueCatalog : public Catalog {
     TRY_VOID(GetDatabase(to.namespace_levels));
     TRY(const json old_entry, GetEntry(from));
     TRY(const std::string location, PointerOf(from, old_entry));
-    const Status made = [&] {
+    Status made = [&] {
       WrittenFiles no_files(store_);
       return CreateEntry(to, RenamedTableInput(to.name, old_entry), location, no_files);
     }();
@@ -108,7 +108,7 @@ class GlueCatalog : public Catalog {
       return MakeError(ErrorKind::kConflict, ErrorOrigin::kCatalog, "table {} was committed to while it was renamed",
                        ToString(from));
     }
-    const Status deleted = DeleteEntry(from);
+    Status deleted = DeleteEntry(from);
     if (deleted.has_value() || deleted.error().kind() == ErrorKind::kTableNotFound) return {};
     // Undone only where the deletion surely won't happen: else both entries could be gone in the end.
     if (deleted.error().kind() == ErrorKind::kCommitUnknown) return AsRepeatable(deleted);

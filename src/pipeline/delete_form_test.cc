@@ -10,6 +10,7 @@
 #include "pipeline/progress.h"
 #include "testing/memory_catalog.h"
 #include "testing/orders_table.h"
+#include "testing/other_firn.h"
 
 namespace firn::pipeline {
 namespace {
@@ -127,13 +128,7 @@ TEST(AdoptDeleteForm, TakesNoTableThatAnotherFirnHasWrittenMeanwhile) {
     testing::MemoryCatalog catalog;
     catalog::LoadedTable table = testing::MakeOrders(catalog);
     catalog.FailCommits({Fault::kNone, fault});
-    bool is_first = true;
-    catalog.OnCommit([&](const auto&) {
-      if (!std::exchange(is_first, false)) return;
-      iceberg::CommitRequest theirs{.table = testing::kOrders};
-      StateProgress(ProgressSummary({.pipeline = "firn"}, Lsn{200}, "theirs"), theirs);
-      testing::Value(catalog.CommitTables(std::span(&theirs, 1)));
-    });
+    testing::LetAnotherFirnWriteFirst(catalog);
     const Status adopted = AdoptDeleteForm(catalog, {.format_version = 3}, table, kQuick);
     ASSERT_FALSE(adopted.has_value());
     EXPECT_EQ(adopted.error().kind(), ErrorKind::kSourceLost) << adopted.error().message();

@@ -12,6 +12,7 @@
 #include "pipeline/target_table.h"
 #include "testing/memory_catalog.h"
 #include "testing/orders_table.h"
+#include "testing/other_firn.h"
 #include "testing/type_oids.h"
 
 namespace firn::pipeline {
@@ -471,13 +472,7 @@ TEST(FollowSource, TakesNoTableThatAnotherFirnHasWrittenMeanwhile) {
   TargetTable target{.table = testing::MakeOrders(catalog), .progress = TableProgress{}};
   target.planned = target.table.metadata;
   target.change = SchemaChange{.schema = target.planned->CurrentSchema(), .properties = {{"a", "b"}}};
-  bool is_first = true;
-  catalog.OnCommit([&](const auto&) {
-    if (!std::exchange(is_first, false)) return;
-    iceberg::CommitRequest theirs{.table = testing::kOrders};
-    StateProgress(ProgressSummary({.pipeline = "firn"}, Lsn{200}, "theirs"), theirs);
-    testing::Value(catalog.CommitTables(std::span(&theirs, 1)));
-  });
+  testing::LetAnotherFirnWriteFirst(catalog);
   Metrics metrics;
   const Status followed = FollowSource(catalog, target, {}, {}, metrics);
   ASSERT_FALSE(followed.has_value());

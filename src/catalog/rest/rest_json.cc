@@ -177,10 +177,10 @@ std::vector<iceberg::Update> WithIdsOfAdded(std::vector<iceberg::Update> updates
   for (const iceberg::Schema& schema : base.schemas) schema_id = std::max(schema_id, schema.schema_id + 1);
   for (const iceberg::PartitionSpec& spec : base.partition_specs) spec_id = std::max(spec_id, spec.spec_id + 1);
   for (const iceberg::SortOrder& order : base.sort_orders) order_id = std::max(order_id, order.order_id + 1);
-  // Of the last one added, where the table had it before.
-  std::optional<int32_t> schema_again;
-  std::optional<int32_t> spec_again;
-  std::optional<int32_t> order_again;
+  // The id of the last one added where the table had it before; -1, "the one just added", where it is new.
+  int32_t schema_again = -1;
+  int32_t spec_again = -1;
+  int32_t order_again = -1;
   for (iceberg::Update& update : updates) {
     if (auto* added = std::get_if<iceberg::AddSchema>(&update)) {
       const auto same = std::ranges::find_if(base.schemas, [&](const iceberg::Schema& known) {
@@ -188,23 +188,23 @@ std::vector<iceberg::Update> WithIdsOfAdded(std::vector<iceberg::Update> updates
       });
       const bool is_new = same == base.schemas.end();
       added->schema.schema_id = is_new ? schema_id++ : same->schema_id;
-      schema_again = is_new ? std::nullopt : std::optional(same->schema_id);
+      schema_again = is_new ? -1 : same->schema_id;
     } else if (auto* spec = std::get_if<iceberg::AddPartitionSpec>(&update)) {
       const auto same = std::ranges::find(base.partition_specs, spec->spec.fields, &iceberg::PartitionSpec::fields);
       const bool is_new = same == base.partition_specs.end();
       spec->spec.spec_id = is_new ? spec_id++ : same->spec_id;
-      spec_again = is_new ? std::nullopt : std::optional(same->spec_id);
+      spec_again = is_new ? -1 : same->spec_id;
     } else if (auto* order = std::get_if<iceberg::AddSortOrder>(&update); order && !order->order.fields.empty()) {
       const auto same = std::ranges::find(base.sort_orders, order->order.fields, &iceberg::SortOrder::fields);
       const bool is_new = same == base.sort_orders.end();
       order->order.order_id = is_new ? order_id++ : same->order_id;
-      order_again = is_new ? std::nullopt : std::optional(same->order_id);
+      order_again = is_new ? -1 : same->order_id;
     } else if (auto* current = std::get_if<iceberg::SetCurrentSchema>(&update)) {
-      if (current->schema_id == -1) current->schema_id = schema_again.value_or(-1);
+      if (current->schema_id == -1) current->schema_id = schema_again;
     } else if (auto* used_spec = std::get_if<iceberg::SetDefaultSpec>(&update)) {
-      if (used_spec->spec_id == -1) used_spec->spec_id = spec_again.value_or(-1);
+      if (used_spec->spec_id == -1) used_spec->spec_id = spec_again;
     } else if (auto* used_order = std::get_if<iceberg::SetDefaultSortOrder>(&update)) {
-      if (used_order->order_id == -1) used_order->order_id = order_again.value_or(-1);
+      if (used_order->order_id == -1) used_order->order_id = order_again;
     }
   }
   return updates;

@@ -3,11 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <span>
 #include <utility>
 
 #include "iceberg/equality_deletes.h"
-#include "pipeline/progress.h"
 #include "testing/memory_catalog.h"
 #include "testing/orders_table.h"
 #include "testing/other_firn.h"

@@ -6,8 +6,6 @@
 
 #include <random>
 #include <set>
-#include <span>
-#include <utility>
 
 #include "pipeline/target_table.h"
 #include "testing/memory_catalog.h"
